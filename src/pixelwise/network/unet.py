@@ -1,0 +1,302 @@
+"""The U-Net: an encoder, a bottleneck, a decoder, and a skip at every level between them.
+
+    level 0   image ── encoder 0 ───────────── skip 0 ────────────── decoder 0 ── head ── logits
+                           └ pool                                  upsample ┘
+    level 1                 encoder 1 ──────── skip 1 ──────── decoder 1
+                                └ pool                       upsample ┘
+    level 2                      └─────────── bottleneck ──────────┘        widths (16, 32, 64)
+
+Level n works at 1 / 2**n of the image's size with ``widths[n]`` channels. Every block is two
+3x3 convolutions, each followed by its normalization and its activation. The same code makes
+networks for pictures (``spatial_dims=2``) and volumes (``spatial_dims=3``).
+
+Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedical Image
+Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's own size.
+"""
+
+import math
+from collections import OrderedDict
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor, nn
+
+LEAKY_SLOPE = 0.01
+
+CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
+
+
+class UNetConfig(BaseModel):
+    """What is needed to build a `UNet`; two networks of equal config have the same weights' names.
+
+    Attributes:
+        in_channels: channels of the image.
+        out_channels: channels of the logits: 1 for a binary task, else one for each class.
+        widths: channels of each level from full size down; the last is the bottleneck, so that
+            ``(16, 32, 64)`` pools twice.
+        spatial_dims: 2 for (H, W), 3 for (D, H, W).
+        normalization: after every 3x3 convolution. "batch" predicts fastest (it can be folded
+            into the convolution) and wants batches of 4 or more patches; "instance" and "group"
+            do not depend on the batch; "none" is the tutorial network.
+        upsampling: "nearest" and "linear" interpolate, and leave the channels to the block that
+            follows; "transposed" learns a 2x2 transposed convolution to the level's width.
+        activation: "relu", or "leaky_relu" with slope 0.01.
+        skips: False leaves out the skip connections, to show what they do (ablation).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_channels: int = Field(ge=1)
+    out_channels: int = Field(ge=1)
+    widths: tuple[int, ...]
+    spatial_dims: Literal[2, 3] = 2
+    normalization: Literal["none", "batch", "instance", "group"] = "batch"
+    upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    skips: bool = True
+
+    @field_validator("widths")
+    @classmethod
+    def _check_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if len(widths) < 2 or min(widths) < 1:
+            raise ValueError(
+                f"widths must be two or more positive integers, the last for the bottleneck, "
+                f"but {widths} arrived. Give for example (16, 32, 64)."
+            )
+        return widths
+
+    @property
+    def depth(self) -> int:
+        """Number of times the image is halved on the way down."""
+        return len(self.widths) - 1
+
+
+class UNet(nn.Module):
+    """A U-Net for images of any size, from 1x1 up.
+
+    Inside, the image is extended on its bottom and right by repeating its last row and column to
+    the next multiple of ``2**depth``, and the logits are cropped back. An image of such a size
+    goes straight through.
+
+    Example:
+        >>> network = UNet(UNetConfig(in_channels=1, out_channels=1, widths=(16, 32, 64),
+        ...                           normalization="none"))
+        >>> network.num_parameters
+        117985
+        >>> network(torch.zeros(2, 1, 37, 50)).shape
+        torch.Size([2, 1, 37, 50])
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        """Build the network of a config, with fresh weights from torch's random state."""
+        super().__init__()
+        self.config = config
+        self.depth = config.depth
+        self.skips = config.skips
+        *widths, bottleneck = config.widths
+        inputs = [config.in_channels, *widths]  # channels that enter encoder n, last the bottleneck
+        deeper = config.widths[1:]  # channels that come up into level n
+
+        self.encoder = nn.ModuleList(
+            conv_block(before, width, config) for before, width in zip(inputs, widths, strict=False)
+        )
+        self.pool = MAX_POOL[config.spatial_dims](2)
+        self.bottleneck = conv_block(inputs[-1], bottleneck, config)
+        self.upsample = nn.ModuleList(
+            upsampling(below, width, config) for below, width in zip(deeper, widths, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            conv_block(self._joined_channels(level), width, config)
+            for level, width in enumerate(widths)
+        )
+        self.head = CONVOLUTION[config.spatial_dims](widths[0], config.out_channels, 1)
+        initialize(self)
+
+    def _joined_channels(self, level: int) -> int:
+        """Channels that enter decoder n: those that came up, then those of the skip."""
+        width, below = self.config.widths[level : level + 2]
+        up = width if self.config.upsampling == "transposed" else below
+        return up + width if self.skips else up
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give the logits of a batch of images.
+
+        Args:
+            image: (B, C, *spatial) float, of any size.
+
+        Returns:
+            (B, K, *spatial) logits, before sigmoid or softmax.
+        """
+        size = image.shape[2:]
+        padding = self._padding(image)
+        features = F.pad(image, padding, mode="replicate") if any(padding) else image
+
+        skips: list[Tensor] = []
+        for block in self.encoder:
+            features = block(features)
+            skips.append(features)
+            features = self.pool(features)
+        features = self.bottleneck(features)
+        for level in reversed(range(self.depth)):
+            features = self.upsample[level](features)
+            skip = skips.pop()
+            if self.skips:
+                features = torch.cat((features, skip), dim=1)
+            features = self.decoder[level](features)
+        logits = cast(Tensor, self.head(features))
+
+        if any(padding):
+            for dim, n in enumerate(size, start=2):
+                logits = logits.narrow(dim, 0, n)
+        return logits
+
+    def _padding(self, image: Tensor) -> list[int]:
+        """How far to extend the image, in the order of `F.pad`: last dimension first, 0 before.
+
+        A bottleneck of one single pixel has no spread, so that statistics taken from it cannot
+        normalize it (and torch refuses): there the last dimension gets one pixel more.
+        """
+        multiple = 2**self.depth
+        size = image.shape[2:]
+        extra = [-n % multiple for n in size]
+        if self._needs_spread(image) and all(
+            n + more == multiple for n, more in zip(size, extra, strict=True)
+        ):
+            extra[-1] += multiple
+        return [n for more in reversed(extra) for n in (0, more)]
+
+    def _needs_spread(self, image: Tensor) -> bool:
+        """Whether the bottleneck's statistics come from this one image alone."""
+        normalization = self.config.normalization
+        return normalization == "instance" or (
+            normalization == "batch" and self.training and image.shape[0] == 1
+        )
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trained values."""
+        return count_parameters(self)
+
+    def summary(self) -> str:
+        """Draw the network as a table: each stage, its output, its parameters and its skip."""
+        config = self.config
+        head = count_parameters(self.head)
+        rows = [("stage", "made of", "output", "parameters", "skip"), *self._stage_rows()]
+        rows.append(("head", "1x1 convolution", f"{config.out_channels} x size", f"{head:,}", ""))
+        rows.append(("total", "", "", f"{self.num_parameters:,}", ""))
+        columns = [max(len(row[n]) for row in rows) for n in range(5)]
+        lines = [
+            "  ".join(
+                cell.rjust(n) if column == 3 else cell.ljust(n)
+                for column, (cell, n) in enumerate(zip(row, columns, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        title = (
+            f"U-Net, {config.spatial_dims} spatial dimensions, {config.in_channels} channels in, "
+            f"normalization {config.normalization}, activation {config.activation}"
+        )
+        rule = "-" * max(map(len, lines))
+        return "\n".join([title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _stage_rows(self) -> list[tuple[str, str, str, str, str]]:
+        """The rows of the summary between its heading and the head."""
+        config, convolutions = self.config, "two 3x3 convolutions"
+        down, up = [], []
+        for level, width in enumerate(config.widths[:-1]):
+            output = f"{width} x {_fraction(level)}"
+            made = f"2x max pooling, {convolutions}" if level else convolutions
+            count = f"{count_parameters(self.encoder[level]):,}"
+            sent = f"skip {level}: {width} channels to decoder {level}" if self.skips else "none"
+            down.append((f"encoder {level}", made, output, count, sent))
+
+            made = f"2x {config.upsampling} upsampling, {convolutions}"
+            parts = (self.upsample[level], self.decoder[level])
+            count = f"{sum(map(count_parameters, parts)):,}"
+            taken = f"skip {level}: {width} channels from encoder {level}" if self.skips else "none"
+            up.append((f"decoder {level}", made, output, count, taken))
+        made = f"2x max pooling, {convolutions}"
+        output = f"{config.widths[-1]} x {_fraction(self.depth)}"
+        bottom = ("bottleneck", made, output, f"{count_parameters(self.bottleneck):,}", "")
+        return [*down, bottom, *reversed(up)]
+
+
+def conv_block(in_channels: int, width: int, config: UNetConfig) -> nn.Sequential:
+    """Two 3x3 convolutions, each with its normalization and activation.
+
+    A convolution has a bias only where no normalization follows, which would take it out again.
+    """
+    convolution, has_bias = CONVOLUTION[config.spatial_dims], config.normalization == "none"
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, channels in ((1, in_channels), (2, width)):
+        layers[f"conv{number}"] = convolution(channels, width, 3, padding=1, bias=has_bias)
+        if config.normalization != "none":
+            layers[f"norm{number}"] = normalization(width, config)
+        layers[f"activation{number}"] = activation(config)
+    return nn.Sequential(layers)
+
+
+def normalization(width: int, config: UNetConfig) -> nn.Module:
+    """The normalization of a config; "group" has up to 8 groups, as many as divide the width."""
+    if config.normalization == "batch":
+        return BATCH_NORM[config.spatial_dims](width)
+    if config.normalization == "instance":
+        return INSTANCE_NORM[config.spatial_dims](width, affine=True)
+    return nn.GroupNorm(math.gcd(width, 8), width)
+
+
+def activation(config: UNetConfig) -> nn.Module:
+    """The activation of a config; it overwrites its input, which nothing else reads."""
+    if config.activation == "relu":
+        return nn.ReLU(inplace=True)
+    return nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+
+
+def upsampling(below: int, width: int, config: UNetConfig) -> nn.Module:
+    """Twice the size: interpolated with its channels kept, or transposed to the level's width."""
+    if config.upsampling == "transposed":
+        return TRANSPOSED[config.spatial_dims](below, width, 2, stride=2)
+    if config.upsampling == "nearest":
+        return nn.Upsample(scale_factor=2, mode="nearest")
+    return nn.Upsample(scale_factor=2, mode=LINEAR_MODE[config.spatial_dims], align_corners=False)
+
+
+def initialize(network: UNet) -> None:
+    """Draw fresh weights, so that signals neither fade nor grow on their way through.
+
+    - 3x3 convolutions: He normal, which keeps the signal's size through convolution and ReLU.
+      Without normalization nothing else would (He et al., ICCV 2015).
+    - transposed convolutions: each output value sums over the input channels once and no
+      activation follows, hence variance 1 / in_channels.
+    - head: a tenth of that size, so that every class starts nearly equal (probability 0.5 or
+      1 / K) and the first steps are not spent on unlearning chance predictions.
+    - biases zero; normalizations keep torch's scale 1 and shift 0.
+    """
+    slope = LEAKY_SLOPE if network.config.activation == "leaky_relu" else 0.0
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, a=slope)
+        elif isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
+            nn.init.normal_(module.weight, std=module.in_channels**-0.5)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    nn.init.normal_(network.head.weight, std=0.1 * network.head.in_channels**-0.5)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trained values of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _fraction(level: int) -> str:
+    """The size at a level, as the summary writes it."""
+    return f"size/{2**level}" if level else "size"
