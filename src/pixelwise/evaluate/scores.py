@@ -1,0 +1,370 @@
+"""From the pixel counts of images to scores with intervals (NumPy only).
+
+What is stated once and holds everywhere (`docs/metrics.md` explains why):
+
+    in neither mask nor target   the image is left out of the class's mean
+    in exactly one of the two    all four scores are 0
+    in no image at all           the class has no score: null in the JSON, with a reason
+    background                   class 0, if it is background, is left out of means over classes
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import ArrayError, DataError
+from pixelwise.evaluate.counts import (
+    IGNORE_INDEX,
+    SCORE_NAMES,
+    Counts,
+    Floats,
+    all_scores,
+    count_pixels,
+    dice_score,
+    iou_score,
+    precision_score,
+    recall_score,
+)
+
+__all__ = [
+    "ABSENT",
+    "IGNORE_INDEX",
+    "SCORE_NAMES",
+    "TABLE_COLUMNS",
+    "ClassScores",
+    "Counts",
+    "Floats",
+    "ImageRow",
+    "Interval",
+    "Scores",
+    "all_scores",
+    "count_pixels",
+    "dice_score",
+    "iou_score",
+    "is_background",
+    "precision_score",
+    "recall_score",
+    "summarize",
+]
+
+TABLE_COLUMNS = ("class", "dice", "iou", "precision", "recall", "images")
+ABSENT = "in no mask and no target of these images"
+NOTHING_TO_AVERAGE = "no class with a score to average"
+POLICY = (
+    "Scores are per image, then averaged over images, with 95 % bootstrap intervals over images. "
+    "An image with a class in neither mask nor target is left out of that class's mean; "
+    "where the class is in only one of the two, its scores are 0. Ignored pixels do not count. "
+)
+BLOCK_DRAWS = 1 << 22  # bootstrap draws made at a time: bounds memory for any number of images
+
+ImageRow = dict[str, str | int | float | None]
+
+
+def is_background(name: str) -> bool:
+    """Whether a class name means background: unnamed, "background", "bg", "_background_".
+
+    >>> is_background("_Background_"), is_background("sky")
+    (True, False)
+    """
+    return name.strip(" _-").casefold() in ("", "background", "bg")
+
+
+class Interval(NamedTuple):
+    """A mean over images and its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Three decimals, the interval in brackets."""
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """The scores of one class: None where it has none, and then the reason says why."""
+
+    dice: Interval | None
+    iou: Interval | None
+    precision: Interval | None
+    recall: Interval | None
+    num_images: int  # images with the class in the mask or the target
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What masks scored against their targets, with the per-image counts it came from.
+
+    `counts` (N, K, 3) and `names` (N) are there after `summarize` and empty after `from_json`.
+    """
+
+    num_images: int
+    classes: Mapping[str, ClassScores]
+    mean: Mapping[str, Interval | None]  # dice, iou: over the counted classes
+    pooled: Mapping[str, float | None]  # dice, iou: all pixels added first
+    policy: str
+    names: tuple[str, ...] = ()
+    counts: Counts = field(
+        default_factory=lambda: np.zeros((0, 0, 3), np.int64), compare=False, repr=False
+    )
+    counted: tuple[int, ...] = field(default=(), compare=False)  # classes in the means
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean Dice over the counted classes; NaN where none of them is in any image."""
+        return _float(self.mean["dice"])
+
+    @property
+    def image_dice(self) -> Floats:
+        """(N,) Dice of each image over the counted classes; NaN where it holds none of them."""
+        return _nanmean(dice_score(self.counts)[:, list(self.counted)], axis=1)
+
+    @property
+    def image_rows(self) -> list[ImageRow]:
+        """One row per image and class, for metrics.csv; None where there was nothing to find."""
+        scores = all_scores(self.counts)
+        return [
+            _image_row(image, name, scores[i, k], self.counts[i, k])
+            for i, image in enumerate(self.names)
+            for k, name in enumerate(self.classes)
+        ]
+
+    @property
+    def table_rows(self) -> list[tuple[str, ...]]:
+        """Text rows for a screen, under `TABLE_COLUMNS`: the classes, their mean, all pixels."""
+        rows = [_class_row(name, scores) for name, scores in self.classes.items()]
+        mean, pooled = self.mean, self.pooled
+        rows.append(("mean", _text(mean["dice"]), _short(mean["iou"]), "", "", ""))
+        rows.append(("all pixels", _text(pooled["dice"]), _text(pooled["iou"]), "", "", ""))
+        return rows
+
+    def to_csv(self) -> str:
+        """The text of metrics.csv: image, class, dice, iou, precision, recall, tp, fp, fn."""
+        text = io.StringIO()
+        columns = ("image", "class", *SCORE_NAMES, "tp", "fp", "fn")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.image_rows)
+        return text.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of metrics.json, of plain dicts, floats and None; never NaN."""
+        return {
+            "num_images": self.num_images,
+            "classes": {name: _class_json(scores) for name, scores in self.classes.items()},
+            "mean": _with_reason({k: _interval_json(v) for k, v in self.mean.items()}),
+            "pooled": _with_reason(dict(self.pooled)),
+            "policy": self.policy,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Scores":
+        """Read back what `to_json` gave; the per-image counts are not in it.
+
+        Raises:
+            DataError: It is not the content of a metrics.json.
+        """
+        try:
+            return cls(
+                num_images=int(stored["num_images"]),
+                classes={name: _class_from(one) for name, one in stored["classes"].items()},
+                mean={name: _interval_from(stored["mean"][name]) for name in ("dice", "iou")},
+                pooled={name: stored["pooled"][name] for name in ("dice", "iou")},
+                policy=str(stored["policy"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(
+                f"These are not pixelwise scores ({type(error).__name__}: {error}). "
+                "They are the content of a metrics.json; evaluate again to get one."
+            ) from error
+
+
+def summarize(
+    counts: Counts | Sequence[Counts],
+    names: Sequence[str],
+    class_names: Sequence[str],
+    *,
+    background: bool,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Scores:
+    """Turn the counts of images into scores with intervals.
+
+    The interval is the percentile bootstrap (Efron & Tibshirani 1993, chapter 13): the images are
+    drawn again with replacement, `num_resamples` times; 95 % of the means lie inside it. For the
+    mean over classes, images are drawn, then averaged by class, then over the classes.
+
+    Args:
+        counts: int64 (N, K, 3), `count_pixels` of each image.
+        names: N image names, for the rows.
+        class_names: K class names, all different.
+        background: Whether class 0 is background, to be left out of the means over classes.
+        num_resamples: How many times the images are drawn again.
+        seed: Seed of the draws: same counts and seed, same intervals.
+
+    Raises:
+        ArrayError: The counts do not fit the names.
+    """
+    table = np.asarray(counts, np.int64).reshape(-1, len(class_names), 3)
+    _check_names(table, names, class_names)
+    counted = tuple(range(1 if background else 0, len(class_names)))
+    scores = all_scores(table)  # (N, K, 4)
+    resampled = _resample_means(scores, num_resamples, seed)  # (num_resamples, K, 4)
+    means = _nanmean(scores, axis=0)  # (K, 4)
+    present = table.any(axis=-1).sum(axis=0)
+    overall, redrawn = _over_classes(means, counted), _over_classes(resampled, counted)
+    pooled = _over_classes(all_scores(table.sum(axis=0)), counted)
+    return Scores(
+        num_images=len(table),
+        classes={
+            name: _class_scores(means[k], resampled[:, k], int(present[k]))
+            for k, name in enumerate(class_names)
+        },
+        mean={name: _interval(overall[i], redrawn[:, i]) for i, name in enumerate(("dice", "iou"))},
+        pooled={name: _none_if_nan(pooled[i]) for i, name in enumerate(("dice", "iou"))},
+        policy=_policy(class_names, background),
+        names=tuple(names),
+        counts=table,
+        counted=counted,
+    )
+
+
+def _check_names(table: Counts, names: Sequence[str], class_names: Sequence[str]) -> None:
+    if len(table) != len(names):
+        raise ArrayError(
+            f"Counts of {len(table)} images of {len(class_names)} classes, but {len(names)} image "
+            "names. Give one (K, 3) array and one name for every image."
+        )
+    if len(set(class_names)) != len(class_names):
+        raise ArrayError(
+            f"Two classes have the same name in {list(class_names)}. Name them apart; "
+            "scores are listed by class name."
+        )
+
+
+def _resample_means(scores: Floats, num_resamples: int, seed: int) -> Floats:
+    """Class means of images drawn again: scores (N, K, 4) -> (num_resamples, K, 4).
+
+    A draw is a row of how often each image was drawn, so that all means are one matrix product.
+    """
+    num_images = len(scores)
+    flat = scores.reshape(num_images, -1)  # (N, K * 4)
+    exists = np.isfinite(flat)
+    values, weights = np.where(exists, flat, 0.0), exists.astype(np.float64)
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK_DRAWS // max(1, num_images))
+    means = []
+    for start in range(0, num_resamples, block):
+        times = _draw_times(rng, min(block, num_resamples - start), num_images)
+        means.append(_divide(times @ values, times @ weights))
+    return np.concatenate(means).reshape(num_resamples, *scores.shape[1:])
+
+
+def _draw_times(rng: np.random.Generator, num_draws: int, num_images: int) -> Floats:
+    """(num_draws, N): how often each image came up when N were drawn with replacement."""
+    if num_images == 0:
+        return np.zeros((num_draws, 0))
+    drawn = rng.integers(num_images, size=(num_draws, num_images))
+    drawn += np.arange(num_draws)[:, None] * num_images  # a range of bins for each draw
+    times = np.bincount(drawn.reshape(-1), minlength=num_draws * num_images)
+    return times.reshape(num_draws, num_images).astype(np.float64)
+
+
+def _over_classes(scores: Floats, counted: Sequence[int]) -> Floats:
+    """Mean of (..., K, 4) over the counted classes: (..., 4)."""
+    return _nanmean(scores[..., list(counted), :], axis=-2)
+
+
+def _nanmean(values: Floats, axis: int) -> Floats:
+    """`np.nanmean` that gives NaN for nothing at all without a warning."""
+    exists = np.isfinite(values)
+    return _divide(np.where(exists, values, 0.0).sum(axis=axis), exists.sum(axis=axis))
+
+
+def _divide(sums: Floats, numbers: NDArray[Any]) -> Floats:
+    nothing = np.full(np.shape(sums), np.nan)
+    means: Floats = np.divide(sums, numbers, out=nothing, where=numbers > 0)
+    return means
+
+
+def _interval(mean: float, resampled: Floats) -> Interval | None:
+    if np.isnan(mean):
+        return None
+    low, high = np.percentile(resampled[np.isfinite(resampled)], [2.5, 97.5])
+    # A mean may leave the interval by rounding, where all images score the same.
+    return Interval(float(mean), float(min(low, mean)), float(max(high, mean)))
+
+
+def _class_scores(means: Floats, resampled: Floats, num_images: int) -> ClassScores:
+    dice, iou, precision, recall = (_interval(means[i], resampled[:, i]) for i in range(4))
+    reason = None if num_images else ABSENT
+    return ClassScores(dice, iou, precision, recall, num_images, reason)
+
+
+def _policy(class_names: Sequence[str], background: bool) -> str:
+    if background:
+        return f"{POLICY}{class_names[0]!r} is left out of the means over classes."
+    return f"{POLICY}Every class is in the means over classes."
+
+
+# --- to and from text -------------------------------------------------------------------------
+
+
+def _image_row(image: str, name: str, scores: Floats, counts: Counts) -> ImageRow:
+    row: ImageRow = {"image": image, "class": name}
+    row |= {key: _none_if_nan(score) for key, score in zip(SCORE_NAMES, scores, strict=True)}
+    return row | {key: int(number) for key, number in zip(("tp", "fp", "fn"), counts, strict=True)}
+
+
+def _class_row(name: str, scores: ClassScores) -> tuple[str, ...]:
+    rest = (_short(scores.iou), _short(scores.precision), _short(scores.recall))
+    return (name, _text(scores.dice), *rest, str(scores.num_images))
+
+
+def _text(score: Interval | float | None) -> str:
+    if score is None:
+        return "-"
+    return str(score) if isinstance(score, Interval) else f"{score:.3f}"
+
+
+def _short(score: Interval | None) -> str:
+    return _text(None if score is None else score.mean)
+
+
+def _float(score: Interval | None) -> float:
+    return float("nan") if score is None else score.mean
+
+
+def _none_if_nan(score: float) -> float | None:
+    return None if np.isnan(score) else float(score)
+
+
+def _interval_json(score: Interval | None) -> dict[str, float] | None:
+    return None if score is None else score._asdict()
+
+
+def _interval_from(stored: Mapping[str, float] | None) -> Interval | None:
+    return None if stored is None else Interval(**stored)
+
+
+def _class_json(scores: ClassScores) -> dict[str, Any]:
+    stored: dict[str, Any] = {name: _interval_json(getattr(scores, name)) for name in SCORE_NAMES}
+    stored["num_images"] = scores.num_images
+    return stored if scores.reason is None else stored | {"reason": scores.reason}
+
+
+def _class_from(stored: Mapping[str, Any]) -> ClassScores:
+    dice, iou, precision, recall = (_interval_from(stored[name]) for name in SCORE_NAMES)
+    num_images, reason = int(stored["num_images"]), stored.get("reason")
+    return ClassScores(dice, iou, precision, recall, num_images, reason)
+
+
+def _with_reason(stored: dict[str, Any]) -> dict[str, Any]:
+    return stored | {"reason": NOTHING_TO_AVERAGE} if None in stored.values() else stored
