@@ -20,7 +20,7 @@ from pixelwise.errors import ArrayError
 
 IGNORE_INDEX = 255
 SCORE_NAMES = ("dice", "iou", "precision", "recall")
-CHUNK_PIXELS = 1 << 22  # pixels counted at a time: bounds memory at about 100 MB for any image
+CHUNK_PIXELS = 1 << 20  # pixels counted at a time: bounds memory at about 30 MB for any image
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pixelwise.errors import ArrayError, DataError
+from pixelwise.evaluate.bootstrap import nanmean, resample_means
 from pixelwise.evaluate.counts import (
     IGNORE_INDEX,
     SCORE_NAMES,
@@ -60,7 +60,6 @@ POLICY = (
     "An image with a class in neither mask nor target is left out of that class's mean; "
     "where the class is in only one of the two, its scores are 0. Ignored pixels do not count. "
 )
-BLOCK_DRAWS = 1 << 22  # bootstrap draws made at a time: bounds memory for any number of images
 
 ImageRow = dict[str, str | int | float | None]
 
@@ -110,7 +109,7 @@ class Scores:
     mean: Mapping[str, Interval | None]  # dice, iou: over the counted classes
     pooled: Mapping[str, float | None]  # dice, iou: all pixels added first
     policy: str
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), compare=False)
     counts: Counts = field(
         default_factory=lambda: np.zeros((0, 0, 3), np.int64), compare=False, repr=False
     )
@@ -124,7 +123,7 @@ class Scores:
     @property
     def image_dice(self) -> Floats:
         """(N,) Dice of each image over the counted classes; NaN where it holds none of them."""
-        return _nanmean(dice_score(self.counts)[:, list(self.counted)], axis=1)
+        return nanmean(dice_score(self.counts)[:, list(self.counted)], axis=1)
 
     @property
     def image_rows(self) -> list[ImageRow]:
@@ -197,9 +196,8 @@ def summarize(
 ) -> Scores:
     """Turn the counts of images into scores with intervals.
 
-    The interval is the percentile bootstrap (Efron & Tibshirani 1993, chapter 13): the images are
-    drawn again with replacement, `num_resamples` times; 95 % of the means lie inside it. For the
-    mean over classes, images are drawn, then averaged by class, then over the classes.
+    Intervals come from drawing the images again (`bootstrap`). For the mean over classes, images
+    are drawn, then averaged by class, then over the classes.
 
     Args:
         counts: int64 (N, K, 3), `count_pixels` of each image.
@@ -212,12 +210,11 @@ def summarize(
     Raises:
         ArrayError: The counts do not fit the names.
     """
-    table = np.asarray(counts, np.int64).reshape(-1, len(class_names), 3)
-    _check_names(table, names, class_names)
+    table = _as_table(counts, names, class_names)
     counted = tuple(range(1 if background else 0, len(class_names)))
     scores = all_scores(table)  # (N, K, 4)
-    resampled = _resample_means(scores, num_resamples, seed)  # (num_resamples, K, 4)
-    means = _nanmean(scores, axis=0)  # (K, 4)
+    resampled = resample_means(scores, num_resamples, seed)  # (num_resamples, K, 4)
+    means = nanmean(scores, axis=0)  # (K, 4)
     present = table.any(axis=-1).sum(axis=0)
     overall, redrawn = _over_classes(means, counted), _over_classes(resampled, counted)
     pooled = _over_classes(all_scores(table.sum(axis=0)), counted)
@@ -236,62 +233,27 @@ def summarize(
     )
 
 
-def _check_names(table: Counts, names: Sequence[str], class_names: Sequence[str]) -> None:
-    if len(table) != len(names):
+def _as_table(
+    counts: Counts | Sequence[Counts], names: Sequence[str], class_names: Sequence[str]
+) -> Counts:
+    table = np.asarray(counts, np.int64)
+    shape = (len(names), len(class_names), 3)
+    if table.shape != shape and not table.size == len(names) == 0:
         raise ArrayError(
-            f"Counts of {len(table)} images of {len(class_names)} classes, but {len(names)} image "
-            "names. Give one (K, 3) array and one name for every image."
+            f"The counts have shape {table.shape}, but {len(names)} images of {len(class_names)} "
+            f"classes are named. Give one ({len(class_names)}, 3) array for every image."
         )
     if len(set(class_names)) != len(class_names):
         raise ArrayError(
             f"Two classes have the same name in {list(class_names)}. Name them apart; "
             "scores are listed by class name."
         )
-
-
-def _resample_means(scores: Floats, num_resamples: int, seed: int) -> Floats:
-    """Class means of images drawn again: scores (N, K, 4) -> (num_resamples, K, 4).
-
-    A draw is a row of how often each image was drawn, so that all means are one matrix product.
-    """
-    num_images = len(scores)
-    flat = scores.reshape(num_images, -1)  # (N, K * 4)
-    exists = np.isfinite(flat)
-    values, weights = np.where(exists, flat, 0.0), exists.astype(np.float64)
-    rng = np.random.default_rng(seed)
-    block = max(1, BLOCK_DRAWS // max(1, num_images))
-    means = []
-    for start in range(0, num_resamples, block):
-        times = _draw_times(rng, min(block, num_resamples - start), num_images)
-        means.append(_divide(times @ values, times @ weights))
-    return np.concatenate(means).reshape(num_resamples, *scores.shape[1:])
-
-
-def _draw_times(rng: np.random.Generator, num_draws: int, num_images: int) -> Floats:
-    """(num_draws, N): how often each image came up when N were drawn with replacement."""
-    if num_images == 0:
-        return np.zeros((num_draws, 0))
-    drawn = rng.integers(num_images, size=(num_draws, num_images))
-    drawn += np.arange(num_draws)[:, None] * num_images  # a range of bins for each draw
-    times = np.bincount(drawn.reshape(-1), minlength=num_draws * num_images)
-    return times.reshape(num_draws, num_images).astype(np.float64)
+    return table.reshape(shape)
 
 
 def _over_classes(scores: Floats, counted: Sequence[int]) -> Floats:
     """Mean of (..., K, 4) over the counted classes: (..., 4)."""
-    return _nanmean(scores[..., list(counted), :], axis=-2)
-
-
-def _nanmean(values: Floats, axis: int) -> Floats:
-    """`np.nanmean` that gives NaN for nothing at all without a warning."""
-    exists = np.isfinite(values)
-    return _divide(np.where(exists, values, 0.0).sum(axis=axis), exists.sum(axis=axis))
-
-
-def _divide(sums: Floats, numbers: NDArray[Any]) -> Floats:
-    nothing = np.full(np.shape(sums), np.nan)
-    means: Floats = np.divide(sums, numbers, out=nothing, where=numbers > 0)
-    return means
+    return nanmean(scores[..., list(counted), :], axis=-2)
 
 
 def _interval(mean: float, resampled: Floats) -> Interval | None:
