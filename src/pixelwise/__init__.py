@@ -1,3 +1,98 @@
-"""A folder of images and masks in, a segmentation model that can be trusted out."""
+"""A folder of images and masks in, a segmentation model that can be trusted out.
+
+    import pixelwise as pw
+
+    run = pw.train("data", out="run", budget="10min")
+    model = pw.load("run")
+    mask = model.segment(image)
+
+The public names are those of `__all__`. They are imported when first used, so that
+`import pixelwise` and `pixelwise --help` do not wait for torch.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pixelwise.errors import (
+    ArrayError,
+    DataError,
+    FileError,
+    LayoutError,
+    MaskError,
+    MissingExtraError,
+    ModelFileError,
+    OutputError,
+    PixelwiseError,
+    PixelwiseWarning,
+    PlanError,
+    TrainingError,
+)
+
+if TYPE_CHECKING:
+    from pixelwise.folders import check, evaluate, predict, train
+    from pixelwise.segmenter import History, Segmenter, from_keras, load, unet
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArrayError",
+    "DataError",
+    "FileError",
+    "History",
+    "LayoutError",
+    "MaskError",
+    "MissingExtraError",
+    "ModelFileError",
+    "OutputError",
+    "PixelwiseError",
+    "PixelwiseWarning",
+    "PlanError",
+    "Segmenter",
+    "TrainingError",
+    "__version__",
+    "check",
+    "evaluate",
+    "from_keras",
+    "load",
+    "predict",
+    "train",
+    "unet",
+]
+
+_HOMES = {
+    "History": "pixelwise.segmenter",
+    "Segmenter": "pixelwise.segmenter",
+    "check": "pixelwise.folders",
+    "evaluate": "pixelwise.folders",
+    "from_keras": "pixelwise.segmenter",
+    "load": "pixelwise.segmenter",
+    "predict": "pixelwise.folders",
+    "train": "pixelwise.folders",
+    "unet": "pixelwise.segmenter",
+}
+
+if not TYPE_CHECKING:  # type checkers read the imports above
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `pixelwise.train` the function: importing the room `train/` would replace it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

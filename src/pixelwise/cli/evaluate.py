@@ -1,0 +1,85 @@
+"""`pixelwise evaluate`: how good masks are, with intervals."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixelwise.cli.door import (
+    Device,
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    print_table,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from pixelwise.evaluate.scores import Scores
+
+
+@clear_errors
+def evaluate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] DATA",
+            help="Run folder or model file, and folder of images and masks.",
+            show_default=False,
+        ),
+    ],
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Score these masks in place of a model's."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which images: train, val, test or all.")] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for metrics.json, metrics.csv and report.html."),
+    ] = None,
+    device: Device = "auto",
+    json: Json = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score a model, or existing masks, against a data folder.
+
+    Example: [bold]pixelwise evaluate run data --split test --out scores[/bold]
+
+    Example: [bold]pixelwise evaluate --predictions masks data[/bold]
+    """
+    model, data = _model_and_data(paths, predictions)
+    from pixelwise import folders
+    from pixelwise.cli.progress import count_images
+
+    with count_images("evaluating", quiet=quiet) as progress:
+        scores = folders.evaluate(
+            data,
+            model=model,
+            predictions=predictions,
+            split=split,
+            out=out,
+            device=device,
+            progress=progress,
+        )
+    if not write_json(json, scores.to_json()):
+        _print_scores(scores)
+        if out is not None:
+            print(f"Details: {out / 'report.html'}")
+
+
+def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path | None, Path]:
+    """Tell `MODEL DATA` from `--predictions DIR DATA`."""
+    if predictions is not None and len(paths) == 1:
+        return None, paths[0]
+    if predictions is None and len(paths) == 2:
+        return paths[0], paths[1]
+    raise typer.BadParameter("Give MODEL and DATA, or --predictions DIR and DATA.")
+
+
+def _print_scores(scores: "Scores") -> None:
+    from pixelwise.evaluate.scores import TABLE_COLUMNS
+
+    print_table(TABLE_COLUMNS, scores.table_rows)
+    print(f"{scores.num_images} images. {scores.policy}")

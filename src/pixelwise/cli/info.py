@@ -1,0 +1,59 @@
+"""`pixelwise info`: what a model is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, write_json
+
+if TYPE_CHECKING:
+    from pixelwise.network.model import Model
+
+
+@clear_errors
+def info(
+    model: Annotated[
+        Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
+    ],
+    json: Json = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say what the model is, what it was trained on, and how it scored.
+
+    Example: [bold]pixelwise info run[/bold]
+    """
+    from pixelwise.network.model import load_model
+
+    loaded = load_model(model)
+    if write_json(json, loaded.config.model_dump(mode="json")):
+        return
+    print_facts(_facts(loaded))
+    if verbose:
+        print(loaded.network.summary())
+
+
+def _facts(model: "Model") -> dict[str, str]:
+    config, network = model.config, model.config.network
+    facts = {
+        "task": f"{config.task}, {network.spatial_dims}D",
+        "classes": ", ".join(config.class_names),
+        "image channels": str(network.in_channels),
+        "network": f"U-Net, widths {', '.join(map(str, network.widths))}, "
+        f"{model.network.num_parameters:,} parameters",
+        "intensity scaling": config.scaling.scheme,
+        "patch size": " x ".join(map(str, config.patch_size)) or "whole images",
+        "precision": config.precision,
+    }
+    facts |= {name.replace("_", " "): str(value) for name, value in config.provenance.items()}
+    if config.scores:
+        facts["validation"] = _validation(config.scores)
+    return facts
+
+
+def _validation(scores: dict[str, object]) -> str:
+    from pixelwise.evaluate.scores import Scores
+
+    stored = Scores.from_json(scores)
+    return f"mean Dice {stored.mean['dice'] or 'none'} on {stored.num_images} images"

@@ -1,0 +1,197 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing where quiet.
+
+Progress goes to stderr, results to stdout, so that a pipe gets results only.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from pixelwise.plan.plan import Plan
+from pixelwise.train.watch import Watcher
+
+MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
+NUM_PLAIN_LINES = 10  # about this many progress lines over the whole work, without a terminal
+REFRESHES_PER_SECOND = 4  # of a bar: enough to see life, little enough to take no time from work
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+class LineWatcher(Watcher):
+    """Prints training as plain lines: the plan, every validation, and every tenth of the steps."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        """Show the whole plan with its reasons where `verbose`."""
+        self._verbose = verbose
+        self._tenths = 0  # of the steps, shown so far
+
+    def note(self, text: str) -> None:
+        """Print what a person should know."""
+        self.print_line(text)
+
+    def planned(self, plan: Plan) -> None:
+        """Print the plan, with its reasons where verbose."""
+        self.print_line(describe_plan(plan, with_reasons=self._verbose))
+
+    def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
+        """Print a line where another tenth of the steps is done."""
+        tenths = NUM_PLAIN_LINES * step // max(1, num_steps)
+        if tenths < self._tenths:  # another training began: the next fold
+            self._tenths = 0
+        if tenths > self._tenths:
+            self._tenths = tenths
+            left = format_seconds(seconds_left)
+            self.print_line(f"step {step}/{num_steps}  loss {loss:.4f}  {left} left")
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        """Print the losses and the Dice of a validation."""
+        self.print_line(describe_validation(row))
+
+    def finished(self, text: str) -> None:
+        """Print the closing line on stdout: it is the result."""
+        print(text, flush=True)
+
+    def print_line(self, text: str) -> None:
+        """Print on stderr, at once: the next line may be minutes away."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class BarWatcher(LineWatcher):
+    """Shows training as a bar with the lines above it, on a terminal."""
+
+    def __init__(self, progress: Progress, *, verbose: bool = False) -> None:
+        """Draw in `progress`, which is running."""
+        super().__init__(verbose=verbose)
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
+        """Move the bar."""
+        if self._task is None:
+            self._task = self._progress.add_task("training", total=num_steps, text="")
+        text = f"loss {loss:.4f}  {format_seconds(seconds_left)} left"
+        self._progress.update(self._task, completed=step, total=num_steps, text=text)
+
+    def finished(self, text: str) -> None:
+        """Take the bar away and print the closing line."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        super().finished(text)
+
+    def print_line(self, text: str) -> None:
+        """Print above the bar."""
+        self._progress.console.print(escape(text), highlight=False)
+
+
+class QuietWatcher(Watcher):
+    """Shows nothing but the closing line."""
+
+    def finished(self, text: str) -> None:
+        """Print the closing line."""
+        print(text, flush=True)
+
+
+@contextmanager
+def training_watcher(*, quiet: bool, verbose: bool) -> Iterator[Watcher]:
+    """Give the watcher that suits the terminal, and clear its bar away at the end."""
+    if quiet:
+        yield QuietWatcher()
+    elif not sys.stderr.isatty():
+        yield LineWatcher(verbose=verbose)
+    else:
+        with _bar("{task.fields[text]}") as progress:
+            yield BarWatcher(progress, verbose=verbose)
+
+
+def describe_plan(plan: Plan, *, with_reasons: bool) -> str:
+    """Return the plan for a person: what matters most on a line, or every decision with its reason."""
+    rows = plan.to_rows()
+    if with_reasons:
+        return "\n".join(
+            f"plan: {name} = {value}  {reason}".rstrip() for name, value, reason in rows
+        )
+    return "plan: " + ", ".join(
+        f"{name} {value}" for name, value, _ in rows if name in MAIN_DECISIONS
+    )
+
+
+def describe_validation(row: Mapping[str, float]) -> str:
+    """Return one line of a validation: when, losses, Dice.
+
+    >>> describe_validation({"step": 120, "train_loss": 0.2, "val_loss": 0.25, "val_dice": 0.91})
+    'step 120  train loss 0.2000  val loss 0.2500  val Dice 0.910'
+    """
+    parts = [f"step {row['step']:.0f}"]
+    parts += [
+        f"{name.replace('_', ' ')} {row[name]:.4f}"
+        for name in ("train_loss", "val_loss")
+        if name in row
+    ]
+    if "val_dice" in row:
+        parts.append(f"val Dice {row['val_dice']:.3f}")
+    return "  ".join(parts)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration for a person.
+
+    >>> format_seconds(42.4), format_seconds(75), format_seconds(7260)
+    ('42 s', '1 min 15 s', '2 h 01 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+# --- counted work -----------------------------------------------------------------------------
+
+CountImages = Callable[[int, int], None]  # called with (done, total)
+
+
+@contextmanager
+def count_images(what: str, *, quiet: bool) -> Iterator[CountImages | None]:
+    """Give a function to call with (done, total) as images are finished."""
+    if quiet:
+        yield None
+    elif not sys.stderr.isatty():
+        yield _LineCounter(what)
+    else:
+        with _bar() as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class _LineCounter:
+    """Prints a line at every tenth of the images."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._tenths = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        tenths = NUM_PLAIN_LINES * done // max(1, total)
+        if tenths > self._tenths:
+            self._tenths = tenths
+            print(f"{self._what}: {done} of {total} images", file=sys.stderr, flush=True)
+
+
+def _bar(*extra: str) -> Progress:
+    """Return a bar on stderr; `extra` are templates of further columns."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *map(TextColumn, extra),
+        console=Console(stderr=True),
+        refresh_per_second=REFRESHES_PER_SECOND,
+        transient=True,
+    )

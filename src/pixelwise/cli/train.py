@@ -1,0 +1,64 @@
+"""`pixelwise train`: a folder of images and masks in, a run folder out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixelwise.cli.door import Device, Quiet, Verbose, clear_errors
+
+
+@clear_errors
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of images and masks.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Run folder to write.", show_default=False)],
+    budget: Annotated[
+        str | None, typer.Option(help="Time to train for: 90s, 10min, 2h. [default: 10min]")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data, in place of a time.")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="A plan.yaml, edited or from another run.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing run.")
+    ] = False,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Train this many models by cross-validation.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, machine and plan: same weights.")] = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Plan, train, validate, and keep the best model in a run folder.
+
+    Example: [bold]pixelwise train data --out run --budget 10min[/bold]
+
+    Ctrl-C once ends training cleanly, with the best model so far saved.
+    """
+    if budget is not None and epochs is not None:
+        raise typer.BadParameter("Give --budget or --epochs, not both.")
+    if resume and overwrite:
+        raise typer.BadParameter("Give --resume or --overwrite, not both.")
+    from pixelwise import folders
+    from pixelwise.cli.progress import training_watcher
+
+    with training_watcher(quiet=quiet, verbose=verbose) as watcher:
+        folders.train(
+            data,
+            out,
+            budget=budget,
+            epochs=epochs,
+            plan=plan,
+            resume=resume,
+            overwrite=overwrite,
+            folds=folds,
+            seed=seed,
+            device=device,
+            watcher=watcher,
+        )

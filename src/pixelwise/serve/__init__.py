@@ -1,0 +1,1 @@
+"""The HTTP door and its page; it comes in a later version."""
