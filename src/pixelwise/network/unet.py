@@ -244,12 +244,13 @@ def conv_block(in_channels: int, width: int, config: UNetConfig) -> nn.Sequentia
 
 
 def normalization(width: int, config: UNetConfig) -> nn.Module:
-    """The normalization of a config; "group" has up to 8 groups, as many as divide the width."""
+    """The normalization of a config; "group" has up to 8 groups, of two or more channels each."""
     if config.normalization == "batch":
         return BATCH_NORM[config.spatial_dims](width)
     if config.normalization == "instance":
         return INSTANCE_NORM[config.spatial_dims](width, affine=True)
-    return nn.GroupNorm(math.gcd(width, 8), width)
+    groups = math.gcd(width, 8)
+    return nn.GroupNorm(max(1, groups // 2) if groups == width else groups, width)
 
 
 def activation(config: UNetConfig) -> nn.Module:
