@@ -110,7 +110,7 @@ def training_watcher(*, quiet: bool, verbose: bool) -> Iterator[Watcher]:
 
 
 def describe_plan(plan: Plan, *, with_reasons: bool) -> str:
-    """Return the plan for a person: what matters most on a line, or every decision with its reason."""
+    """Return what matters most of a plan on a line, or every decision with its reason."""
     rows = plan.to_rows()
     if with_reasons:
         return "\n".join(

@@ -1,0 +1,124 @@
+"""The house holds its rule: data walk one way, so imports point downwards only.
+
+    cli    serve                      doors: nobody imports them
+        segmenter  folders
+     report  export  train
+         plan    evaluate
+              predict
+         data    network              know nothing of each other
+             errors
+
+All imports count: inside functions, and those for type checkers too.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pixelwise
+
+SOURCE = Path(pixelwise.__file__).parent
+LINES = [  # from the ground up; rooms on one line do not know each other
+    {"errors"},
+    {"data", "network"},
+    {"predict"},
+    {"plan", "evaluate"},
+    {"report", "export", "train"},
+    {"segmenter", "folders"},
+    {"cli", "serve"},
+    {"__init__", "__main__"},  # the package itself hands out what is below
+]
+HEIGHT = {room: height for height, line in enumerate(LINES) for room in line}
+WITHOUT_TORCH = (
+    "data/",
+    "evaluate/scores.py",
+    "evaluate/counts.py",
+    "report/",
+    "cli/",
+    "errors.py",
+)
+
+
+def source_files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The first folder below the package, or the file's own name."""
+    return path.parts[0].removesuffix(".py")
+
+
+def imported_modules(text: str, path: Path) -> list[str]:
+    """Dotted names that a file at `path` (below the package) imports, wherever in it."""
+    modules = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = ["pixelwise", *path.parts[:-1]]
+            base = parents[: len(parents) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            if module == "pixelwise":  # `from pixelwise import X`: the room or the home of X
+                modules += [pixelwise._HOMES.get(a.name, f"pixelwise.{a.name}") for a in node.names]
+            else:
+                modules.append(module)
+    return modules
+
+
+def violations(text: str, path: Path) -> list[str]:
+    """What a file imports against the rule, as "room imports room"."""
+    room, found = room_of(path), []
+    for module in imported_modules(text, path):
+        parts = module.split(".")
+        if parts[0] != "pixelwise" or len(parts) == 1 or parts[1].startswith("__"):
+            continue
+        other = parts[1]
+        if other != room and HEIGHT[other] >= HEIGHT[room]:
+            found.append(f"{room} imports {other}")
+    return found
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_downwards(path):
+    assert violations(path.read_text(encoding="utf-8"), path.relative_to(SOURCE)) == []
+
+
+def test_every_file_is_in_a_known_room():
+    assert {room_of(path.relative_to(SOURCE)) for path in source_files()} <= set(HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("data/x.py", "from pixelwise.network import UNet", ["data imports network"]),
+        ("network/x.py", "import pixelwise.data.readers", ["network imports data"]),
+        ("predict/x.py", "def f():\n    from pixelwise.train import a", ["predict imports train"]),
+        ("plan/x.py", "from pixelwise import evaluate as e", ["plan imports folders"]),
+        ("plan/x.py", "from ..evaluate.scores import Scores", ["plan imports evaluate"]),
+        ("train/x.py", "from .. import cli", ["train imports cli"]),
+        ("folders.py", "from pixelwise.segmenter import load", ["folders imports segmenter"]),
+        ("segmenter.py", "from . import folders", ["segmenter imports folders"]),
+        ("cli/x.py", "import pixelwise.serve", ["cli imports serve"]),
+        (
+            "errors.py",
+            "if TYPE_CHECKING:\n    from pixelwise.data import Sample",
+            ["errors imports data"],
+        ),
+        ("train/x.py", "from pixelwise.predict.tiles import plan_tiles", []),
+        ("train/x.py", "from .watch import Watcher\nfrom . import loop", []),
+        ("cli/x.py", "import pixelwise\nfrom pixelwise import folders, __version__", []),
+        ("data/x.py", "import numpy\nfrom collections import abc", []),
+    ],
+)
+def test_the_rule_is_read_from_the_text(path, text, found):
+    assert violations(text, Path(path)) == found
+
+
+@pytest.mark.parametrize("start", WITHOUT_TORCH)
+def test_rooms_of_plain_arrays_and_files_do_without_torch(start):
+    for path in source_files():
+        place = path.relative_to(SOURCE)
+        if place.as_posix().startswith(start):
+            modules = imported_modules(path.read_text(encoding="utf-8"), place)
+            assert "torch" not in {module.split(".")[0] for module in modules}, place
