@@ -106,9 +106,9 @@ def write_json(file: Path | None, content: Any) -> bool:  # noqa: ANN401
 
         print(json.dumps(content, indent=2))
         return True
-    from pixelwise.data import write_json
+    from pixelwise.data import write_json as write_file
 
-    write_json(file, content)
+    write_file(file, content)
     return False
 
 

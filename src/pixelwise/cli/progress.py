@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from pixelwise.plan.plan import Plan
+from pixelwise.plan import Plan
 from pixelwise.train.watch import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}

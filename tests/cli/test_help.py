@@ -1,0 +1,125 @@
+"""Help and usage: every command of the design is there, documented, and quick to ask."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from pixelwise import __version__
+from pixelwise.cli import app
+
+COMMANDS = ("demo", "check", "train", "predict", "evaluate", "export", "serve", "info")
+WITH_JSON = ("check", "predict", "evaluate", "info")
+OPTIONS = {
+    "demo": ["--out", "--budget"],
+    "check": ["--fix"],
+    "train": [
+        "--out",
+        "--budget",
+        "--epochs",
+        "--plan",
+        "--resume",
+        "--overwrite",
+        "--folds",
+        "--seed",
+        "--device",
+    ],
+    "predict": ["--out", "--save", "--tta", "--device"],
+    "evaluate": ["--predictions", "--split", "--out", "--device"],
+    "export": ["--to", "--out"],
+    "serve": ["--host", "--port"],
+    "info": [],
+}
+WRONG_USAGE = (
+    "train",  # no data
+    "train data",  # no --out
+    "train data --out run --epochs 0",
+    "train data --out run --epochs many",
+    "train data --out run --budget 10min --epochs 3",
+    "train data --out run --resume --overwrite",
+    "train data --out run --folds 1",
+    "predict model --out masks",  # no input
+    "predict model image.png",  # no --out
+    "predict model image.png --out masks --save mask,picture",
+    "evaluate data",  # neither a model nor predictions
+    "evaluate model data other",
+    "evaluate --predictions masks model data",
+    "export model --out x --to tensorflow",
+    "serve model --port 99999",
+    "check data --strict",
+    "segment data",
+)
+
+
+def run(*arguments: str):
+    wide = {"COLUMNS": "200", "NO_COLOR": "1"}
+    return CliRunner().invoke(app, arguments, env=wide, prog_name="pixelwise")
+
+
+def test_help_lists_every_command_with_a_line():
+    result = run("--help")
+    assert result.exit_code == 0
+    lines = [line.strip("│ ") for line in result.stdout.splitlines()]
+    for command in COMMANDS:
+        (line,) = [line for line in lines if line.startswith(f"{command} ")]
+        assert len(line.removeprefix(command).strip()) > 10
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_an_example_and_its_options(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: pixelwise {command} " in result.stdout
+    for option in [*OPTIONS[command], "--quiet", "--verbose", "-q", "-v"]:
+        assert option in result.stdout
+    assert ("--json" in result.stdout) == (command in WITH_JSON)
+
+
+def test_version_is_that_of_the_package():
+    assert run("--version").stdout == f"pixelwise {__version__}\n"
+
+
+@pytest.mark.parametrize("line", WRONG_USAGE)
+def test_wrong_usage_is_exit_status_2_with_a_reason(line):
+    result = run(*line.split())
+    assert result.exit_code == 2
+    assert "Usage: pixelwise" in result.stderr
+    assert "Error" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_no_command_shows_the_help_and_is_wrong_usage():
+    result = run()
+    assert result.exit_code == 2
+    assert "evaluate" in result.output
+
+
+@pytest.mark.parametrize("line", ["export run --to onnx --out model.onnx", "serve run"])
+def test_what_comes_later_says_so_in_one_sentence(line):
+    result = run(*line.split())
+    assert result.exit_code == 1
+    assert "comes in a later version" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_help_answers_in_half_a_second():
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "pixelwise", "--help"], check=True, capture_output=True
+        )
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5  # the least of five: other work on the machine does not count
+
+
+def test_asking_for_help_of_a_command_imports_nothing_heavy():
+    code = (
+        "import sys; from typer.testing import CliRunner; from pixelwise.cli import app;"
+        "CliRunner().invoke(app, ['train', '--help']);"
+        "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,162 @@
+"""Progress: plain lines for files, bars for terminals, silence where asked for."""
+
+import io
+import sys
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from pixelwise.cli.progress import (
+    BarWatcher,
+    LineWatcher,
+    QuietWatcher,
+    count_images,
+    describe_plan,
+    describe_validation,
+    format_seconds,
+    training_watcher,
+)
+
+ROW = {"step": 50, "seconds": 12.0, "train_loss": 0.3, "val_loss": 0.35, "val_dice": 0.876}
+
+
+class PlanLike:
+    """As much of a plan as is shown."""
+
+    def to_rows(self):
+        return [
+            ("patch size", "192 x 192", "the smallest image"),
+            ("seed", "0", ""),
+            ("batch size", "8", "fits in memory"),
+        ]
+
+
+def watch_training(watcher, num_steps=1000):
+    watcher.note("330 images")
+    watcher.planned(PlanLike())
+    for step in range(1, num_steps + 1):
+        watcher.step(step, num_steps, 0.5, 60.0)
+    watcher.validated(ROW)
+    watcher.finished("Done: run/report.html")
+
+
+def test_plain_lines_are_few_and_the_result_alone_is_on_stdout(capsys):
+    watch_training(LineWatcher())
+    out, err = capsys.readouterr()
+    assert out == "Done: run/report.html\n"
+    lines = err.splitlines()
+    assert lines[0] == "330 images"
+    assert lines[1] == "plan: patch size 192 x 192, batch size 8"
+    assert lines[2] == "step 100/1000  loss 0.5000  1 min 00 s left"
+    assert lines[11] == "step 1000/1000  loss 0.5000  1 min 00 s left"
+    assert lines[12] == "step 50  train loss 0.3000  val loss 0.3500  val Dice 0.876"
+    assert len(lines) == 13
+
+
+def test_a_second_training_is_shown_again(capsys):
+    watcher = LineWatcher()
+    for step in (5, 10, 1, 5, 10):  # two folds of ten steps
+        watcher.step(step, 10, 0.5, 1.0)
+    assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+def test_an_estimate_of_steps_that_moves_does_not_break_the_lines(capsys):
+    watcher = LineWatcher()
+    for step, num_steps in ((1, 0), (10, 100), (20, 400), (390, 400), (400, 400)):
+        watcher.step(step, num_steps, 0.5, 1.0)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("step 400/400")
+
+
+def test_verbose_gives_every_decision_and_its_reason():
+    text = describe_plan(PlanLike(), with_reasons=True)
+    assert text.splitlines()[0] == "plan: patch size = 192 x 192  the smallest image"
+    assert text.splitlines()[1] == "plan: seed = 0"
+
+
+def test_quiet_shows_the_result_alone(capsys):
+    watch_training(QuietWatcher())
+    assert capsys.readouterr() == ("Done: run/report.html\n", "")
+
+
+def test_a_bar_shows_the_step_and_leaves_the_lines(capsys):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
+    with Progress(
+        TextColumn("{task.completed}/{task.total} {task.fields[text]}"), console=console
+    ) as bar:
+        watcher = BarWatcher(bar)
+        watcher.note("[330] images")  # not markup
+        watcher.planned(PlanLike())
+        watcher.step(7, 10, 0.25, 75.0)
+        bar.refresh()
+        watcher.validated(ROW)
+        watcher.finished("Done: run/report.html")
+        assert bar.tasks == []
+    shown = screen.getvalue()
+    assert "[330] images" in shown
+    assert "7/10 loss 0.2500  1 min 15 s left" in shown
+    assert "val Dice 0.876" in shown
+    assert capsys.readouterr().out == "Done: run/report.html\n"
+
+
+@pytest.mark.parametrize(
+    ("quiet", "terminal", "kind"),
+    [
+        (True, True, QuietWatcher),
+        (True, False, QuietWatcher),
+        (False, False, LineWatcher),
+        (False, True, BarWatcher),
+    ],
+)
+def test_the_watcher_suits_the_terminal(quiet, terminal, kind, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    with training_watcher(quiet=quiet, verbose=False) as watcher:
+        assert type(watcher) is kind
+
+
+def test_an_error_takes_the_bar_away(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with (
+        pytest.raises(ValueError, match="stop"),
+        training_watcher(quiet=False, verbose=False) as watcher,
+    ):
+        watcher.step(1, 2, 0.5, 1.0)
+        bar = watcher._progress
+        raise ValueError("stop")
+    assert bar.finished or not bar.live.is_started
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.7, "1 h 00 min")],
+)
+def test_durations_are_for_people(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_a_validation_line_has_what_is_known():
+    assert describe_validation({"step": 3}) == "step 3"
+
+
+def test_counting_without_a_terminal_prints_a_line_a_tenth(capsys):
+    with count_images("predicting", quiet=False) as progress:
+        for done in range(1, 101):
+            progress(done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "predicting: 10 of 100 images"
+    assert lines[-1] == "predicting: 100 of 100 images"
+
+
+def test_counting_quietly_needs_no_function():
+    with count_images("predicting", quiet=True) as progress:
+        assert progress is None
+
+
+def test_counting_on_a_terminal_moves_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with count_images("predicting", quiet=False) as progress:
+        progress(1, 2)
+        progress(2, 2)
+    assert capsys.readouterr().out == ""
