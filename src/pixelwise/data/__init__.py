@@ -1,0 +1,56 @@
+"""Files on disk to images, masks, samples, checks and splits; and results back to files. NumPy only."""
+
+from pixelwise.data.channels import to_channels
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.display import overlay, to_rgb
+from pixelwise.data.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
+from pixelwise.data.findings import Finding
+from pixelwise.data.image_files import read_image, read_mask_values
+from pixelwise.data.inputs import find_images
+from pixelwise.data.read import (
+    Examination,
+    ReadOptions,
+    check_dataset,
+    examine_dataset,
+    read_dataset,
+)
+from pixelwise.data.samples import FolderSamples, Sample, SampleFiles
+from pixelwise.data.splits import read_split, write_split
+from pixelwise.data.writers import (
+    make_folder,
+    write_image,
+    write_json,
+    write_mask,
+    write_probabilities,
+    write_text,
+)
+
+__all__ = [
+    "IGNORE_INDEX",
+    "Dataset",
+    "Examination",
+    "Finding",
+    "FolderSamples",
+    "MaskClass",
+    "MaskEncoding",
+    "ReadOptions",
+    "Sample",
+    "SampleFiles",
+    "check_dataset",
+    "examine_dataset",
+    "find_images",
+    "make_folder",
+    "overlay",
+    "read_dataset",
+    "read_image",
+    "read_mask_values",
+    "read_split",
+    "to_channels",
+    "to_rgb",
+    "write_image",
+    "write_json",
+    "write_mask",
+    "write_probabilities",
+    "write_split",
+    "write_text",
+]

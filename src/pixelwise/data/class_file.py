@@ -1,0 +1,86 @@
+"""`classes.json`: what the masks of a data folder mean, declared by the person who made them.
+
+{"classes": ["Sky", "Building", "Road"], "ignore": 11}
+{"classes": [{"name": "sound", "value": 0}, {"name": "crack", "value": 2, "color": "#ff0000"}]}
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pixelwise.data.colors import default_color
+from pixelwise.data.encoding import MaskClass, MaskEncoding
+from pixelwise.data.image_files import read_bytes
+from pixelwise.errors import MaskError
+
+CLASS_FILE = "classes.json"
+
+
+def _name_alone(entry: object) -> object:
+    return {"name": entry} if isinstance(entry, str) else entry
+
+
+def _one_or_many(ignore: object) -> object:
+    return [ignore] if isinstance(ignore, int) else ([] if ignore is None else ignore)
+
+
+class DeclaredClass(BaseModel):
+    """One entry: a name, or a name with the value in the files and a colour."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1)]
+    value: int | None = None
+    color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+
+
+class ClassDeclaration(BaseModel):
+    """The content of classes.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[Annotated[DeclaredClass, BeforeValidator(_name_alone)], ...]
+    ignore: Annotated[tuple[int, ...], BeforeValidator(_one_or_many)] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len({entry.value is None for entry in self.classes}) > 1:
+            raise ValueError("give every class a value, or none")
+        self.encoding()
+        return self
+
+    @property
+    def has_values(self) -> bool:
+        """Whether values are given; if not, the order of the names gives them."""
+        return bool(self.classes) and self.classes[0].value is not None
+
+    def encoding(self) -> MaskEncoding:
+        """The encoding declared: the values given, or 0, 1, 2, ... in the order of the names."""
+        return self.with_values(
+            [
+                index if entry.value is None else entry.value
+                for index, entry in enumerate(self.classes)
+            ]
+        )
+
+    def with_values(self, values: list[int], snap: bool = False) -> MaskEncoding:
+        """The same names and colours for other values in the files."""
+        classes = tuple(
+            MaskClass(index=i, name=c.name, value=v, color=c.color or default_color(i, c.name))
+            for i, (c, v) in enumerate(zip(self.classes, values, strict=True))
+        )
+        return MaskEncoding(classes=classes, ignore=self.ignore, snap=snap)
+
+
+def read_class_file(path: Path) -> ClassDeclaration:
+    """Read classes.json; MaskError says which line or field is wrong."""
+    try:
+        return ClassDeclaration.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise MaskError(
+            f"{path} is not understood: {place + ': ' if place else ''}{first['msg']}. "
+            'It should read like {"classes": ["background", "cell"], "ignore": 255}.'
+        ) from error

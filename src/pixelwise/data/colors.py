@@ -1,0 +1,47 @@
+"""Colours of classes: background black, then colours that stay apart on screen and in print."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+BACKGROUND_COLOR = "#000000"
+IGNORE_COLOR = "#ffffff"
+BACKGROUND_NAMES = frozenset({"background", "bg", "_background_"})
+
+# Twenty colours of high contrast by Sasha Trubetskoy (2017), most distinct first, without black and white.
+CLASS_COLORS = (
+    "#e6194b", "#3cb44b", "#4363d8", "#ffe119", "#f58231", "#911eb4", "#42d4f4", "#f032e6",
+    "#bfef45", "#fabed4", "#469990", "#dcbeff", "#9a6324", "#fffac8", "#800000", "#aaffc3",
+    "#808000", "#ffd8b1", "#000075", "#a9a9a9",
+)  # fmt: skip
+
+
+def default_color(index: int, name: str) -> str:
+    """Colour "#rrggbb" of a class: black for background, then a fixed one for each index."""
+    if name.strip().lower() in BACKGROUND_NAMES:
+        return BACKGROUND_COLOR
+    round_, place = divmod(max(index - 1, 0) if index else len(CLASS_COLORS) - 1, len(CLASS_COLORS))
+    red, green, blue = (value * 3 // (3 + round_) for value in parse_color(CLASS_COLORS[place]))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def parse_color(color: str) -> tuple[int, int, int]:
+    """Turn "#rrggbb" into (red, green, blue), each 0..255; ValueError for anything else."""
+    if len(color) != 7 or color[0] != "#":
+        raise ValueError(f"{color!r} is not a colour of the form #rrggbb")
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def color_table(colors: Sequence[str], num_entries: int) -> NDArray[np.uint8]:
+    """Palette (num_entries, 3) uint8: the colours given, then defaults; the ignore index 255 is white."""
+    table = [parse_color(color) for color in colors[:num_entries]]
+    for index in range(len(table), num_entries):
+        table.append(
+            parse_color(
+                IGNORE_COLOR
+                if index == 255
+                else default_color(index, "" if index else "background")
+            )
+        )
+    return np.array(table, dtype=np.uint8).reshape(num_entries, 3)

@@ -1,0 +1,99 @@
+"""A data folder as it was understood: its files, classes, channels and splits."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pixelwise.data.encoding import MaskClass, MaskEncoding
+from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
+from pixelwise.data.splits import SPLITS, to_split
+from pixelwise.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data folder as it was understood.
+
+    Attributes:
+        root: the folder.
+        layout: how it is arranged, in one line.
+        files: of every sample, sorted by split folder and name; mask None in the split "unlabelled".
+        in_channels: channels that the images are given with.
+        channel_note: how the channels are stored, for example "grey stored as RGBA".
+        dtype: number type of the images; several are joined by " and ".
+        encoding: what the values in the mask files mean.
+        num_sizes: number of different image sizes.
+        notes: what a person should know: assumptions and warnings.
+        file_bytes: bytes of the image and mask files of each sample together.
+    """
+
+    root: Path
+    layout: str
+    files: tuple[SampleFiles, ...]
+    in_channels: int
+    channel_note: str
+    dtype: str
+    encoding: MaskEncoding
+    num_sizes: int
+    notes: tuple[str, ...]
+    file_bytes: tuple[int, ...]
+
+    def describe(self) -> str:
+        """Say in one line what the data set is.
+
+        For example "464 images (330 train, 67 val, 67 test), 2 classes: background, foreground (value 255);
+        9 sizes; grey stored as RGBA".
+        """
+        splits = ", ".join(f"{number} {split}" for split, number in self.splits.items())
+        classes = ", ".join(_describe_class(entry) for entry in self.encoding.classes)
+        parts = [
+            f"{len(self.files)} images ({splits}), {len(self.encoding.classes)} classes: {classes}",
+            f"{self.num_sizes} size{'s' * (self.num_sizes != 1)}",
+            self.channel_note,
+        ]
+        if self.encoding.ignore:
+            parts.insert(1, f"ignored: {', '.join(str(value) for value in self.encoding.ignore)}")
+        if self.dtype != "uint8":
+            parts.append(self.dtype)
+        return "; ".join(parts)
+
+    def samples(self, split: str, memory_limit: int = MEMORY_LIMIT) -> FolderSamples:
+        """The samples of one split, read when asked for.
+
+        Args:
+            split: "train", "val", "test" or "unlabelled".
+            memory_limit: bytes of decoded samples that are kept in memory.
+
+        Raises:
+            DataError: there is no such split here.
+        """
+        to_split(split)
+        files = [entry for entry in self.files if entry.split == split]
+        if not files:
+            present = ", ".join(f"{number} {name}" for name, number in self.splits.items())
+            raise DataError(
+                f"{self.root} has no samples in the split {split!r}, only {present}. "
+                "Choose one of these, or add images with masks to that split."
+            )
+        return FolderSamples(files, self.in_channels, self.encoding, memory_limit)
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        """Number of samples of each split that has any."""
+        counts = Counter(entry.split for entry in self.files)
+        return {split: counts[split] for split in SPLITS if counts[split]}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change when a file is added, removed, resized or rewritten."""
+        lines = (
+            f"{entry.name} {entry.size[0]}x{entry.size[1]} {num_bytes}\n"
+            for entry, num_bytes in zip(self.files, self.file_bytes, strict=True)
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
+
+
+def _describe_class(entry: MaskClass) -> str:
+    return entry.name if entry.value == entry.index else f"{entry.name} (value {entry.value})"

@@ -1,0 +1,172 @@
+"""What the numbers in mask files mean: from the values stored to class indices.
+
+stored values     0   0  255 254   3      a two-tone mask, damaged by JPEG: snap
+class index       0   0   1   1    0
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pixelwise.data.channels import has_constant_alpha, has_equal_channels
+from pixelwise.errors import MaskError
+
+IGNORE_INDEX = 255  # class index of pixels that are left out of loss and scores
+UNKNOWN_INDEX = 254  # marks a value without a meaning while decoding; never leaves this file
+MAX_CLASSES = 254
+NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
+
+
+class MaskClass(BaseModel):
+    """One class: its index in pixelwise and its value in the mask files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
+    name: Annotated[str, Field(min_length=1)]
+    value: int
+    color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+
+
+class MaskEncoding(BaseModel):
+    """How mask files of one data set store classes.
+
+    Attributes:
+        classes: in the order of their indices 0, 1, 2, ...
+        ignore: values in the files that mean "leave this pixel out".
+        snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG damage).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: Annotated[tuple[MaskClass, ...], Field(min_length=1, max_length=MAX_CLASSES)]
+    ignore: tuple[int, ...] = ()
+    snap: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        values = [c.value for c in self.classes]
+        if [c.index for c in self.classes] != list(range(len(self.classes))):
+            raise ValueError("classes must be in the order of their indices 0, 1, 2, ...")
+        if len(set(values)) != len(values) or set(values) & set(self.ignore):
+            raise ValueError("a value may mean one class only, or be ignored")
+        if len({c.name for c in self.classes}) != len(self.classes):
+            raise ValueError("two classes have the same name")
+        return self
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in the order of the indices."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def class_colors(self) -> tuple[str, ...]:
+        """Colours "#rrggbb" in the order of the indices."""
+        return tuple(c.color for c in self.classes)
+
+    def decode(self, values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+        """Turn the stored values of one mask into class indices.
+
+        Args:
+            values: (H, W) or (H, W, C) as `read_mask_values` gives them.
+            path: of the file, for the message.
+
+        Returns:
+            (H, W) uint8 class index, IGNORE_INDEX (255) where ignored.
+
+        Raises:
+            MaskError: values that mean nothing in this encoding, or a mask in colours.
+        """
+        stored = to_stored_integers(values, path)
+        if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
+            mask = self._table[stored]
+        else:
+            present, places = np.unique(stored, return_inverse=True)
+            mask = self.index_of(present)[places].reshape(stored.shape)
+        if (mask == UNKNOWN_INDEX).any():
+            raise MaskError(self._unknown_message(np.unique(stored[mask == UNKNOWN_INDEX]), path))
+        return mask
+
+    def index_of(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Class index of each stored value; UNKNOWN_INDEX for values without a meaning."""
+        known = np.array([c.value for c in self.classes], dtype=np.int64)
+        distance = np.abs(values.astype(np.int64)[:, np.newaxis] - known)  # (num_values, K)
+        nearest = distance.argmin(axis=1)
+        index = nearest.astype(np.uint8)
+        if not self.snap:
+            index[distance[np.arange(len(values)), nearest] > 0] = UNKNOWN_INDEX
+        index[np.isin(values, self.ignore)] = IGNORE_INDEX
+        return index
+
+    def covers(self, values: NDArray[Any]) -> bool:
+        """Whether every stored value has a meaning here."""
+        return not (self.index_of(values) == UNKNOWN_INDEX).any()
+
+    @cached_property
+    def _table(self) -> NDArray[np.uint8]:
+        """Class index of every value from 0 to 65,535."""
+        return self.index_of(np.arange(NUM_TABLE_VALUES))
+
+    def _unknown_message(self, unknown: NDArray[Any], path: Path) -> str:
+        known = shorten([c.value for c in self.classes])
+        ignored = f", ignored {shorten(list(self.ignore))}" if self.ignore else ""
+        return (
+            f"{path} holds the values {shorten(unknown.tolist())}, which mean nothing in this data set "
+            f"(classes {known}{ignored}). Correct the mask, or declare these values in classes.json."
+        )
+
+
+def to_stored_integers(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Bring the values of a mask file to one integer a pixel.
+
+    Grey masks stored as RGB or RGBA lose the copies, whole floats become integers.
+
+    Args:
+        values: (H, W) or (H, W, C) of any type.
+        path: of the file, for the message.
+
+    Returns:
+        (H, W) integers.
+
+    Raises:
+        MaskError: the mask is in colours, or holds fractions or NaN.
+    """
+    stored = _to_one_channel(values, path)
+    if stored.dtype == np.bool_:
+        return stored.astype(np.uint8)
+    if stored.dtype.kind != "f":
+        return stored
+    if not np.isfinite(stored).all():
+        raise MaskError(
+            f"{path} holds NaN or infinite values. Give these pixels an ignore value such as 255."
+        )
+    if (stored != np.rint(stored)).any():
+        fraction = float(stored[stored != np.rint(stored)][0])
+        raise MaskError(
+            f"{path} holds fractions such as {fraction:.4g}, as probabilities do. "
+            "Masks hold one whole number a pixel: threshold it, for example at 0.5."
+        )
+    return stored.astype(np.int64)
+
+
+def _to_one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    if values.ndim == 2:
+        return values
+    if has_constant_alpha(values):
+        values = values[:, :, :-1]
+    if has_equal_channels(values):
+        return values[:, :, 0]
+    raise MaskError(
+        f"{path} is a mask with {values.shape[2]} channels that differ: colours, one-hot classes or alpha. "
+        "Save one number a pixel: the class index, as a grey or palette PNG."
+    )
+
+
+def shorten(items: list[int], limit: int = 8) -> str:
+    """Join the first few numbers with commas."""
+    shown = ", ".join(str(item) for item in items[:limit])
+    return shown if len(items) <= limit else f"{shown}, ... ({len(items)} values)"

@@ -1,0 +1,313 @@
+"""Find out how a folder arranges images and masks, by looking at names only.
+
+DATA/images/a.png  DATA/masks/a.png             two folders, names paired by stem
+DATA/train/images/a.png  DATA/train/masks/...   the same in split folders
+DATA/images/train/a.png  DATA/masks/train/...   split folders inside
+DATA/a.png  DATA/a_mask.png                     side by side, by suffix
+DATA/a.jpg  DATA/a.png                          side by side, by type: JPEG images, lossless masks
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixelwise.data.image_files import is_image_file
+from pixelwise.errors import LayoutError
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input")
+MASK_FOLDERS = (
+    "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth", "groundtruth",
+    "segmentation", "segmentations", "seg", "targets", "target",
+)  # fmt: skip
+MASK_SUFFIXES = ("_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+SPLIT_FOLDERS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})
+NUM_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPair:
+    """An image, its mask (None where there is none) and the split folder they came from, if any."""
+
+    name: str
+    image: Path
+    mask: Path | None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a folder is arranged, in one line, and what was found in it."""
+
+    description: str
+    pairs: tuple[FoundPair, ...]
+    lone_masks: tuple[Path, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    """Pairs of one folder, while looking."""
+
+    description: str
+    pairs: list[FoundPair] = field(default_factory=list)
+    lone_masks: list[Path] = field(default_factory=list)
+
+
+def find_layout(root: Path) -> Layout:
+    """Find the images and masks of a data folder.
+
+    Args:
+        root: the data folder.
+
+    Returns:
+        The layout; images without masks are in it with mask None.
+
+    Raises:
+        LayoutError: the folder is missing or not a folder, holds no images, or nothing that pairs.
+    """
+    check_folder(root)
+    splits = split_folders(root)
+    found = _find_in_splits(splits) if splits else _find_unsplit(root)
+    if found is None or not (found.pairs or found.lone_masks):
+        raise LayoutError(_describe_nothing(root))
+    if not any(pair.mask for pair in found.pairs):
+        raise LayoutError(_describe_no_pairs(root, found))
+    pairs = sorted(_with_unique_names(found.pairs), key=lambda pair: (pair.split or "", pair.name))
+    return Layout(found.description, tuple(pairs), tuple(found.lone_masks))
+
+
+def check_folder(root: Path) -> None:
+    """Raise LayoutError unless `root` is a folder that can be listed."""
+    try:
+        if root.is_file():
+            raise LayoutError(f"{root} is a file. Give the folder that holds the images and masks.")
+        if not root.exists():
+            raise LayoutError(f"{root} does not exist. Check the name of the data folder.")
+        next(root.iterdir(), None)
+    except PermissionError as error:
+        raise LayoutError(f"{root} may not be read. Change its permissions (chmod +rx).") from error
+
+
+def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Subfolders and picture files of a folder, sorted, without hidden ones; LayoutError if unreadable."""
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        folders = [path for path in entries if path.is_dir()]
+    except PermissionError as error:
+        raise LayoutError(
+            f"{folder} may not be read. Change its permissions (chmod +rx)."
+        ) from error
+    return folders, [path for path in entries if is_image_file(path) and path not in folders]
+
+
+def split_folders(root: Path) -> dict[Path, str]:
+    """The subfolders of `root` that are named after a split."""
+    folders = {
+        path: SPLIT_FOLDERS[path.name.lower()]
+        for path in list_folder(root)[0]
+        if path.name.lower() in SPLIT_FOLDERS
+    }
+    if len(set(folders.values())) < len(folders):
+        names = ", ".join(path.name for path in folders)
+        raise LayoutError(
+            f"{root} has two folders for one split ({names}). Rename or remove one of them."
+        )
+    return folders
+
+
+def image_folder(root: Path) -> Path | None:
+    """The subfolder of `root` that holds the images by its name, or None."""
+    return _only_folder(root, IMAGE_FOLDERS, "images")
+
+
+def mask_stem(stem: str) -> str | None:
+    """The stem without its mask suffix (`x_mask` gives `x`), or None where there is none."""
+    for suffix in MASK_SUFFIXES:
+        if stem.lower().endswith(suffix) and len(stem) > len(suffix):
+            return stem[: -len(suffix)]
+    return None
+
+
+def _find_in_splits(splits: dict[Path, str]) -> _Found | None:
+    """Look into train/, val/ and test/; each may have its own arrangement."""
+    found = _Found("")
+    descriptions = []
+    for folder, split in splits.items():
+        inside = _find_in_folder(folder, split)
+        if inside is None:
+            continue
+        descriptions.append(f"{folder.name}/ ({inside.description})")
+        found.pairs += inside.pairs
+        found.lone_masks += inside.lone_masks
+    found.description = ", ".join(descriptions)
+    return found
+
+
+def _find_unsplit(root: Path) -> _Found | None:
+    """Look for images/train + masks/train, else for pairs in the folder itself."""
+    images, masks = image_folder(root), _only_folder(root, MASK_FOLDERS, "masks")
+    splits = split_folders(images) if images else {}
+    if not (images and masks and splits):
+        return _find_in_folder(root, _own_split(root))
+    found = _Found(
+        f"{images.name}/ + {masks.name}/, each with {', '.join(p.name + '/' for p in splits)}"
+    )
+    for folder, split in splits.items():
+        inside = _pair_folders(folder, masks / folder.name, split)
+        found.pairs += inside.pairs
+        found.lone_masks += inside.lone_masks
+    return found
+
+
+def _own_split(root: Path) -> str | None:
+    """The split that `root` itself is, where it was given out of a folder of splits."""
+    name = root.resolve().name.lower()
+    siblings = split_folders(root.resolve().parent) if name in SPLIT_FOLDERS else {}
+    return SPLIT_FOLDERS[name] if len(siblings) > 1 else None
+
+
+def _find_in_folder(folder: Path, split: str | None) -> _Found | None:
+    """Pairs in images/ + masks/ of a folder, else side by side in it; None where it holds no pictures."""
+    images, masks = image_folder(folder), _only_folder(folder, MASK_FOLDERS, "masks")
+    if images is not None:
+        return _pair_folders(images, masks, split)
+    files = list_folder(folder)[1]
+    if masks is not None and files:
+        return _pair_folders(folder, masks, split, files)
+    return _pair_side_by_side(files, split) if files else None
+
+
+def _only_folder(root: Path, names: Iterable[str], what: str) -> Path | None:
+    """The one subfolder with such a name and pictures in it; two are an error."""
+    candidates = [
+        path for path in list_folder(root)[0] if path.name.lower() in names and _list_pictures(path)
+    ]
+    if len(candidates) > 1:
+        shown = " and ".join(f"{path.name}/" for path in candidates)
+        raise LayoutError(
+            f"{root} has {shown}, which may both hold the {what}. Move or rename all but one of them."
+        )
+    return candidates[0] if candidates else None
+
+
+def _list_pictures(folder: Path) -> list[Path]:
+    """Picture files in a folder and all below it, sorted."""
+    folders, files = list_folder(folder)
+    return files + [path for inside in folders for path in _list_pictures(inside)]
+
+
+def _pair_folders(
+    images: Path, masks: Path | None, split: str | None, files: list[Path] | None = None
+) -> _Found:
+    """Pair two folders by the names inside them, without their endings; folders below are kept in step."""
+    image_names = _by_name(images, _list_pictures(images) if files is None else files)
+    mask_names: dict[str, Path] = {}
+    has_masks = masks is not None and masks.is_dir()
+    for name, path in _by_name(masks, _list_pictures(masks)).items() if masks and has_masks else ():
+        base = name if name in image_names else mask_stem(name) or name
+        if base in mask_names:
+            raise LayoutError(
+                f"{mask_names[base]} and {path} are both masks of {base}. Remove one of them."
+            )
+        mask_names[base] = path
+    where = images.name if files is None else "."
+    found = _Found(f"{where}/ + {masks.name}/" if masks and has_masks else f"{where}/")
+    found.pairs = [
+        FoundPair(name, path, mask_names.get(name), split) for name, path in image_names.items()
+    ]
+    found.lone_masks = [path for name, path in mask_names.items() if name not in image_names]
+    return found
+
+
+def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
+    """Files by their path inside a folder without its ending; two alike are an error."""
+    names: dict[str, Path] = {}
+    for path in files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in names:
+            raise LayoutError(
+                f"{names[name]} and {path} have the same name. Rename or remove one of them."
+            )
+        names[name] = path
+    return names
+
+
+def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
+    """Pair the files of one folder: by suffix (x.png + x_mask.png), else by type (x.jpg + x.png)."""
+    bases = {path: mask_stem(path.stem) for path in files}
+    stems = {path.stem for path in files}
+    masks = [path for path, base in bases.items() if base in stems]
+    if not masks and len(stems) == len(files):
+        return _Found(
+            "pictures in one folder", [FoundPair(path.stem, path, None, split) for path in files]
+        )
+    if not masks:
+        return _pair_by_type(files, split)
+    images = {path.stem: path for path in files if bases[path] is None}
+    if len(images) + sum(base is not None for base in bases.values()) < len(files):
+        _by_name(files[0].parent, [path for path in files if bases[path] is None])
+    mask_of = {bases[path]: path for path in masks}
+    pairs = [FoundPair(stem, path, mask_of.get(stem), split) for stem, path in images.items()]
+    suffix = masks[0].stem[len(bases[masks[0]] or "") :]
+    return _Found(
+        f"x{pairs[0].image.suffix} + x{suffix}{masks[0].suffix} side by side",
+        pairs,
+        [path for path, base in bases.items() if base is not None and path not in masks],
+    )
+
+
+def _pair_by_type(files: list[Path], split: str | None) -> _Found:
+    """Pair x.jpg (image) with x.png (mask); any other two types do not say which is which."""
+    photos = {path.stem: path for path in files if path.suffix.lower() in PHOTO_SUFFIXES}
+    others = {path.stem: path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES}
+    if len(photos) + len(others) < len(files) or not photos:
+        twins = [path.name for path in files if sum(path.stem == other.stem for other in files) > 1]
+        raise LayoutError(
+            f"{files[0].parent} holds {', '.join(twins[:NUM_SHOWN])}: which are images and which are masks "
+            "cannot be told. Move them to images/ and masks/."
+        )
+    suffixes = next(iter(photos.values())).suffix, next(iter(others.values())).suffix
+    return _Found(
+        f"x{suffixes[0]} + x{suffixes[1]} side by side",
+        [FoundPair(stem, path, others.get(stem), split) for stem, path in photos.items()],
+        [path for stem, path in others.items() if stem not in photos],
+    )
+
+
+def _with_unique_names(pairs: list[FoundPair]) -> list[FoundPair]:
+    """The same pairs; where two splits use one name, every name gets its split in front."""
+    if len({pair.name for pair in pairs}) == len(pairs):
+        return pairs
+    return [
+        FoundPair(f"{pair.split}/{pair.name}", pair.image, pair.mask, pair.split) for pair in pairs
+    ]
+
+
+def _describe_nothing(root: Path) -> str:
+    try:
+        entries = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
+    except OSError:
+        entries = []
+    inside = (
+        f"it holds {', '.join(entries[:8])}{', ...' * (len(entries) > 8)}"
+        if entries
+        else "it is empty"
+    )
+    return f"{root} holds no images: {inside}. Put images into {root}/images and masks into {root}/masks."
+
+
+def _describe_no_pairs(root: Path, found: _Found) -> str:
+    if not found.lone_masks:
+        return (
+            f"{root} holds {len(found.pairs)} images but no masks. Put a mask of the same name for each "
+            f"image into {root}/masks, or beside it as NAME_mask.png."
+        )
+    images = ", ".join(pair.image.name for pair in found.pairs[:NUM_SHOWN]) or "none"
+    masks = ", ".join(path.name for path in found.lone_masks[:NUM_SHOWN])
+    return (
+        f"{root} holds {len(found.pairs)} images and {len(found.lone_masks)} masks, but no two names match "
+        f"(images: {images}; masks: {masks}). Give each mask the name of its image."
+    )

@@ -1,0 +1,220 @@
+"""From a folder to a `Dataset`: look at the names, survey the files, understand the masks, split.
+
+find_layout -> survey_pairs -> check_files -> learn_encoding -> assign_splits -> check_masks -> Dataset
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixelwise.data.channel_choice import choose_channels
+from pixelwise.data.check import check_files, check_masks, readable_images, readable_masks
+from pixelwise.data.class_file import CLASS_FILE, ClassDeclaration, read_class_file
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.encoding import MaskEncoding
+from pixelwise.data.findings import Finding, finding_of_error
+from pixelwise.data.layout import SPLIT_FOLDERS, Layout, find_layout
+from pixelwise.data.learn import Reading, add_counts, apply_declaration, learn_encoding
+from pixelwise.data.samples import SampleFiles
+from pixelwise.data.splits import Split, assign_splits, to_split
+from pixelwise.data.survey import ImageFacts, MaskFacts, PairFacts, survey_pairs
+from pixelwise.errors import DataError, FileError, MaskError
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a person says about the data; None leaves it to be found out."""
+
+    seed: int = 0
+    foreground: int | None = None
+    ignore: int | None = None
+    split: Mapping[str, str] | None = None
+    encoding: MaskEncoding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A data set with everything found in it; `dataset` is None where there are errors."""
+
+    dataset: Dataset | None
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that forbid training."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+def read_dataset(
+    root: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    foreground: int | None = None,
+    ignore: int | None = None,
+    split: Mapping[str, str] | None = None,
+    encoding: MaskEncoding | None = None,
+) -> Dataset:
+    """Read a data folder: find images and masks, look at every file once, understand, split.
+
+    Args:
+        root: the data folder.
+        seed: of the split, where there are no split folders.
+        foreground: the value in the mask files that is the foreground, where they hold two values.
+        ignore: a value in the mask files to leave out.
+        split: split of each name, as `read_split` gives it; split folders win over it.
+        encoding: what the mask values mean, where it is known, for example from an earlier training.
+
+    Returns:
+        The data set; `describe()` says in a line what was understood, `notes` what was assumed.
+
+    Raises:
+        DataError: the first error found, with the fix. LayoutError for folders, FileError for unreadable
+            files, MaskError for masks.
+    """
+    examination = examine_dataset(
+        root,
+        ReadOptions(
+            seed=seed, foreground=foreground, ignore=ignore, split=split, encoding=encoding
+        ),
+    )
+    if examination.dataset is None:
+        raise examination.errors[0].to_error(len(examination.errors) - 1)
+    return examination.dataset
+
+
+def check_dataset(root: str | os.PathLike[str]) -> list[Finding]:
+    """Find what is wrong in a data folder: errors first, then warnings and notes. Raises nothing."""
+    return list(examine_dataset(root).findings)
+
+
+def examine_dataset(
+    root: str | os.PathLike[str], options: ReadOptions | None = None
+) -> Examination:
+    """Read a data folder and keep all findings, instead of raising the first error."""
+    options = options or ReadOptions()
+    try:
+        layout = find_layout(Path(root))
+    except DataError as error:
+        return Examination(None, (finding_of_error("layout", [], error),))
+    surveyed = survey_pairs(layout.pairs)
+    findings = check_files(surveyed, layout.lone_masks)
+    channels = _choose_channels(surveyed, findings)
+    encoding = _choose_encoding(Path(root), surveyed, options, findings)
+    splits = _choose_splits(surveyed, options)
+    if encoding is not None:
+        findings += check_masks(surveyed, encoding, splits)
+    order = ("error", "warning", "note")
+    findings.sort(key=lambda finding: order.index(finding.severity))
+    if channels is None or encoding is None or (findings and findings[0].severity == "error"):
+        return Examination(None, tuple(findings))
+    dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)
+    return Examination(dataset, tuple(findings))
+
+
+def _choose_channels(
+    surveyed: Sequence[PairFacts], findings: list[Finding]
+) -> tuple[int, str] | None:
+    """Number of channels and note; None, and a finding, where the images do not go together."""
+    images = [image for _, image in readable_images(surveyed)]
+    try:
+        return choose_channels(images) if images else None
+    except DataError as error:
+        findings.append(finding_of_error("mixed-channels", [], error))
+        return None
+
+
+def _choose_encoding(
+    root: Path, surveyed: Sequence[PairFacts], options: ReadOptions, findings: list[Finding]
+) -> MaskEncoding | None:
+    """The meaning of the mask values; None, and a finding, where they have no clear one."""
+    masks = [mask for _, _, mask in readable_masks(surveyed)]
+    class_file = find_class_file(root)
+    try:
+        declared = read_class_file(class_file) if class_file else None
+    except (MaskError, FileError) as error:
+        findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
+        return None
+    if not masks:
+        return None
+    try:
+        reading = _read_values(masks, declared, options)
+    except MaskError as error:
+        findings.append(finding_of_error("mask-values", [], error))
+        return None
+    for code, message, fix in reading.remarks:
+        severity = "warning" if code == "snapped-values" else "note"
+        findings.append(Finding(code, severity, (), f"{message}.", fix))
+    return reading.encoding
+
+
+def find_class_file(root: Path) -> Path | None:
+    """classes.json of a data folder; for one of its split folders, that of the folder above."""
+    folders = (
+        [root, root.resolve().parent] if root.resolve().name.lower() in SPLIT_FOLDERS else [root]
+    )
+    return next((folder / CLASS_FILE for folder in folders if (folder / CLASS_FILE).exists()), None)
+
+
+def _read_values(
+    masks: Sequence[MaskFacts], declared: ClassDeclaration | None, options: ReadOptions
+) -> Reading:
+    """What is known wins: the encoding given, then classes.json, then what the values tell."""
+    counts = add_counts(masks)
+    if options.encoding is not None:
+        return Reading(options.encoding)
+    ignore = () if options.ignore is None else (options.ignore,)
+    if declared is None:
+        return learn_encoding(counts, foreground=options.foreground, ignore=ignore)
+    if options.foreground is not None:
+        raise MaskError(
+            "foreground is given, but classes.json says what is what. Leave out one of them."
+        )
+    return apply_declaration(
+        declared.model_copy(update={"ignore": ignore or declared.ignore}), counts
+    )
+
+
+def _choose_splits(surveyed: Sequence[PairFacts], options: ReadOptions) -> dict[str, Split]:
+    """Split of every name; images without masks are "unlabelled"."""
+    folders: dict[str, Split | None] = {
+        facts.pair.name: None if facts.pair.split is None else to_split(facts.pair.split)
+        for facts in surveyed
+        if facts.pair.mask is not None
+    }
+    splits = assign_splits(folders, options.split, options.seed)
+    unlabelled: dict[str, Split] = {
+        f.pair.name: "unlabelled" for f in surveyed if f.pair.mask is None
+    }
+    return splits | unlabelled
+
+
+def _build(
+    root: Path,
+    layout: Layout,
+    surveyed: Sequence[PairFacts],
+    splits: Mapping[str, Split],
+    channels: tuple[int, str],
+    encoding: MaskEncoding,
+    findings: Sequence[Finding],
+) -> Dataset:
+    images = readable_images(surveyed)
+    return Dataset(
+        root=root,
+        layout=layout.description,
+        files=tuple(
+            SampleFiles(f.pair.name, f.pair.image, f.pair.mask, splits[f.pair.name], image.size)
+            for f, image in images
+        ),
+        in_channels=channels[0],
+        channel_note=channels[1],
+        dtype=" and ".join(sorted({image.dtype for _, image in images})),
+        encoding=encoding,
+        num_sizes=len({image.size for _, image in images}),
+        notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
+        file_bytes=tuple(_num_bytes(facts, image) for facts, image in images),
+    )
+
+
+def _num_bytes(facts: PairFacts, image: ImageFacts) -> int:
+    return image.num_bytes + (facts.mask.num_bytes if isinstance(facts.mask, MaskFacts) else 0)

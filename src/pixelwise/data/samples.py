@@ -1,0 +1,149 @@
+"""Samples of a data set, decoded on demand and kept in memory as the integers they are."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from numpy.typing import NDArray
+
+from pixelwise.data.channels import to_channels
+from pixelwise.data.encoding import MaskEncoding
+from pixelwise.data.image_files import read_image, read_mask_values
+from pixelwise.data.splits import Split
+from pixelwise.data.survey import map_in_threads
+from pixelwise.errors import MaskError
+
+MEMORY_LIMIT = (
+    2 * 2**30
+)  # bytes of decoded samples that are kept; the rest is decoded again when asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image with its mask.
+
+    Attributes:
+        name: unique in its data set.
+        image: (C, *spatial) in the stored type.
+        mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes overlap,
+            or None where there is none.
+        path: of the image file.
+    """
+
+    name: str
+    image: NDArray[Any]
+    mask: NDArray[Any] | None
+    path: Path | None
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the arrays take."""
+        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFiles:
+    """The files of one sample, and the size (height, width) of both."""
+
+    name: str
+    image: Path
+    mask: Path | None
+    split: Split
+    size: tuple[int, int]
+
+
+class FolderSamples(Sequence[Sample]):
+    """Samples of one split: a sequence that reads files when asked, from any number of threads.
+
+    A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes; those
+    that come later are decoded again at every access.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[SampleFiles],
+        in_channels: int,
+        encoding: MaskEncoding,
+        memory_limit: int = MEMORY_LIMIT,
+    ) -> None:
+        """Take the files; nothing is read yet."""
+        self.files = tuple(files)
+        self.in_channels = in_channels
+        self.encoding = encoding
+        self.memory_limit = memory_limit
+        self._kept: dict[int, Sample] = {}
+        self._num_bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
+        """The sample at an index, from memory or from its files; DataError where they cannot be read."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]  # IndexError, and negative indices, as for a list
+        with self._lock:
+            kept = self._kept.get(position)
+        return kept or self._keep(position, self._read(self.files[position]))
+
+    def __repr__(self) -> str:
+        """Number of samples, and of those in memory."""
+        return f"FolderSamples({len(self)} samples, {len(self._kept)} in memory)"
+
+    def load(self, num_threads: int | None = None) -> "FolderSamples":
+        """Decode ahead, in threads, as many samples as the memory limit lets in; return self."""
+        map_in_threads(self._load_one, range(len(self)), num_threads)
+        return self
+
+    def _load_one(self, position: int) -> None:
+        if self._num_bytes < self.memory_limit:
+            self[position]
+
+    def _keep(self, position: int, sample: Sample) -> Sample:
+        with self._lock:
+            if position in self._kept:
+                return self._kept[position]
+            if self._num_bytes + sample.num_bytes <= self.memory_limit:
+                self._kept[position] = sample
+                self._num_bytes += sample.num_bytes
+        return sample
+
+    def _read(self, files: SampleFiles) -> Sample:
+        image = to_channels(read_image(files.image), self.in_channels, str(files.image))
+        mask = (
+            None
+            if files.mask is None
+            else self.encoding.decode(read_mask_values(files.mask), files.mask)
+        )
+        if mask is not None and mask.shape != image.shape[1:]:
+            raise MaskError(
+                describe_size_mismatch(files.mask, mask.shape, files.image, image.shape[1:])
+            )
+        image.flags.writeable = False  # what is kept is shared between threads
+        if mask is not None:
+            mask.flags.writeable = False
+        return Sample(files.name, image, mask, files.image)
+
+
+def describe_size_mismatch(
+    mask: Path | None, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
+) -> str:
+    """Say that a mask and its image differ in size, and what to do."""
+    return (
+        f"{mask} is {_show(mask_size)} but {image} is {_show(image_size)} (height x width). "
+        "Masks must match their images pixel for pixel: export the mask again, or remove the pair."
+    )
+
+
+def _show(size: Sequence[int]) -> str:
+    return "x".join(str(length) for length in size)

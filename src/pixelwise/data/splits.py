@@ -1,0 +1,100 @@
+"""Which sample is in which split: train, val or test."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pixelwise.data.image_files import read_bytes
+from pixelwise.data.writers import write_text
+from pixelwise.errors import DataError
+
+if TYPE_CHECKING:
+    from pixelwise.data.dataset import Dataset
+
+Split = Literal["train", "val", "test", "unlabelled"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test", "unlabelled")
+VAL_SHARE = 0.15
+TEST_SHARE = 0.15
+MIN_IMAGES_FOR_TEST = 10
+
+
+def make_split(names: Sequence[str], seed: int, test: bool = True) -> dict[str, Split]:
+    """Split names 70/15/15 in an order drawn from the hash of seed and name.
+
+    Args:
+        names: of the samples.
+        seed: another seed gives another split.
+        test: also make a test split, where there are at least 10 names.
+
+    Returns:
+        Split of every name. At least one is val where there are two or more names.
+    """
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    num_val = min(max(1, round(VAL_SHARE * len(order))), len(order) - 1)
+    num_test = round(TEST_SHARE * len(order)) if test and len(order) >= MIN_IMAGES_FOR_TEST else 0
+    split: dict[str, Split] = dict.fromkeys(order, "train")
+    split.update(dict.fromkeys(order[:num_test], "test"))
+    split.update(dict.fromkeys(order[num_test : num_test + num_val], "val"))
+    return split
+
+
+def assign_splits(
+    folders: Mapping[str, Split | None], given: Mapping[str, str] | None, seed: int
+) -> dict[str, Split]:
+    """Decide the split of every sample: split folders win, then the mapping given, then a seeded split.
+
+    Args:
+        folders: the split folder of each sample, None without split folders.
+        given: split of each name, as `read_split` gives it; names it lacks go to train.
+        seed: of the split that is made where nothing else decides.
+
+    Returns:
+        Split of every name. Where split folders leave out val, it is taken from train.
+    """
+    if any(split is None for split in folders.values()):
+        return make_split(list(folders), seed) if given is None else _from_mapping(folders, given)
+    decided = {name: split for name, split in folders.items() if split is not None}
+    train = [name for name, split in decided.items() if split == "train"]
+    if not train or "val" in decided.values():
+        return decided
+    taken = make_split(train, seed, test=False) if given is None else _from_mapping(train, given)
+    return decided | {name: "val" if split == "val" else "train" for name, split in taken.items()}
+
+
+def read_split(path: Path) -> dict[str, Split]:
+    """Read split.csv (columns name, split); DataError where it is something else."""
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if rows and not {"name", "split"} <= set(rows[0]):
+        raise DataError(f"{path} has the columns {', '.join(rows[0])}; it needs name and split.")
+    split: dict[str, Split] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            split[row["name"]] = to_split(row["split"])
+        except DataError as error:
+            raise DataError(f"{path}, line {number}: {error}") from error
+    return split
+
+
+def write_split(path: Path, dataset: "Dataset") -> None:
+    """Write the splits of a data set as split.csv: columns name and split."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("name", "split"))
+    writer.writerows((files.name, files.split) for files in dataset.files)
+    write_text(path, text.getvalue())
+
+
+def to_split(text: str) -> Split:
+    """The split of that name; DataError where there is none."""
+    for split in SPLITS:
+        if text == split:
+            return split
+    raise DataError(f"{text!r} is not a split. The splits are {', '.join(SPLITS)}.")
+
+
+def _from_mapping(names: Iterable[str], given: Mapping[str, str]) -> dict[str, Split]:
+    return {name: to_split(given.get(name, "train")) for name in names}

@@ -1,0 +1,167 @@
+"""Look once at every file of a data set, in threads, and keep only a few facts of each.
+
+Memory does not grow with the size of the images: what is kept of a file is its size, type and, for a mask,
+how often each value occurs.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.channels import has_constant_alpha, has_equal_channels
+from pixelwise.data.encoding import to_stored_integers
+from pixelwise.data.image_files import decode_image, decode_mask, read_bytes
+from pixelwise.data.layout import FoundPair
+from pixelwise.errors import FileError, MaskError
+
+TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What is kept of an image."""
+
+    size: tuple[int, int]
+    channels: int  # as stored
+    dtype: str
+    has_constant_alpha: bool
+    is_grey: bool  # one channel, or equal channels, alpha aside
+    is_constant: bool
+    is_finite: bool
+    turned: bool  # by EXIF
+    num_bytes: int
+    digest: bytes  # of the file's content
+    note: str  # of the reader
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFacts:
+    """What is kept of a mask."""
+
+    size: tuple[int, int]
+    values: NDArray[np.int64]  # stored values that occur
+    counts: NDArray[np.int64]  # pixels of each
+    interior: NDArray[
+        np.int64
+    ]  # pixels of each that are no edge: all four neighbours have the same value
+    is_jpeg: bool
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """A pair of files with what is known of them, or the error that reading them gave."""
+
+    pair: FoundPair
+    image: ImageFacts | FileError
+    mask: MaskFacts | FileError | MaskError | None
+
+
+def survey_pairs(pairs: Iterable[FoundPair], num_threads: int | None = None) -> list[PairFacts]:
+    """Read every image and mask once, in threads, and keep the facts; nothing is raised for bad files."""
+    return map_in_threads(_survey_pair, list(pairs), num_threads)
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], num_threads: int | None = None
+) -> list[Result]:
+    """Apply a function to every item in a pool of threads; results keep the order of the items."""
+    num_threads = num_threads or available_cores()
+    with ThreadPoolExecutor(min(num_threads, max(1, len(items)))) as pool:
+        return list(pool.map(function, items))
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _survey_pair(pair: FoundPair) -> PairFacts:
+    image: ImageFacts | FileError
+    mask: MaskFacts | FileError | MaskError | None
+    try:
+        image = survey_image(pair.image)
+    except FileError as error:
+        image = error
+    try:
+        mask = survey_mask(pair.mask) if pair.mask else None
+    except (FileError, MaskError) as error:
+        mask = error
+    return PairFacts(pair, image, mask)
+
+
+def survey_image(path: Path) -> ImageFacts:
+    """Decode an image and keep its facts; FileError where it cannot be read."""
+    data = read_bytes(path)
+    pixels = decode_image(data, path)
+    values = pixels.values
+    constant_alpha = has_constant_alpha(values)
+    color = values[:, :, :-1] if constant_alpha else values
+    return ImageFacts(
+        size=(values.shape[0], values.shape[1]),
+        channels=values.shape[2],
+        dtype=values.dtype.name,
+        has_constant_alpha=constant_alpha,
+        is_grey=color.shape[2] in (1, 3) and has_equal_channels(color),
+        is_constant=bool((color == color[0, 0]).all()),
+        is_finite=values.dtype.kind != "f" or bool(np.isfinite(values).all()),
+        turned=pixels.turned,
+        num_bytes=len(data),
+        digest=hashlib.blake2b(data, digest_size=16).digest(),
+        note=pixels.note,
+    )
+
+
+def survey_mask(path: Path) -> MaskFacts:
+    """Decode a mask and count its values; FileError or MaskError where it cannot be understood."""
+    pixels = decode_mask(read_bytes(path), path)
+    stored = to_stored_integers(pixels.values, path)
+    values, counts = count_values(stored)
+    interior = counts.copy()
+    if len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE:
+        interior = _count_interior(stored, values)
+    return MaskFacts(
+        size=(stored.shape[0], stored.shape[1]),
+        values=values,
+        counts=counts,
+        interior=interior,
+        is_jpeg=path.suffix.lower() in (".jpg", ".jpeg"),
+        num_bytes=pixels.num_bytes,
+    )
+
+
+def count_values(stored: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The values that occur, in order, and how often each does."""
+    if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
+        counts = np.bincount(stored.ravel())
+        values = np.flatnonzero(counts)
+        return values.astype(np.int64), counts[values].astype(np.int64)
+    values, counts = np.unique(stored, return_counts=True)
+    return values.astype(np.int64), counts.astype(np.int64)
+
+
+def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each value, its pixels whose upper, lower, left and right neighbours are equal to them."""
+    centre = stored[1:-1, 1:-1]
+    is_interior = (
+        (centre == stored[:-2, 1:-1])
+        & (centre == stored[2:, 1:-1])
+        & (centre == stored[1:-1, :-2])
+        & (centre == stored[1:-1, 2:])
+    )
+    found, counts = count_values(centre[is_interior])
+    interior = np.zeros(len(values), dtype=np.int64)
+    interior[np.searchsorted(values, found)] = counts
+    return interior

@@ -1,0 +1,132 @@
+"""Write results. A file is written beside its place and then moved there: it is whole or it is not there."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.data.colors import color_table
+from pixelwise.errors import ArrayError, OutputError
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder with its parents; an existing one is fine. OutputError where it cannot be made."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} is a file, where a folder is to be made. Choose another name."
+        ) from error
+    except OSError as error:
+        raise OutputError(_reason(Path(path), error)) from error
+    return Path(path)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text; OutputError where it cannot be written."""
+    _write(Path(path), lambda file: file.write(text.encode("utf-8")))
+
+
+def write_json(path: str | os.PathLike[str], content: object) -> None:
+    """Write JSON, indented, without NaN or infinity; OutputError where it cannot be written."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequence[str]) -> Path:
+    """Write a mask as a palette PNG: programs read the class index, people see the class colour.
+
+    Args:
+        path: of the file; its suffix becomes .png, or .tif above 256 values.
+        mask: (H, W) integers from 0.
+        colors: "#rrggbb" of each class.
+
+    Returns:
+        The path written: .png, or a 16-bit TIFF (32-bit above 65,536 values).
+
+    Raises:
+        ArrayError: the mask is not (H, W) integers from 0.
+        OutputError: the file cannot be written.
+    """
+    if mask.ndim != 2 or mask.dtype.kind not in "iub" or (mask.size and int(mask.min()) < 0):
+        raise ArrayError(
+            f"a mask is (H, W) integers from 0; got {mask.dtype} of shape {mask.shape}."
+        )
+    highest = int(mask.max()) if mask.size else 0
+    if highest > 255:
+        path = Path(path).with_suffix(".tif")
+        _write_tiff(path, mask.astype(np.uint16 if highest < 2**16 else np.uint32), {"axes": "YX"})
+        return path
+    picture = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8), mode="P")
+    table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
+    picture.putpalette(table.tobytes())
+    path = Path(path).with_suffix(".png")
+    _write(path, lambda file: picture.save(file, format="PNG"))
+    return path
+
+
+def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
+    """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix."""
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+        raise ArrayError(
+            f"a picture is uint8 (H, W) or (H, W, 3); got {image.dtype} {image.shape}."
+        )
+    kind = "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG"
+    _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind))
+
+
+def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.float32]) -> None:
+    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss."""
+    if probabilities.ndim != 3:
+        raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
+    _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"})
+
+
+def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, str]) -> None:
+    import tifffile
+
+    def save(file: BinaryIO) -> None:
+        tifffile.imwrite(
+            file,
+            values,
+            photometric="minisblack",
+            compression="zlib",
+            predictor=True,
+            metadata=metadata,
+        )
+
+    _write(path, save)
+
+
+def _write(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    """Let `save` fill a temporary file beside `path`, then move it to its place in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            save(file)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(_reason(path, error)) from error
+    finally:
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # its folder cannot be written or is gone: nothing was left there
+
+
+def _reason(path: Path, error: OSError) -> str:
+    advice = "Choose another folder, or change its permissions."
+    if isinstance(error, FileNotFoundError):
+        advice = f"Make the folder {path.parent} first."
+    elif isinstance(error, IsADirectoryError):
+        advice = "A folder of that name is in the way: choose another name."
+    return f"{path} cannot be written ({error.strerror or error}). {advice}"
