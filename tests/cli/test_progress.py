@@ -86,7 +86,7 @@ def test_a_bar_shows_the_step_and_leaves_the_lines(capsys):
         TextColumn("{task.completed}/{task.total} {task.fields[text]}"), console=console
     ) as bar:
         watcher = BarWatcher(bar)
-        watcher.note("[330] images")  # not markup
+        watcher.note("[bold] 330 images")  # markup is shown as it is
         watcher.planned(PlanLike())
         watcher.step(7, 10, 0.25, 75.0)
         bar.refresh()
@@ -94,10 +94,22 @@ def test_a_bar_shows_the_step_and_leaves_the_lines(capsys):
         watcher.finished("Done: run/report.html")
         assert bar.tasks == []
     shown = screen.getvalue()
-    assert "[330] images" in shown
+    assert "[bold] 330 images" in shown
     assert "7/10 loss 0.2500  1 min 15 s left" in shown
     assert "val Dice 0.876" in shown
     assert capsys.readouterr().out == "Done: run/report.html\n"
+
+
+def test_a_bar_comes_back_for_the_next_training(capsys):
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with Progress(TextColumn("{task.fields[text]}"), console=console) as bar:
+        watcher = BarWatcher(bar)
+        for _ in range(2):
+            watcher.step(1, 2, 0.5, 1.0)
+            assert bar.live.is_started
+            watcher.finished("Done")
+            assert not bar.live.is_started
+    assert capsys.readouterr().out == "Done\nDone\n"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ class BarWatcher(LineWatcher):
     def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
         """Move the bar."""
         if self._task is None:
+            self._progress.start()  # again, where another training finished before
             self._task = self._progress.add_task("training", total=num_steps, text="")
         text = f"loss {loss:.4f}  {format_seconds(seconds_left)} left"
         self._progress.update(self._task, completed=step, total=num_steps, text=text)
@@ -82,6 +83,7 @@ class BarWatcher(LineWatcher):
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
+        self._progress.stop()
         super().finished(text)
 
     def print_line(self, text: str) -> None:
@@ -194,4 +196,5 @@ def _bar(*extra: str) -> Progress:
         console=Console(stderr=True),
         refresh_per_second=REFRESHES_PER_SECOND,
         transient=True,
+        redirect_stdout=False,  # results go where stdout goes, not to the console of the bar
     )
