@@ -266,10 +266,10 @@ def test_the_seed_decides_the_draws():
 
 
 def test_drawing_in_blocks_draws_the_same(monkeypatch):
-    rows = [PERFECT, HALF, MISSED, [7, 2, 1]]
-    whole = binary(*rows, num_resamples=100)
-    monkeypatch.setattr(bootstrap, "BLOCK_DRAWS", 30)
-    assert binary(*rows, num_resamples=100) == whole
+    scores = np.random.default_rng(0).random((4, 2, 1))
+    whole = bootstrap.resample_means(scores, 100, seed=0)
+    monkeypatch.setattr(bootstrap, "BLOCK_DRAWS", 30)  # 7 draws of 4 images at a time
+    np.testing.assert_array_equal(bootstrap.resample_means(scores, 100, seed=0), whole)
 
 
 def test_one_image_has_no_spread():

@@ -1,0 +1,151 @@
+"""From content to page: numbers are formatted here, their looks are in `template.html`."""
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from pixelwise.evaluate.scores import ClassScores, Interval, Scores
+from pixelwise.report.charts import dice_histogram, history_charts
+from pixelwise.report.content import ReportContent, ReportExample
+from pixelwise.report.pictures import is_small, to_data_uri
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A score and its interval, as text and as percentages of a bar's width."""
+
+    score: str
+    interval: str
+    left: float
+    width: float
+    mark: float
+
+
+def build_report(content: ReportContent) -> str:
+    """Build the page of a training run or an evaluation.
+
+    Returns:
+        The text of one HTML file that holds its pictures, curves and styles and asks the network
+        for nothing; what `content` leaves empty is left out.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files(__package__).joinpath("template.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    scores = content.scores
+    return environment.from_string(source).render(
+        content=content,
+        warnings=[_first_sentence(text) for text in content.warnings],
+        headlines=_headlines(scores) if scores else [],
+        score_rows=_score_rows(content, scores) if scores else [],
+        mean=_mean_row(scores) if scores else None,
+        histogram=dice_histogram(scores.image_dice) if scores else None,
+        charts=history_charts(content.history),
+        training=_training(content),
+        examples=[_example(example) for example in content.examples],
+        legend=_legend(content),
+    )
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """Split a warning into what it says and what to do."""
+    first, stop, rest = text.partition(". ")
+    return first + stop.strip(), rest
+
+
+def _headlines(scores: Scores) -> list[tuple[str, str, str]]:
+    """The few large numbers: name, number, remark."""
+    pooled = _number(scores.pooled["dice"])
+    return [
+        ("Mean Dice", *_number_and_interval(scores.mean["dice"])),
+        ("Mean IoU", *_number_and_interval(scores.mean["iou"])),
+        ("Dice of all pixels", pooled, "all images added first"),
+        ("Images", f"{scores.num_images:,}", "scored"),
+    ]
+
+
+def _number_and_interval(score: Interval | None) -> tuple[str, str]:
+    if score is None:
+        return "none", "nothing to find, nothing found"
+    return _number(score.mean), f"95 % interval {score.low:.3f} to {score.high:.3f}"
+
+
+def _number(score: float | None) -> str:
+    return "none" if score is None else f"{score:.3f}"
+
+
+def _bar(score: Interval | None) -> _Bar | None:
+    if score is None:
+        return None
+    low, high = 100 * score.low, 100 * score.high
+    interval = f"{score.low:.3f} to {score.high:.3f}"
+    return _Bar(_number(score.mean), interval, low, high - low, 100 * score.mean)
+
+
+def _score_rows(content: ReportContent, scores: Scores) -> list[dict[str, Any]]:
+    return [
+        _score_row(
+            name, one, content.class_colors.get(name), k in scores.counted or not scores.counted
+        )
+        for k, (name, one) in enumerate(scores.classes.items())
+    ]
+
+
+def _score_row(name: str, one: ClassScores, color: str | None, counted: bool) -> dict[str, Any]:
+    rest = [one.iou, one.precision, one.recall]
+    return {
+        "name": name,
+        "color": color,
+        "bar": _bar(one.dice),
+        "reason": one.reason,
+        "rest": [_number(score.mean) if score else "" for score in rest],
+        "num_images": f"{one.num_images:,}",
+        "counted": counted,
+    }
+
+
+def _mean_row(scores: Scores) -> dict[str, Any] | None:
+    """The mean over classes, which says nothing new where only one class counts."""
+    if len(scores.counted or scores.classes) < 2:
+        return None
+    return {"bar": _bar(scores.mean["dice"]), "iou": _number_and_interval(scores.mean["iou"])[0]}
+
+
+def _training(content: ReportContent) -> str:
+    """How long it was trained, in words; empty without a history."""
+    last = content.history[-1] if content.history else {}
+    if "step" not in last or "seconds" not in last:
+        return ""
+    return f"{last['step']:,.0f} steps in {_duration(last['seconds'])}."
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _example(example: ReportExample) -> dict[str, Any]:
+    pictures = (
+        ("Image", example.image),
+        ("Target", example.target),
+        ("Prediction", example.prediction),
+    )
+    return {
+        "name": example.name,
+        "caption": example.caption,
+        "dice": "" if np.isnan(example.dice) else f"{example.dice:.3f}",
+        "pictures": [(label, to_data_uri(picture)) for label, picture in pictures],
+        "size": (example.image.shape[1], example.image.shape[0]),
+        "small": is_small(example.image),
+    }
+
+
+def _legend(content: ReportContent) -> list[tuple[str, str]]:
+    return list(content.class_colors.items()) if content.examples else []
