@@ -38,13 +38,17 @@ def check(
 
     result = folders.check(data)
     summary = None if result.dataset is None else result.dataset.describe()
-    content = {"summary": summary, "findings": [asdict(finding) for finding in result.findings]}
+    content = {"summary": summary, "findings": [_to_json(f) for f in result.findings]}
     if not write_json(json, content):
         if summary and not quiet:
             print(summary)
         _print_findings(result.findings, num_files=sys.maxsize if verbose else NUM_FILES_SHOWN)
     if any(finding.severity == "error" for finding in result.findings):
         raise typer.Exit(DATA_ERRORS)
+
+
+def _to_json(finding: "Finding") -> dict[str, object]:
+    return asdict(finding) | {"files": [str(file) for file in finding.files]}
 
 
 def _print_findings(findings: "Sequence[Finding]", num_files: int) -> None:

@@ -30,7 +30,10 @@ def train(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Train this many models by cross-validation.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, machine and plan: same weights.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Same seed, machine and plan: same weights. [default: 0, or the plan's]"),
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
