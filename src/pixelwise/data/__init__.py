@@ -1,4 +1,4 @@
-"""Files on disk to images, masks, samples, checks and splits; and results back to files. NumPy only."""
+"""Files on disk to images, masks, samples and splits, and results back to files; NumPy only."""
 
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset

@@ -16,9 +16,9 @@ def choose_channels(images: Sequence[ImageFacts]) -> tuple[int, str]:
         images: facts of all images.
 
     Returns:
-        in_channels: 1 where every image is grey, also when stored as RGB or RGBA; 3 for colour, also where
-        some are grey; otherwise the one number of channels that all have.
-        channel_note: "grey", "grey stored as RGBA", "RGB", "387 grey and 77 colour images, read as RGB", ...
+        in_channels: 1 where every image is grey, also when stored as RGB or RGBA; 3 for colour,
+            also where some are grey; otherwise the one number of channels that all have.
+        channel_note: how they are stored: "grey", "grey stored as RGBA", "RGB", ...
 
     Raises:
         DataError: the images have numbers of channels that do not go together.
@@ -45,8 +45,8 @@ def _all_alike(channels: Sequence[int]) -> tuple[int, str]:
     if len(counts) > 1:
         found = ", ".join(f"{number} with {c}" for c, number in sorted(counts.items()))
         raise DataError(
-            f"the images have different numbers of channels ({found}). "
-            "Save all images with the same channels, and without alpha unless it carries data."
+            f"the images have different numbers of channels ({found}). Save all images with the "
+            "same channels, and without alpha unless it carries data."
         )
     number = channels[0]
     return number, f"{number} channels" + (

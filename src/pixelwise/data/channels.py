@@ -1,4 +1,4 @@
-"""Bring an image to the number of channels a network takes, without ever losing anything in silence."""
+"""Bring an image to the channels that a network takes, and never lose anything in silence."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from pixelwise.errors import DataError
 def to_channels(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any]:
     """Turn (H, W, C) into (in_channels, H, W): the same values, nothing mixed and nothing lost.
 
-    A constant alpha channel is dropped, grey is repeated to RGB, and one channel stands for an RGB image
-    whose three channels are equal.
+    A constant alpha channel is dropped, grey is repeated to RGB, and one channel stands for an RGB
+    image whose three channels are equal.
 
     Args:
         image: (H, W, C) array of any type.
@@ -35,7 +35,7 @@ def to_channels(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any
 
 
 def has_constant_alpha(image: NDArray[Any]) -> bool:
-    """Whether the last of 2 or 4 channels has one value all over, as the alpha of an opaque picture."""
+    """Whether the last of 2 or 4 channels has one value all over, as an unused alpha has."""
     return image.shape[2] in (2, 4) and bool((image[:, :, -1] == image[0, 0, -1]).all())
 
 
@@ -57,11 +57,11 @@ def _convert(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any]:
         return image[:, :, :1]
     if in_channels == 1 and image.shape[2] == 3:
         raise DataError(
-            f"{name} is a colour image, but grey images (1 channel) are expected. "
-            "Convert it to grey, or train on images in colour."
+            f"{name} is a colour image, but grey images (1 channel) are expected. Convert it to "
+            "grey, or train on images in colour."
         )
     alpha = " Its alpha channel is not constant: save it without alpha." if stored in (2, 4) else ""
     raise DataError(
-        f"{name} has {stored} channels, but {in_channels} are expected.{alpha} "
-        "Use images with the channels that the model was trained on."
+        f"{name} has {stored} channels, but {in_channels} are expected.{alpha} Use images with the "
+        "channels that the model was trained on."
     )

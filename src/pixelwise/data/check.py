@@ -82,8 +82,8 @@ def _find_size_mismatch(surveyed: Sequence[PairFacts]) -> list[Finding]:
         error = MaskError(describe_size_mismatch(path, mask.size, facts.pair.image, image.size))
         if image.turned and mask.size == image.size[::-1]:
             error = MaskError(
-                f"{facts.pair.image} is turned by its EXIF data and {path} is not ({mask.size} against "
-                f"{image.size}). Turn the mask in the same way, or remove the pair."
+                f"{facts.pair.image} is turned by its EXIF data and {path} is not ({mask.size} "
+                f"against {image.size}). Turn the mask in the same way, or remove the pair."
             )
         findings.append((path, error))
     return (
@@ -111,7 +111,8 @@ def _find_unpaired(surveyed: Sequence[PairFacts], lone_masks: Sequence[Path]) ->
         "warning",
         unlabelled,
         "{files} have no mask and are left out of training and scores.",
-        "Add a mask with the name of each image; an all-background mask where there is nothing in it.",
+        "Add a mask with the name of each image; an all-background mask where there is nothing "
+        "in it.",
     ) + _one(
         "missing-image",
         "warning",
@@ -125,13 +126,13 @@ def _find_few(surveyed: Sequence[PairFacts]) -> list[Finding]:
     number = sum(facts.pair.mask is not None for facts in surveyed)
     if number >= FEW_IMAGES:
         return []
-    what = f"there are only {number} images with masks."
-    if number < 2:
-        fix = "Training needs at least two: one to learn from and one to validate on."
-        return [Finding("few-images", "error", (), what, fix)]
-    return [
-        Finding("few-images", "warning", (), what, "Scores will be uncertain: label more images.")
-    ]
+    what = (
+        "there is only 1 image with a mask"
+        if number == 1
+        else f"there are only {number} images with masks"
+    )
+    fix = "Label more images: training needs two at least, and scores on few are uncertain."
+    return [Finding("few-images", "warning", (), f"{what}.", fix)]
 
 
 def _find_constant(surveyed: Sequence[PairFacts]) -> list[Finding]:
@@ -183,18 +184,17 @@ def _find_assumed_axes(surveyed: Sequence[PairFacts]) -> list[Finding]:
 def _find_unknown_values(surveyed: Sequence[PairFacts], encoding: MaskEncoding) -> list[Finding]:
     files, values = [], set()
     for _, path, mask in readable_masks(surveyed):
-        unknown = [
-            v for v in mask.values.tolist() if not encoding.covers(mask.values[mask.values == v])
-        ]
-        if unknown:
+        unknown = encoding.unknown_values(mask.values)
+        if unknown.size:
             files.append(path)
-            values.update(unknown)
+            values.update(unknown.tolist())
     known = shorten([entry.value for entry in encoding.classes])
     return _one(
         "unknown-value",
         "error",
         files,
-        f"{{files}} hold the values {shorten(sorted(values))}, which are none of the classes ({known}).",
+        f"{{files}} hold the values {shorten(sorted(values))}, which are none of the classes "
+        f"({known}).",
         "Correct the masks, or declare these values in classes.json.",
     )
 
@@ -231,7 +231,7 @@ def _find_absent_classes(
                 len(absent) > MAX_CLASSES_NAMED
             )
             message = f"{names} never appear{'s' * (len(absent) == 1)} in the {split} split."
-            fix = "Label more images, or move some between the splits, so that every split has every class."
+            fix = "Label more images, or move some: every split should have every class."
             findings.append(Finding("absent-class", "warning", (), message, fix))
     return findings
 
@@ -261,7 +261,7 @@ def _find_duplicates(surveyed: Sequence[PairFacts], splits: Mapping[str, Split])
 def _one(
     code: str, severity: Severity, files: Sequence[Path], message: str, fix: str
 ) -> list[Finding]:
-    """One finding, or none without files; {files} in the message becomes "a.png and 3 more files"."""
+    """One finding, or none without files; {files} becomes "a.png and 3 more files"."""
     if not files:
         return []
     return [

@@ -1,7 +1,11 @@
 """`classes.json`: what the masks of a data folder mean, declared by the person who made them.
 
-{"classes": ["Sky", "Building", "Road"], "ignore": 11}
-{"classes": [{"name": "sound", "value": 0}, {"name": "crack", "value": 2, "color": "#ff0000"}]}
+Names alone stand for the values 0, 1, 2, ...; entries with values stand for these:
+
+    {"classes": ["Sky", "Building", "Road"], "ignore": 11}
+    {"classes": [{"name": "sound", "value": 0}, {"name": "crack", "value": 2, "color": "#ff0000"}]}
+
+A colour is optional.
 """
 
 from pathlib import Path
@@ -57,20 +61,16 @@ class ClassDeclaration(BaseModel):
 
     def encoding(self) -> MaskEncoding:
         """The encoding declared: the values given, or 0, 1, 2, ... in the order of the names."""
-        return self.with_values(
-            [
-                index if entry.value is None else entry.value
-                for index, entry in enumerate(self.classes)
-            ]
-        )
-
-    def with_values(self, values: list[int], snap: bool = False) -> MaskEncoding:
-        """The same names and colours for other values in the files."""
         classes = tuple(
-            MaskClass(index=i, name=c.name, value=v, color=c.color or default_color(i, c.name))
-            for i, (c, v) in enumerate(zip(self.classes, values, strict=True))
+            MaskClass(
+                index=index,
+                name=entry.name,
+                value=index if entry.value is None else entry.value,
+                color=entry.color or default_color(index, entry.name),
+            )
+            for index, entry in enumerate(self.classes)
         )
-        return MaskEncoding(classes=classes, ignore=self.ignore, snap=snap)
+        return MaskEncoding(classes=classes, ignore=self.ignore)
 
 
 def read_class_file(path: Path) -> ClassDeclaration:

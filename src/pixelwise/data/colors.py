@@ -9,7 +9,7 @@ BACKGROUND_COLOR = "#000000"
 IGNORE_COLOR = "#ffffff"
 BACKGROUND_NAMES = frozenset({"background", "bg", "_background_"})
 
-# Twenty colours of high contrast by Sasha Trubetskoy (2017), most distinct first, without black and white.
+# Colours of high contrast by Sasha Trubetskoy (2017), most distinct first, no black and white.
 CLASS_COLORS = (
     "#e6194b", "#3cb44b", "#4363d8", "#ffe119", "#f58231", "#911eb4", "#42d4f4", "#f032e6",
     "#bfef45", "#fabed4", "#469990", "#dcbeff", "#9a6324", "#fffac8", "#800000", "#aaffc3",
@@ -34,7 +34,7 @@ def parse_color(color: str) -> tuple[int, int, int]:
 
 
 def color_table(colors: Sequence[str], num_entries: int) -> NDArray[np.uint8]:
-    """Palette (num_entries, 3) uint8: the colours given, then defaults; the ignore index 255 is white."""
+    """Palette (num_entries, 3) uint8: the colours given, then defaults; index 255 is white."""
     table = [parse_color(color) for color in colors[:num_entries]]
     for index in range(len(table), num_entries):
         table.append(

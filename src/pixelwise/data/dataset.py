@@ -19,7 +19,8 @@ class Dataset:
     Attributes:
         root: the folder.
         layout: how it is arranged, in one line.
-        files: of every sample, sorted by split folder and name; mask None in the split "unlabelled".
+        files: of every sample, sorted by split folder and name; mask None in the split
+            "unlabelled".
         in_channels: channels that the images are given with.
         channel_note: how the channels are stored, for example "grey stored as RGBA".
         dtype: number type of the images; several are joined by " and ".
@@ -43,8 +44,8 @@ class Dataset:
     def describe(self) -> str:
         """Say in one line what the data set is.
 
-        For example "464 images (330 train, 67 val, 67 test), 2 classes: background, foreground (value 255);
-        9 sizes; grey stored as RGBA".
+        For example "464 images (330 train, 67 val, 67 test), 2 classes: background, foreground
+        (value 255); 9 sizes; grey stored as RGBA".
         """
         splits = ", ".join(f"{number} {split}" for split, number in self.splits.items())
         classes = ", ".join(_describe_class(entry) for entry in self.encoding.classes)
@@ -74,8 +75,8 @@ class Dataset:
         if not files:
             present = ", ".join(f"{number} {name}" for name, number in self.splits.items())
             raise DataError(
-                f"{self.root} has no samples in the split {split!r}, only {present}. "
-                "Choose one of these, or add images with masks to that split."
+                f"{self.root} has no samples in the split {split!r}, only {present}. Choose one of "
+                "these, or add images with masks to that split."
             )
         return FolderSamples(files, self.in_channels, self.encoding, memory_limit)
 
@@ -87,7 +88,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change when a file is added, removed, resized or rewritten."""
+        """Twelve hexadecimal digits that change when files are added, removed or change in size."""
         lines = (
             f"{entry.name} {entry.size[0]}x{entry.size[1]} {num_bytes}\n"
             for entry, num_bytes in zip(self.files, self.file_bytes, strict=True)

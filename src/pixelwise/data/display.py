@@ -21,8 +21,8 @@ def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
         image: (H, W, C) or (H, W), any type. Of more than three channels the first three are shown.
 
     Returns:
-        (H, W, 3) uint8. Colour images of 8 bits stay as they are; all others are stretched so that the
-        0.5 and 99.5 percentiles become black and white. NaN is black.
+        (H, W, 3) uint8. Colour images of 8 bits stay as they are; all others are stretched so that
+        the 0.5 and 99.5 percentiles become black and white. NaN is black.
     """
     image = image if image.ndim == 3 else image[:, :, np.newaxis]
     if has_constant_alpha(image) and image.shape[2] == 4:
@@ -42,7 +42,8 @@ def overlay(
 
     Args:
         image: (H, W, C) or (H, W), any type.
-        mask: (H, W) class index. Black classes (background) and the ignore index 255 are left as they are.
+        mask: (H, W) class index. Black classes (background) and the ignore index 255 are left as
+            they are.
         colors: "#rrggbb" of each class.
         alpha: strength of the tint, 0..1; outlines are drawn at full strength.
 
@@ -55,15 +56,16 @@ def overlay(
     picture = to_rgb(image)
     if mask.shape != picture.shape[:2]:
         raise ArrayError(
-            f"the mask is {mask.shape} but the image {picture.shape[:2]} (height, width). "
-            "Masks must match their images pixel for pixel."
+            f"the mask is {mask.shape} but the image {picture.shape[:2]} (height, width). Masks "
+            "must match their images pixel for pixel."
         )
     table = color_table(colors, max(IGNORE_INDEX + 1, int(mask.max(initial=0)) + 1))
     is_tinted = (table != parse_color(BACKGROUND_COLOR)).any(axis=1)
     is_tinted[IGNORE_INDEX] = False
     strength = np.where(find_outlines(mask), 1.0, alpha) * is_tinted[mask]
     blended = picture + (table[mask].astype(np.float32) - picture) * strength[:, :, np.newaxis]
-    return np.rint(blended).astype(np.uint8)
+    picture[:] = np.rint(blended)
+    return picture
 
 
 def find_outlines(mask: NDArray[Any]) -> NDArray[np.bool_]:
@@ -79,10 +81,13 @@ def find_outlines(mask: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _stretch(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map the percentiles of (H, W, C) to 0..255, all channels alike; a constant image becomes black."""
+    """Map the percentiles of (H, W, C) to 0..255, all channels alike; constant becomes black."""
     values = np.where(np.isfinite(image), image, np.nan).astype(np.float32)
     if not np.isfinite(values).any():
         return np.zeros(image.shape, dtype=np.uint8)
     low, high = np.nanpercentile(values, STRETCH_PERCENTILES)
     scaled = (values - low) / max(float(high - low), np.finfo(np.float32).tiny)
-    return np.rint(np.nan_to_num(np.clip(scaled, 0, 1)) * 255).astype(np.uint8)
+    stretched: NDArray[np.uint8] = np.rint(np.nan_to_num(np.clip(scaled, 0, 1)) * 255).astype(
+        np.uint8
+    )
+    return stretched

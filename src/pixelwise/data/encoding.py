@@ -4,6 +4,7 @@ stored values     0   0  255 254   3      a two-tone mask, damaged by JPEG: snap
 class index       0   0   1   1    0
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -38,7 +39,8 @@ class MaskEncoding(BaseModel):
     Attributes:
         classes: in the order of their indices 0, 1, 2, ...
         ignore: values in the files that mean "leave this pixel out".
-        snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG damage).
+        snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG
+            damage).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,7 +85,7 @@ class MaskEncoding(BaseModel):
         """
         stored = to_stored_integers(values, path)
         if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
-            mask = self._table[stored]
+            mask: NDArray[np.uint8] = self._table[stored]
         else:
             present, places = np.unique(stored, return_inverse=True)
             mask = self.index_of(present)[places].reshape(stored.shape)
@@ -96,15 +98,24 @@ class MaskEncoding(BaseModel):
         known = np.array([c.value for c in self.classes], dtype=np.int64)
         distance = np.abs(values.astype(np.int64)[:, np.newaxis] - known)  # (num_values, K)
         nearest = distance.argmin(axis=1)
-        index = nearest.astype(np.uint8)
+        index: NDArray[np.uint8] = nearest.astype(np.uint8)
         if not self.snap:
             index[distance[np.arange(len(values)), nearest] > 0] = UNKNOWN_INDEX
         index[np.isin(values, self.ignore)] = IGNORE_INDEX
         return index
 
-    def covers(self, values: NDArray[Any]) -> bool:
-        """Whether every stored value has a meaning here."""
-        return not (self.index_of(values) == UNKNOWN_INDEX).any()
+    def unknown_values(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Those of the stored values that have no meaning here."""
+        unknown: NDArray[Any] = values[self.index_of(values) == UNKNOWN_INDEX]
+        return unknown
+
+    def with_values(self, values: Sequence[int], snap: bool = False) -> "MaskEncoding":
+        """The same classes for other values in the files, one for each class."""
+        classes = tuple(
+            entry.model_copy(update={"value": value})
+            for entry, value in zip(self.classes, values, strict=True)
+        )
+        return MaskEncoding(classes=classes, ignore=self.ignore, snap=snap)
 
     @cached_property
     def _table(self) -> NDArray[np.uint8]:
@@ -115,8 +126,9 @@ class MaskEncoding(BaseModel):
         known = shorten([c.value for c in self.classes])
         ignored = f", ignored {shorten(list(self.ignore))}" if self.ignore else ""
         return (
-            f"{path} holds the values {shorten(unknown.tolist())}, which mean nothing in this data set "
-            f"(classes {known}{ignored}). Correct the mask, or declare these values in classes.json."
+            f"{path} holds the values {shorten(unknown.tolist())}, which mean nothing in this data "
+            f"set (classes {known}{ignored}). Correct the mask, or declare these values in "
+            "classes.json."
         )
 
 
@@ -147,8 +159,8 @@ def to_stored_integers(values: NDArray[Any], path: Path) -> NDArray[Any]:
     if (stored != np.rint(stored)).any():
         fraction = float(stored[stored != np.rint(stored)][0])
         raise MaskError(
-            f"{path} holds fractions such as {fraction:.4g}, as probabilities do. "
-            "Masks hold one whole number a pixel: threshold it, for example at 0.5."
+            f"{path} holds fractions such as {fraction:.4g}, as probabilities do. Masks hold one "
+            "whole number a pixel: threshold it, for example at 0.5."
         )
     return stored.astype(np.int64)
 
@@ -161,12 +173,12 @@ def _to_one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
     if has_equal_channels(values):
         return values[:, :, 0]
     raise MaskError(
-        f"{path} is a mask with {values.shape[2]} channels that differ: colours, one-hot classes or alpha. "
-        "Save one number a pixel: the class index, as a grey or palette PNG."
+        f"{path} is a mask with {values.shape[2]} channels that differ: colours, one-hot classes "
+        "or alpha. Save one number a pixel: the class index, as a grey or palette PNG."
     )
 
 
-def shorten(items: list[int], limit: int = 8) -> str:
+def shorten(items: Sequence[int], limit: int = 8) -> str:
     """Join the first few numbers with commas."""
     shown = ", ".join(str(item) for item in items[:limit])
     return shown if len(items) <= limit else f"{shown}, ... ({len(items)} values)"

@@ -1,4 +1,4 @@
-"""What was found in a data set: one `Finding` for each kind of problem, with the files and the fix."""
+"""What was found in a data set: a `Finding` for each kind, with the files and the fix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ class Finding:
 
     Attributes:
         code: stable name, listed in docs/data.md.
-        severity: "error" (training would be wrong), "warning" (look at it) or "note" (what was understood).
+        severity: "error" (training would be wrong), "warning" (look at it) or "note" (what was
+            understood).
         files: every file concerned; none where it is the data set as a whole.
         message: what was found.
         fix: what to do.
@@ -49,7 +50,7 @@ class Finding:
 
 
 def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Finding:
-    """An error finding from an exception; by our convention the last sentence of its text is the fix."""
+    """An error finding from an exception, whose last sentence is the fix by our convention."""
     what, _, advice = str(error).rpartition(". ")
     more = f" The same is wrong with {len(files) - 1} more files." if len(files) > 1 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)

@@ -1,14 +1,14 @@
 """Read one picture file, whatever its format, into an array of the values it stores.
 
-    read_image         (H, W, C) in the stored type; grey is C = 1, palettes become RGB, EXIF turns are applied
-    read_mask_values   (H, W) or (H, W, C): the numbers in the file; a palette file gives its indices
+    read_image         (H, W, C), stored type; grey is C = 1, palettes become RGB, turned by EXIF
+    read_mask_values   (H, W) or (H, W, C), the numbers in the file; palettes give their indices
 
-The content decides how a file is read, never its name: TIFF goes to `tiff_files`, the rest to Pillow.
+The content decides how a file is read, never its name: TIFF by `tiff_files`, the rest by Pillow.
 """
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ MAX_PIXELS = 2**30  # a header that claims more than a gigapixel is taken for da
 EXIF_ORIENTATION = 0x0112
 PNG_GREY = 0  # colour type of the PNG header
 
-# Pillow warns of, and then refuses, pictures above 89 megapixels; our users have them. MAX_PIXELS stands in.
+# Pillow refuses pictures that our users have (179 megapixels); MAX_PIXELS stands in for its limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -53,8 +53,9 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
         path: PNG, JPEG, BMP, TIFF, GIF, WebP or PNM file.
 
     Returns:
-        (H, W, C) array: uint8 for 1- to 8-bit files (low bit depths are scaled to 0..255), else the stored
-        type. Grey has C = 1, a palette becomes RGB, alpha stays as the last channel. EXIF turns are applied.
+        (H, W, C) array: uint8 for 1- to 8-bit files (low bit depths are scaled to 0..255), else the
+        stored type. Grey has C = 1, a palette becomes RGB, alpha stays as the last channel. EXIF
+        turns are applied.
 
     Raises:
         FileError: the file is missing, empty, truncated, not a picture, or a volume.
@@ -63,7 +64,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def read_mask_values(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read the numbers a mask file stores: palette indices, not colours; 1-, 2- and 4-bit grey unscaled.
+    """Read the numbers a mask file stores: palette indices, not colours; low bit depths unscaled.
 
     Args:
         path: a picture file holding a mask.
@@ -112,13 +113,13 @@ def _decode(
     read_tiff: Callable[[bytes], tuple[NDArray[Any], str]],
     to_values: Callable[[Image.Image, bytes], NDArray[Any]],
 ) -> Pixels:
-    """Choose the reader by content, and turn whatever it raises into a FileError that names the file."""
+    """Choose the reader by content; whatever it raises becomes a FileError that names the file."""
     try:
         if is_tiff(data):
             values, note = read_tiff(data)
             return Pixels(values, len(data), note)
         with Image.open(io.BytesIO(data)) as picture:
-            _check_size(picture.size)
+            _check_picture(picture)
             turn = picture.getexif().get(EXIF_ORIENTATION, 1)
             values = to_values(picture, data)
         return Pixels(_native(_turn(values, turn)), len(data), turned=turn in range(2, 9))
@@ -134,16 +135,21 @@ def _decode(
         ) from error
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise FileError(
-            f"{path} is damaged or truncated ({error}). Copy it again from its source, or remove it."
+            f"{path} is damaged or truncated ({error}). Copy it again from its source, or remove "
+            "it."
         ) from error
 
 
-def _check_size(size: Sequence[int]) -> None:
-    width, height = size
+def _check_picture(picture: Image.Image) -> None:
+    """Refuse absurd sizes, before any memory is taken, and films."""
+    num_frames = getattr(picture, "n_frames", 1)
+    if num_frames > 1 and picture.format in ("GIF", "WEBP", "PNG"):
+        raise FileError(f"it holds {num_frames} frames. Save each frame as a picture of its own.")
+    width, height = picture.size
     if width * height > MAX_PIXELS:
         raise FileError(
-            f"its header claims {height}x{width} pixels, above the limit of {MAX_PIXELS}. "
-            "Cut the picture into smaller ones, or remove the file if it is damaged."
+            f"its header claims {height}x{width} pixels, above the limit of {MAX_PIXELS}. Cut the "
+            "picture into smaller ones, or remove the file if it is damaged."
         )
 
 
@@ -193,7 +199,7 @@ def _decode_png16(data: bytes) -> NDArray[Any]:
 
 
 def _turn(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Apply an EXIF orientation (1..8) to (H, W) or (H, W, C) values; exact, so masks may be turned too."""
+    """Apply an EXIF orientation (1..8) to (H, W) or (H, W, C) values, without resampling."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)

@@ -12,8 +12,8 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     """Find the images among files and folders.
 
     Args:
-        inputs: files, and folders whose pictures are taken; a folder that has images/ inside stands for
-            that; masks beside their images (x.png, x_mask.png) are left out.
+        inputs: files, and folders whose pictures are taken; a folder that has images/ inside stands
+            for that; masks beside their images (x.png, x_mask.png) are left out.
 
     Returns:
         Paths without repetition: in the order of the inputs, sorted within each folder.

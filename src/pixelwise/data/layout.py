@@ -16,8 +16,8 @@ from pixelwise.errors import LayoutError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input")
 MASK_FOLDERS = (
-    "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth", "groundtruth",
-    "segmentation", "segmentations", "seg", "targets", "target",
+    "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth",
+    "groundtruth", "segmentation", "segmentations", "seg", "targets", "target",
 )  # fmt: skip
 MASK_SUFFIXES = ("_masks", "_mask", "_labels", "_label", "_seg", "_gt")
 SPLIT_FOLDERS = {
@@ -92,7 +92,7 @@ def check_folder(root: Path) -> None:
 
 
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Subfolders and picture files of a folder, sorted, without hidden ones; LayoutError if unreadable."""
+    """Subfolders and picture files, sorted, without hidden ones; LayoutError if unreadable."""
     try:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         folders = [path for path in entries if path.is_dir()]
@@ -115,7 +115,8 @@ def split_folders(root: Path) -> dict[Path, str]:
         raise LayoutError(
             f"{root} has two folders for one split ({names}). Rename or remove one of them."
         )
-    return folders
+    order = list(dict.fromkeys(SPLIT_FOLDERS.values()))
+    return dict(sorted(folders.items(), key=lambda entry: order.index(entry[1])))
 
 
 def image_folder(root: Path) -> Path | None:
@@ -170,7 +171,7 @@ def _own_split(root: Path) -> str | None:
 
 
 def _find_in_folder(folder: Path, split: str | None) -> _Found | None:
-    """Pairs in images/ + masks/ of a folder, else side by side in it; None where it holds no pictures."""
+    """Pairs in images/ + masks/ of a folder, else side by side in it; None without pictures."""
     images, masks = image_folder(folder), _only_folder(folder, MASK_FOLDERS, "masks")
     if images is not None:
         return _pair_folders(images, masks, split)
@@ -188,7 +189,8 @@ def _only_folder(root: Path, names: Iterable[str], what: str) -> Path | None:
     if len(candidates) > 1:
         shown = " and ".join(f"{path.name}/" for path in candidates)
         raise LayoutError(
-            f"{root} has {shown}, which may both hold the {what}. Move or rename all but one of them."
+            f"{root} has {shown}, which may both hold the {what}. Move or rename all but one of "
+            "them."
         )
     return candidates[0] if candidates else None
 
@@ -202,7 +204,7 @@ def _list_pictures(folder: Path) -> list[Path]:
 def _pair_folders(
     images: Path, masks: Path | None, split: str | None, files: list[Path] | None = None
 ) -> _Found:
-    """Pair two folders by the names inside them, without their endings; folders below are kept in step."""
+    """Pair two folders by the names inside them, without endings; folders below keep step."""
     image_names = _by_name(images, _list_pictures(images) if files is None else files)
     mask_names: dict[str, Path] = {}
     has_masks = masks is not None and masks.is_dir()
@@ -236,7 +238,7 @@ def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
 
 
 def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
-    """Pair the files of one folder: by suffix (x.png + x_mask.png), else by type (x.jpg + x.png)."""
+    """Pair the files of a folder: by suffix (x.png + x_mask.png), else by type (x.jpg + x.png)."""
     bases = {path: mask_stem(path.stem) for path in files}
     stems = {path.stem for path in files}
     masks = [path for path, base in bases.items() if base in stems]
@@ -266,8 +268,8 @@ def _pair_by_type(files: list[Path], split: str | None) -> _Found:
     if len(photos) + len(others) < len(files) or not photos:
         twins = [path.name for path in files if sum(path.stem == other.stem for other in files) > 1]
         raise LayoutError(
-            f"{files[0].parent} holds {', '.join(twins[:NUM_SHOWN])}: which are images and which are masks "
-            "cannot be told. Move them to images/ and masks/."
+            f"{files[0].parent} holds {', '.join(twins[:NUM_SHOWN])}: which are images and which "
+            "are masks cannot be told. Move them to images/ and masks/."
         )
     suffixes = next(iter(photos.values())).suffix, next(iter(others.values())).suffix
     return _Found(
@@ -296,18 +298,23 @@ def _describe_nothing(root: Path) -> str:
         if entries
         else "it is empty"
     )
-    return f"{root} holds no images: {inside}. Put images into {root}/images and masks into {root}/masks."
+    return (
+        f"{root} holds no images: {inside}. Put images into {root}/images and masks into "
+        f"{root}/masks."
+    )
 
 
 def _describe_no_pairs(root: Path, found: _Found) -> str:
     if not found.lone_masks:
+        tables = sorted({path.name for path in (*root.glob("*.json"), *root.glob("*/*.json"))})
+        unread = f" ({', '.join(tables[:NUM_SHOWN])} cannot be read as masks)" if tables else ""
         return (
-            f"{root} holds {len(found.pairs)} images but no masks. Put a mask of the same name for each "
-            f"image into {root}/masks, or beside it as NAME_mask.png."
+            f"{root} holds {len(found.pairs)} images but no masks{unread}. Put a mask of the same "
+            f"name for each image into {root}/masks, or beside it as NAME_mask.png."
         )
     images = ", ".join(pair.image.name for pair in found.pairs[:NUM_SHOWN]) or "none"
     masks = ", ".join(path.name for path in found.lone_masks[:NUM_SHOWN])
     return (
-        f"{root} holds {len(found.pairs)} images and {len(found.lone_masks)} masks, but no two names match "
-        f"(images: {images}; masks: {masks}). Give each mask the name of its image."
+        f"{root} holds {len(found.pairs)} images and {len(found.lone_masks)} masks, but no two "
+        f"names match (images: {images}; masks: {masks}). Give each mask the name of its image."
     )

@@ -1,4 +1,4 @@
-"""Work out what mask values mean from how often they occur, and say which reading was taken and why.
+"""Work out what mask values mean from how often they occur, and say what was assumed and why.
 
 {0, 255}                    background, foreground (value 255)
 {0, 1, ..., 10}             class index
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.class_file import ClassDeclaration
 from pixelwise.data.colors import default_color
 from pixelwise.data.encoding import IGNORE_INDEX, MaskClass, MaskEncoding, shorten
 from pixelwise.data.survey import TWO_TONE_RANGE, MaskFacts
@@ -42,11 +41,20 @@ class ValueCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that was assumed: the code of its finding, what it is, and how to change it."""
+
+    code: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """The meaning taken, and why: (finding code, message, fix) for each thing a person should know."""
+    """The meaning taken, and what was assumed for it."""
 
     encoding: MaskEncoding
-    remarks: tuple[tuple[str, str, str], ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def add_counts(masks: Sequence[MaskFacts]) -> ValueCounts:
@@ -80,8 +88,9 @@ def learn_encoding(
     named = counts.without(ignore)
     values = named.values.tolist()
     if len(values) > 2 and (tones := _find_two_tones(named)):
-        return _two_classes(tones, foreground, tuple(ignore), _snap_remark(named, tones))
-    remarks: list[tuple[str, str, str]] = []
+        remark = _snap_remark(named, tones)
+        return _two_classes(tones, foreground, tuple(ignore), [remark], snap=True)
+    remarks: list[Remark] = []
     ignored = list(ignore)
     if (assumed := _assume_ignored(values)) is not None and not ignore and foreground != assumed:
         values.remove(assumed)
@@ -95,32 +104,41 @@ def learn_encoding(
     return Reading(_encode(values, tuple(ignored)), tuple(remarks))
 
 
-def apply_declaration(declared: ClassDeclaration, counts: ValueCounts) -> Reading:
-    """The encoding that classes.json declares; names alone may also stand for values such as 0 and 255.
+def apply_known(known: MaskEncoding, counts: ValueCounts, *, exact: bool = False) -> Reading:
+    """Use classes that are declared or known from a training.
 
-    Values that the declaration does not cover stay unknown: decoding reports them file by file.
+    Where the values are others but can only be these classes in order, such as 0 and 255 for two
+    classes declared by name, they are mapped. Other values stay unknown and are reported file by
+    file.
+
+    Args:
+        known: the classes.
+        counts: of the values in all masks.
+        exact: take the values of `known` literally.
     """
-    encoding = declared.encoding()
-    named = counts.without(declared.ignore)
-    tones = _find_two_tones(named) if len(named.values) > 2 else None
-    if tones and len(encoding.classes) == 2:
-        if not declared.has_values or {c.value for c in encoding.classes} == set(tones):
-            values = [c.value for c in encoding.classes] if declared.has_values else list(tones)
-            return Reading(
-                declared.with_values(values, snap=True), tuple(_snap_remark(named, tones))
-            )
-        return Reading(encoding)
-    values = named.values.tolist()
-    if declared.has_values or encoding.covers(named.values) or len(values) != len(encoding.classes):
-        return Reading(encoding)
-    return Reading(declared.with_values(values), (_map_remark(values),))
+    named = counts.without(known.ignore)
+    values, own = named.values.tolist(), [entry.value for entry in known.classes]
+    tones = _find_two_tones(named) if len(values) > 2 and len(own) == 2 else None
+    if tones and (not exact or set(own) == set(tones)):
+        order = own if set(own) == set(tones) else list(tones)
+        return Reading(known.with_values(order, snap=True), (_snap_remark(named, tones),))
+    if exact or not known.unknown_values(named.values).size or not _may_be(values, own):
+        return Reading(known)
+    return Reading(known.with_values(values), (_map_remark(values),))
+
+
+def _may_be(values: Sequence[int], own: Sequence[int]) -> bool:
+    """Whether values can only be the classes in order: as many, from 0, and spread far apart."""
+    if len(values) != len(own) or values[0] != 0 or list(own) != sorted(own):
+        return False
+    return len(values) == 2 or values[-1] >= LOW_INDEX
 
 
 def _find_two_tones(counts: ValueCounts) -> tuple[int, int] | None:
     """The two true values of masks whose other values are damage of these two, or None.
 
-    Damage of anti-aliasing has values in between but hardly a pixel among equals; damage of JPEG has
-    values near to both tones. Classes have neither.
+    Damage of anti-aliasing has values in between but hardly a pixel among equals; damage of JPEG
+    has values near to both tones. Classes have neither.
     """
     values, pixels = counts.values, counts.counts
     middle = (int(values[0]) + int(values[-1])) / 2
@@ -156,7 +174,8 @@ def _two_classes(
     values: tuple[int, int],
     foreground: int | None,
     ignored: tuple[int, ...],
-    remarks: Sequence[tuple[str, str, str]],
+    remarks: Sequence[Remark],
+    snap: bool = False,
 ) -> Reading:
     """Background and foreground: 0 is background unless a person says otherwise."""
     low, high = values
@@ -166,15 +185,11 @@ def _two_classes(
         )
     if foreground is None and low != 0:
         raise MaskError(
-            f"the masks hold the two values {low} and {high} and no 0, so that foreground cannot be told "
-            f"from background. Say which it is: --foreground {low} or --foreground {high}."
+            f"the masks hold the two values {low} and {high} and no 0, so that foreground cannot "
+            f"be told from background. Say which it is: --foreground {low} or --foreground {high}."
         )
     order = [high, low] if foreground == low else [low, high]
-    return Reading(_encode(order, ignored, snap=_is_snap(remarks)), tuple(remarks))
-
-
-def _is_snap(remarks: Sequence[tuple[str, str, str]]) -> bool:
-    return any(code == "snapped-values" for code, _, _ in remarks)
+    return Reading(_encode(order, ignored, snap), tuple(remarks))
 
 
 def _refuse_unclear(values: list[int], is_jpeg: bool, foreground: int | None) -> None:
@@ -189,18 +204,18 @@ def _refuse_unclear(values: list[int], is_jpeg: bool, foreground: int | None) ->
         )
     if is_jpeg:
         raise MaskError(
-            f"the masks are JPEG files with the values {shorten(values)}; JPEG changes values, so that "
-            "classes cannot be told. Export them again as PNG."
+            f"the masks are JPEG files with the values {shorten(values)}; JPEG changes values, so "
+            "that classes cannot be told. Export them again as PNG."
         )
     if len(values) > MAX_UNDECLARED_CLASSES:
         raise MaskError(
-            f"the masks hold {len(values)} values ({shorten(values, 4)}): object ids, or not masks at all. "
+            f"the masks hold {len(values)} values ({shorten(values, 4)}): object ids, or no masks. "
             'If they are classes, name them in classes.json: {"classes": ["background", ...]}.'
         )
 
 
 def _encode(values: list[int], ignored: tuple[int, ...], snap: bool = False) -> MaskEncoding:
-    """Unnamed classes in the order given: background, foreground; or background, class 1, class 2, ..."""
+    """Unnamed classes in the order given: background, foreground or background, class 1, ..."""
     names = ["background", "foreground"] if len(values) == 2 else ["background"]
     names += [f"class {index}" for index in range(len(names), len(values))]
     classes = tuple(
@@ -210,30 +225,28 @@ def _encode(values: list[int], ignored: tuple[int, ...], snap: bool = False) -> 
     return MaskEncoding(classes=classes, ignore=ignored, snap=snap)
 
 
-def _snap_remark(counts: ValueCounts, tones: tuple[int, int]) -> list[tuple[str, str, str]]:
+def _snap_remark(counts: ValueCounts, tones: tuple[int, int]) -> Remark:
     moved = 1 - counts.counts[np.isin(counts.values, tones)].sum() / counts.counts.sum()
-    return [
-        (
-            "snapped-values",
-            f"the masks have two tones, {tones[0]} and {tones[1]}, with grey edges or JPEG damage: "
-            f"{100 * moved:.2g} % of their pixels were moved to the nearer tone",
-            "Export the masks without anti-aliasing, as PNG.",
-        )
-    ]
-
-
-def _ignore_remark(value: int, others: list[int]) -> tuple[str, str, str]:
-    return (
-        "ignored-values",
-        f"the value {value} beside the class indices {shorten(others)} is taken to mean "
-        '"ignore": these pixels count neither in training nor in scores',
-        'If it is a class, name it in classes.json: {"classes": [{"name": ..., "value": ...}, ...]}.',
+    return Remark(
+        "snapped-values",
+        f"the masks have two tones, {tones[0]} and {tones[1]}, with grey edges or JPEG damage: "
+        f"{100 * moved:.2g} % of their pixels were moved to the nearer tone.",
+        "Export the masks as PNG without anti-aliasing.",
     )
 
 
-def _map_remark(values: list[int]) -> tuple[str, str, str]:
-    return (
+def _ignore_remark(value: int, others: Sequence[int]) -> Remark:
+    return Remark(
+        "ignored-values",
+        f"the value {value} beside the class indices {shorten(others)} is taken to mean "
+        '"ignore": these pixels count neither in training nor in scores.',
+        'If it is a class, name all in classes.json: {"classes": [{"name": ..., "value": ...}]}.',
+    )
+
+
+def _map_remark(values: Sequence[int]) -> Remark:
+    return Remark(
         "mapped-values",
-        f"the mask values {shorten(values)} became the class indices 0 to {len(values) - 1}",
+        f"the mask values {shorten(values)} became the class indices 0 to {len(values) - 1}.",
         "Name the classes in classes.json if this is not their order.",
     )

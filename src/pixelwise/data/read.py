@@ -1,6 +1,6 @@
 """From a folder to a `Dataset`: look at the names, survey the files, understand the masks, split.
 
-find_layout -> survey_pairs -> check_files -> learn_encoding -> assign_splits -> check_masks -> Dataset
+find_layout, survey_pairs, check_files, learn_encoding, assign_splits, check_masks -> Dataset
 """
 
 import os
@@ -13,9 +13,9 @@ from pixelwise.data.check import check_files, check_masks, readable_images, read
 from pixelwise.data.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.encoding import MaskEncoding
-from pixelwise.data.findings import Finding, finding_of_error
+from pixelwise.data.findings import Finding, Severity, finding_of_error
 from pixelwise.data.layout import SPLIT_FOLDERS, Layout, find_layout
-from pixelwise.data.learn import Reading, add_counts, apply_declaration, learn_encoding
+from pixelwise.data.learn import Reading, add_counts, apply_known, learn_encoding
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.splits import Split, assign_splits, to_split
 from pixelwise.data.survey import ImageFacts, MaskFacts, PairFacts, survey_pairs
@@ -63,14 +63,15 @@ def read_dataset(
         foreground: the value in the mask files that is the foreground, where they hold two values.
         ignore: a value in the mask files to leave out.
         split: split of each name, as `read_split` gives it; split folders win over it.
-        encoding: what the mask values mean, where it is known, for example from an earlier training.
+        encoding: what the mask values mean, where it is known, for example from an earlier
+            training.
 
     Returns:
         The data set; `describe()` says in a line what was understood, `notes` what was assumed.
 
     Raises:
-        DataError: the first error found, with the fix. LayoutError for folders, FileError for unreadable
-            files, MaskError for masks.
+        DataError: the first error found, with the fix. LayoutError for folders, FileError
+            for unreadable files, MaskError for masks.
     """
     examination = examine_dataset(
         root,
@@ -84,7 +85,7 @@ def read_dataset(
 
 
 def check_dataset(root: str | os.PathLike[str]) -> list[Finding]:
-    """Find what is wrong in a data folder: errors first, then warnings and notes. Raises nothing."""
+    """Find what is wrong in a data folder: errors, then warnings, then notes; raises nothing."""
     return list(examine_dataset(root).findings)
 
 
@@ -142,9 +143,9 @@ def _choose_encoding(
     except MaskError as error:
         findings.append(finding_of_error("mask-values", [], error))
         return None
-    for code, message, fix in reading.remarks:
-        severity = "warning" if code == "snapped-values" else "note"
-        findings.append(Finding(code, severity, (), f"{message}.", fix))
+    for remark in reading.remarks:
+        severity: Severity = "warning" if remark.code == "snapped-values" else "note"
+        findings.append(Finding(remark.code, severity, (), remark.message, remark.fix))
     return reading.encoding
 
 
@@ -162,7 +163,7 @@ def _read_values(
     """What is known wins: the encoding given, then classes.json, then what the values tell."""
     counts = add_counts(masks)
     if options.encoding is not None:
-        return Reading(options.encoding)
+        return apply_known(options.encoding, counts)
     ignore = () if options.ignore is None else (options.ignore,)
     if declared is None:
         return learn_encoding(counts, foreground=options.foreground, ignore=ignore)
@@ -170,9 +171,19 @@ def _read_values(
         raise MaskError(
             "foreground is given, but classes.json says what is what. Leave out one of them."
         )
-    return apply_declaration(
-        declared.model_copy(update={"ignore": ignore or declared.ignore}), counts
-    )
+    encoding = _replace_ignored(declared.encoding(), ignore) if ignore else declared.encoding()
+    return apply_known(encoding, counts, exact=declared.has_values)
+
+
+def _replace_ignored(encoding: MaskEncoding, ignore: tuple[int, ...]) -> MaskEncoding:
+    """The same classes with other ignored values; MaskError where a value is both."""
+    taken = [entry.name for entry in encoding.classes if entry.value in ignore]
+    if taken:
+        raise MaskError(
+            f"the value {ignore[0]} is to be ignored, but classes.json calls it {taken[0]}. "
+            "Leave out one of them."
+        )
+    return MaskEncoding(classes=encoding.classes, ignore=ignore, snap=encoding.snap)
 
 
 def _choose_splits(surveyed: Sequence[PairFacts], options: ReadOptions) -> dict[str, Split]:
@@ -182,11 +193,18 @@ def _choose_splits(surveyed: Sequence[PairFacts], options: ReadOptions) -> dict[
         for facts in surveyed
         if facts.pair.mask is not None
     }
-    splits = assign_splits(folders, options.split, options.seed)
+    splits = assign_splits(folders, options.split, options.seed, _find_twins(surveyed))
     unlabelled: dict[str, Split] = {
         f.pair.name: "unlabelled" for f in surveyed if f.pair.mask is None
     }
     return splits | unlabelled
+
+
+def _find_twins(surveyed: Sequence[PairFacts]) -> dict[str, str]:
+    """For each labelled image the name of the first image with the same content."""
+    first: dict[bytes, str] = {}
+    labelled = ((f, image) for f, image in readable_images(surveyed) if f.pair.mask is not None)
+    return {f.pair.name: first.setdefault(image.digest, f.pair.name) for f, image in labelled}
 
 
 def _build(

@@ -22,13 +22,13 @@ MEMORY_LIMIT = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image with its mask.
+    """One image with its mask; the arrays are shared between threads: never change them.
 
     Attributes:
         name: unique in its data set.
         image: (C, *spatial) in the stored type.
-        mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes overlap,
-            or None where there is none.
+        mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes
+            overlap, or None where there is none.
         path: of the image file.
     """
 
@@ -57,8 +57,8 @@ class SampleFiles:
 class FolderSamples(Sequence[Sample]):
     """Samples of one split: a sequence that reads files when asked, from any number of threads.
 
-    A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes; those
-    that come later are decoded again at every access.
+    A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes;
+    those that come later are decoded again at every access.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FolderSamples(Sequence[Sample]):
     def __getitem__(self, index: slice) -> list[Sample]: ...
 
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        """The sample at an index, from memory or from its files; DataError where they cannot be read."""
+        """The sample at an index, from memory or files; DataError where they cannot be read."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         position = range(len(self))[index]  # IndexError, and negative indices, as for a list
@@ -129,9 +129,6 @@ class FolderSamples(Sequence[Sample]):
             raise MaskError(
                 describe_size_mismatch(files.mask, mask.shape, files.image, image.shape[1:])
             )
-        image.flags.writeable = False  # what is kept is shared between threads
-        if mask is not None:
-            mask.flags.writeable = False
         return Sample(files.name, image, mask, files.image)
 
 
@@ -140,8 +137,8 @@ def describe_size_mismatch(
 ) -> str:
     """Say that a mask and its image differ in size, and what to do."""
     return (
-        f"{mask} is {_show(mask_size)} but {image} is {_show(image_size)} (height x width). "
-        "Masks must match their images pixel for pixel: export the mask again, or remove the pair."
+        f"{mask} is {_show(mask_size)} but {image} is {_show(image_size)} (height x width). Masks "
+        "must match their images pixel for pixel: export the mask again, or remove the pair."
     )
 
 

@@ -42,26 +42,45 @@ def make_split(names: Sequence[str], seed: int, test: bool = True) -> dict[str, 
 
 
 def assign_splits(
-    folders: Mapping[str, Split | None], given: Mapping[str, str] | None, seed: int
+    folders: Mapping[str, Split | None],
+    given: Mapping[str, str] | None,
+    seed: int,
+    twins: Mapping[str, str] | None = None,
 ) -> dict[str, Split]:
-    """Decide the split of every sample: split folders win, then the mapping given, then a seeded split.
+    """Decide the split of every sample: by folders, else by the mapping given, else by the seed.
 
     Args:
         folders: the split folder of each sample, None without split folders.
         given: split of each name, as `read_split` gives it; names it lacks go to train.
         seed: of the split that is made where nothing else decides.
+        twins: for names of identical images, one name that stands for all: they go to one split.
 
     Returns:
         Split of every name. Where split folders leave out val, it is taken from train.
     """
     if any(split is None for split in folders.values()):
-        return make_split(list(folders), seed) if given is None else _from_mapping(folders, given)
+        return _split(folders, given, seed, twins or {})
     decided = {name: split for name, split in folders.items() if split is not None}
     train = [name for name, split in decided.items() if split == "train"]
     if not train or "val" in decided.values():
         return decided
-    taken = make_split(train, seed, test=False) if given is None else _from_mapping(train, given)
+    taken = _split(train, given, seed, twins or {}, test=False)
     return decided | {name: "val" if split == "val" else "train" for name, split in taken.items()}
+
+
+def _split(
+    names: Iterable[str],
+    given: Mapping[str, str] | None,
+    seed: int,
+    twins: Mapping[str, str],
+    test: bool = True,
+) -> dict[str, Split]:
+    """Split of each name as given, else by the seed; twins stay together."""
+    if given is not None:
+        return {name: to_split(given.get(name, "train")) for name in names}
+    stand_ins = {name: twins.get(name, name) for name in names}
+    made = make_split(sorted(set(stand_ins.values())), seed, test)
+    return {name: made[stand_in] for name, stand_in in stand_ins.items()}
 
 
 def read_split(path: Path) -> dict[str, Split]:
@@ -94,7 +113,3 @@ def to_split(text: str) -> Split:
         if text == split:
             return split
     raise DataError(f"{text!r} is not a split. The splits are {', '.join(SPLITS)}.")
-
-
-def _from_mapping(names: Iterable[str], given: Mapping[str, str]) -> dict[str, Split]:
-    return {name: to_split(given.get(name, "train")) for name in names}

@@ -1,6 +1,6 @@
 """Look once at every file of a data set, in threads, and keep only a few facts of each.
 
-Memory does not grow with the size of the images: what is kept of a file is its size, type and, for a mask,
+Memory does not grow with the images: what is kept of a file is its size, its type and, for a mask,
 how often each value occurs.
 """
 
@@ -68,7 +68,7 @@ class PairFacts:
 
 
 def survey_pairs(pairs: Iterable[FoundPair], num_threads: int | None = None) -> list[PairFacts]:
-    """Read every image and mask once, in threads, and keep the facts; nothing is raised for bad files."""
+    """Read every image and mask once, in threads, and keep the facts; bad files raise nothing."""
     return map_in_threads(_survey_pair, list(pairs), num_threads)
 
 
@@ -153,7 +153,7 @@ def count_values(stored: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each value, its pixels whose upper, lower, left and right neighbours are equal to them."""
+    """Number of pixels of each value whose four neighbours have the same value."""
     centre = stored[1:-1, 1:-1]
     is_interior = (
         (centre == stored[:-2, 1:-1])

@@ -53,6 +53,8 @@ def decode_tiff(data: bytes, as_mask: bool = False) -> tuple[NDArray[Any], str]:
             values = _expand_palette(values, page.colormap)
         elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             values = _invert(values, as_mask)
+        if len(tiff.series) > 1:
+            note = f"the file holds {len(tiff.series)} pictures, of which the first was read"
     return _plain_type(values, as_mask), note
 
 
@@ -68,8 +70,8 @@ def _order_axes(values: NDArray[Any], axes: str) -> tuple[NDArray[Any], str, str
     for axis, what in (("Z", "slices: it is a volume"), ("T", "moments: it is a film")):
         if axis in axes:
             raise FileError(
-                f"it holds {values.shape[axes.index(axis)]} {what} (axes {axes}). "
-                "Save each plane as a picture of its own."
+                f"it holds {values.shape[axes.index(axis)]} {what} (axes {axes}). Save each plane "
+                "as a picture of its own."
             )
     if values.ndim == 3:
         return _order_unnamed(values)
@@ -85,8 +87,8 @@ def _order_unnamed(values: NDArray[Any]) -> tuple[NDArray[Any], str, str]:
     others = [n for axis, n in enumerate(values.shape) if axis != shortest]
     if shortest == 1 or length > MAX_UNNAMED_CHANNELS or 4 * length > min(others):
         raise FileError(
-            f"its shape {values.shape} comes without the names of its axes, so that channels, slices and "
-            "rows cannot be told apart. Save it with axes (tifffile: metadata={'axes': 'CYX'})."
+            f"its shape {values.shape} comes without the names of its axes, so that channels, "
+            "slices and rows cannot be told apart. Save it with axes, such as CYX."
         )
     place = "first" if shortest == 0 else "last"
     note = f"TIFF axes unnamed, shape {values.shape}: the {place} was taken for channels"
@@ -97,7 +99,8 @@ def _expand_palette(values: NDArray[Any], colormap: NDArray[Any] | None) -> NDAr
     """Indices (H, W) to colours (H, W, 3) uint8; colormap is (3, N) uint16."""
     if colormap is None or values.ndim != 2:
         return values
-    return (colormap.T >> 8).astype(np.uint8)[values]
+    colors: NDArray[Any] = (colormap.T >> 8).astype(np.uint8)[values]
+    return colors
 
 
 def _invert(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Write results. A file is written beside its place and then moved there: it is whole or it is not there."""
+"""Write results; a file is written beside its place and then moved: it is whole or not there."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from pixelwise.errors import ArrayError, OutputError
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder with its parents; an existing one is fine. OutputError where it cannot be made."""
+    """Make a folder with its parents; one that exists is fine. OutputError where it fails."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
