@@ -1,0 +1,1 @@
+"""Model -> other formats; other formats -> model."""
