@@ -71,7 +71,7 @@ def _headlines(scores: Scores) -> list[tuple[str, str, str]]:
 def _number_and_interval(score: Interval | None) -> tuple[str, str]:
     if score is None:
         return "none", "nothing to find, nothing found"
-    return _number(score.mean), f"95 % interval {score.low:.3f} to {score.high:.3f}"
+    return _number(score.mean), f"{score.low:.3f} to {score.high:.3f} (95 %)"
 
 
 def _number(score: float | None) -> str:

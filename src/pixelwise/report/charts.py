@@ -175,11 +175,11 @@ def _clean(svg: str, name: str, label: str) -> str:
     """Make matplotlib's SVG fit to stand inside a page, beside others."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.S)
-    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r" ?font-family: [^;\"]*;?", "", svg)
     for stand_in, variable in STAND_INS.items():
         svg = svg.replace(stand_in, variable)
     used = set(re.findall(r"#([\w-]+)(?=[\")])", svg))
-    svg = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", svg)
     for old in used:
         svg = re.sub(rf'(["#]){re.escape(old)}(?=[")])', rf"\g<1>{name}-{old}", svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg)

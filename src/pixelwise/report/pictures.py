@@ -16,9 +16,9 @@ def to_data_uri(image: NDArray[np.uint8]) -> str:
     """Encode uint8 (H, W, 3) for an `<img src>`: PNG where that is small, else JPEG."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    data, kind = _encode(picture, "PNG"), "png"
-    if len(data) > MAX_PNG_BYTES:
-        data, kind = _encode(picture, "JPEG"), "jpeg"
+    data, kind = _encode(picture, "PNG", optimize=True), "png"
+    if len(data) > MAX_PNG_BYTES:  # no `optimize`: Pillow's JPEG buffer is too small for noise
+        data, kind = _encode(picture, "JPEG", quality=88, subsampling=0), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -27,7 +27,7 @@ def is_small(image: NDArray[np.uint8]) -> bool:
     return bool(max(image.shape[:2]) < PIXELATED_SIDE)
 
 
-def _encode(picture: Image.Image, kind: str) -> bytes:
+def _encode(picture: Image.Image, kind: str, **settings: int) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, kind, optimize=True, quality=88, subsampling=0)
+    picture.save(stream, kind, **settings)
     return stream.getvalue()
