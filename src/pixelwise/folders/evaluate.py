@@ -1,0 +1,204 @@
+"""Evaluate a model, or masks in a folder, against a data folder."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data import (
+    Dataset,
+    MaskEncoding,
+    Sample,
+    SampleFiles,
+    make_folder,
+    read_dataset,
+    read_mask_values,
+    read_split,
+    write_json,
+    write_text,
+)
+from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
+from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
+from pixelwise.folders.pages import class_colors, describe_network, show_examples
+from pixelwise.network import Model, load_model
+from pixelwise.predict import Predictor
+from pixelwise.report import ReportContent, build_report
+from pixelwise.train import RunFolder
+
+AnyPath = str | os.PathLike[str]
+Progress = Callable[[int, int], None]
+SPLITS = ("train", "val", "test")
+
+
+def evaluate(
+    data: AnyPath,
+    *,
+    model: AnyPath | None = None,
+    predictions: AnyPath | None = None,
+    split: str = "test",
+    out: AnyPath | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Scores:
+    """Score a model, or masks that are already there, against a data folder.
+
+    Args:
+        data: folder of images and masks.
+        model: run folder or model file.
+        predictions: folder of masks named like the images, in place of a model; class indices as
+            `predict` writes them, or the same values as the data's own masks.
+        split: "train", "val", "test" or "all". Where the data have no split folders, the split of
+            the run folder counts. A data folder without splits is taken as a whole if the model
+            has never seen it.
+        out: folder for metrics.json, metrics.csv and report.html.
+        device: "auto", "cpu", "cuda", "mps".
+        progress: called with (done, total).
+
+    Raises:
+        DataError: the data or the masks cannot be used.
+        ModelFileError: the model cannot be used, or has other classes than the data.
+        OutputError: a result cannot be written.
+    """
+    if (model is None) == (predictions is None):
+        raise PlanError("Give either a model or a folder of predictions to evaluate.")
+    if model is None:
+        dataset = read_dataset(data)
+        assert predictions is not None
+        files = _files_of(dataset, split)
+        scores = _score_files(dataset, files, Path(predictions), progress)
+        content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
+    else:
+        loaded = load_model(Path(model))
+        dataset = _read_for_model(Path(data), Path(model), loaded)
+        samples = _samples_of(dataset, split)
+        predictor = Predictor(loaded, device=device)
+        scores = evaluate_samples(predictor, samples, progress=progress)
+        content = _model_content(predictor, dataset, samples, scores, split, show=out is not None)
+    if out is not None:
+        _write(Path(out), scores, content)
+    return scores
+
+
+def _read_for_model(data: Path, model_path: Path, model: Model) -> Dataset:
+    """Read data as the model's training data were read: same mask values, same split."""
+    stored = model.config.provenance.get("encoding")
+    encoding = MaskEncoding.model_validate(stored) if stored else None
+    split_file = RunFolder(model_path).split if model_path.is_dir() else None
+    split = read_split(split_file) if split_file and split_file.is_file() else None
+    dataset = read_dataset(data, split=split, encoding=encoding)
+    expected = model.config.class_names
+    if len(dataset.encoding.classes) != len(expected):
+        raise ModelFileError(
+            f"{model_path} knows {len(expected)} classes ({', '.join(expected)}) but {data} has "
+            f"{len(dataset.encoding.classes)} ({', '.join(dataset.encoding.class_names)}). "
+            "Evaluate on data with the same classes."
+        )
+    if dataset.in_channels != model.config.network.in_channels:
+        dataset = replace(dataset, in_channels=model.config.network.in_channels)
+    return dataset
+
+
+def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:
+    """The samples with masks of a split, or of all."""
+    if split != "all" and split not in SPLITS:
+        raise PlanError(f"{split!r} is not a split. Choose train, val, test or all.")
+    files = [
+        entry for entry in dataset.files if entry.mask is not None and split in ("all", entry.split)
+    ]
+    if not files:
+        present = ", ".join(f"{count} {name}" for name, count in dataset.splits.items())
+        raise LayoutError(
+            f"{dataset.root} has no images with masks in its {split} split, only {present}. "
+            "Choose another --split, or all."
+        )
+    return files
+
+
+def _samples_of(dataset: Dataset, split: str) -> list[Sample]:
+    names = SPLITS if split == "all" else (split,)
+    _files_of(dataset, split)
+    return [sample for name in names if name in dataset.splits for sample in dataset.samples(name)]
+
+
+def _score_files(
+    dataset: Dataset, files: list[SampleFiles], folder: Path, progress: Progress | None
+) -> Scores:
+    """Score mask files against the data's own masks, one image at a time."""
+    found = _find_masks(folder, files)
+    counts = []
+    for index, entry in enumerate(files):
+        assert entry.mask is not None
+        target = dataset.encoding.decode(read_mask_values(entry.mask), entry.mask)
+        mask = _read_prediction(found[entry.name], dataset.encoding)
+        if mask.shape != target.shape:
+            raise MaskError(
+                f"{found[entry.name]} is {mask.shape[1]}x{mask.shape[0]} but {entry.mask} is "
+                f"{target.shape[1]}x{target.shape[0]}. Predict in the image's own size."
+            )
+        counts.append(count_pixels(mask, target, len(dataset.encoding.classes)))
+        if progress is not None:
+            progress(index + 1, len(files))
+    names = dataset.encoding.class_names
+    return summarize(
+        counts, [entry.name for entry in files], names, background=is_background(names[0])
+    )
+
+
+def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:
+    """Pair samples with mask files by stem.
+
+    Raises:
+        LayoutError: the folder is missing, or masks are.
+    """
+    if not folder.is_dir():
+        raise LayoutError(f"{folder} is not a folder. Give the folder that `predict` wrote to.")
+    by_stem = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
+    stems = {entry.name: entry.image.stem for entry in files}
+    missing = [entry.image.name for entry in files if stems[entry.name] not in by_stem]
+    if missing:
+        raise LayoutError(
+            f"{folder} has no masks for {len(missing)} of {len(files)} images, for example "
+            f"{missing[0]}. Predict all images of the split, or choose another --split."
+        )
+    return {name: by_stem[stem] for name, stem in stems.items()}
+
+
+def _read_prediction(path: Path, encoding: MaskEncoding) -> NDArray[np.uint8]:
+    """Read a predicted mask: class indices, or the values of the data's own masks."""
+    values = read_mask_values(path)
+    is_index = values.ndim == 2 and int(values.max(initial=0)) < len(encoding.classes)
+    return values.astype(np.uint8) if is_index else encoding.decode(values, path)
+
+
+def _facts(dataset: Dataset, split: str) -> list[tuple[str, str]]:
+    return [("Data", dataset.describe()), ("Split", split), ("Layout", dataset.layout)]
+
+
+def _model_content(
+    predictor: Predictor,
+    dataset: Dataset,
+    samples: list[Sample],
+    scores: Scores,
+    split: str,
+    *,
+    show: bool,
+) -> ReportContent:
+    return ReportContent(
+        title="Evaluation",
+        subtitle=f"Scores on the {split} split of {dataset.root.resolve().name}.",
+        facts=[*_facts(dataset, split), ("Network", describe_network(predictor.model))],
+        scores=scores,
+        scores_of=f"{len(samples)} {split} images",
+        examples=show_examples(predictor, samples, scores) if show else [],
+        class_colors=class_colors(predictor.model),
+    )
+
+
+def _write(folder: Path, scores: Scores, content: ReportContent) -> None:
+    make_folder(folder)
+    write_json(folder / "metrics.json", scores.to_json())
+    write_text(folder / "metrics.csv", scores.to_csv())
+    write_text(folder / "report.html", build_report(content))

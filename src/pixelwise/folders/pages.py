@@ -1,0 +1,106 @@
+"""The pages that trainings and evaluations leave: gathers what `report` shows."""
+
+import platform
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixelwise import __version__
+from pixelwise.data import Dataset, Sample, overlay, to_rgb, write_text
+from pixelwise.evaluate import Scores
+from pixelwise.network import Model
+from pixelwise.plan import Plan
+from pixelwise.predict import Predictor
+from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
+from pixelwise.train import FILES, Outcome, RunFolder
+
+
+def write_run_report(
+    folder: RunFolder,
+    model: Model,
+    plan: Plan,
+    outcome: Outcome,
+    val: Sequence[Sample],
+    dataset: Dataset,
+    *,
+    seconds: float,
+) -> None:
+    """Write report.html of a training."""
+    predictor = Predictor(model)
+    facts = [
+        ("Data", dataset.describe()),
+        ("Layout", dataset.layout),
+        ("Network", describe_network(model)),
+        ("Training", f"{outcome.num_steps:,} steps in {seconds:.0f} s; {outcome.stopped}"),
+        ("Best weights", f"from step {outcome.best_step:,}"),
+        ("Machine", describe_machine(plan)),
+        ("Versions", f"pixelwise {__version__}, torch {torch.__version__}"),
+    ]
+    content = ReportContent(
+        title=f"Training {folder.path.resolve().name}",
+        subtitle=f"A {model.config.task} segmentation model for "
+        f"{', '.join(model.config.class_names)}.",
+        warnings=[*outcome.warnings, *dataset.notes],
+        facts=facts,
+        plan=plan.to_rows(),
+        history=outcome.history,
+        scores=outcome.scores,
+        scores_of=f"{len(val)} validation images" if outcome.scores else "",
+        examples=show_examples(predictor, val, outcome.scores) if outcome.scores else [],
+        class_colors=class_colors(model),
+        files=list(FILES.items()),
+    )
+    write_text(folder.report, build_report(content))
+
+
+def show_examples(
+    predictor: Predictor, samples: Sequence[Sample], scores: Scores
+) -> list[ReportExample]:
+    """Predict the best, median and worst samples once more, to show them."""
+    dice = scores.image_dice
+    return [
+        _example(predictor.segment(samples[index].image), samples[index], kind, dice[index],
+                 predictor.model)
+        for kind, index in choose_examples(dice)
+    ]  # fmt: skip
+
+
+def _example(
+    mask: NDArray[np.uint8], sample: Sample, kind: str, dice: float, model: Model
+) -> ReportExample:
+    image = np.moveaxis(sample.image, 0, -1)  # (C, H, W) -> (H, W, C)
+    colors = model.config.class_colors
+    assert sample.mask is not None
+    return ReportExample(
+        name=sample.name,
+        caption=kind,
+        image=to_rgb(image),
+        target=overlay(image, sample.mask, colors),
+        prediction=overlay(image, mask, colors),
+        dice=float(dice),
+    )
+
+
+def class_colors(model: Model) -> Mapping[str, str]:
+    """Colour of each class by name."""
+    return dict(zip(model.config.class_names, model.config.class_colors, strict=True))
+
+
+def describe_network(model: Model) -> str:
+    """The network in a line."""
+    widths = ", ".join(str(width) for width in model.config.network.widths)
+    return f"U-Net, widths {widths}; {model.network.num_parameters:,} parameters"
+
+
+def describe_machine(plan: Plan) -> str:
+    """Where training ran, and how fast."""
+    system = f"{platform.system()} {platform.machine()}"
+    if plan.calibration is None:
+        return system
+    measured = plan.calibration
+    return (
+        f"{system}, {measured.device}, {measured.num_threads} threads, {plan.precision}, "
+        f"{measured.seconds_per_step:.3f} s per step as measured before training"
+    )

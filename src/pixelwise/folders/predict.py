@@ -1,0 +1,139 @@
+"""Predict images in files and folders."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from pixelwise.data import (
+    find_images,
+    make_folder,
+    overlay,
+    read_image,
+    to_channels,
+    write_image,
+    write_mask,
+    write_probabilities,
+)
+from pixelwise.errors import DataError, OutputError, PlanError
+from pixelwise.network import load_model
+from pixelwise.predict import Predictor
+
+SAVES = ("mask", "probability", "overlay")
+AnyPath = str | os.PathLike[str]
+
+
+def predict(
+    model: AnyPath,
+    inputs: AnyPath | Sequence[AnyPath],
+    out: AnyPath,
+    *,
+    save: Sequence[str] = ("mask",),
+    tta: bool = False,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write a mask for every image, in the image's own size.
+
+    Args:
+        model: run folder or model file.
+        inputs: images, or folders of them.
+        out: folder for the results: NAME.png (palette PNG: class index as value, class colour as
+            palette), NAME_probability.tif (float32, K x H x W), NAME_overlay.png.
+        save: any of "mask", "probability", "overlay".
+        tta: average over mirrored copies of each image (test-time augmentation).
+        device: "auto", "cpu", "cuda", "mps".
+        progress: called with (done, total).
+
+    Returns:
+        The files written.
+
+    Raises:
+        ModelFileError: the model cannot be used.
+        DataError: no images, or some that cannot be read; all others are predicted first.
+        OutputError: a result cannot be written.
+    """
+    unknown = [name for name in save if name not in SAVES]
+    if unknown or not save:
+        raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
+    paths = find_images([Path(path) for path in _as_list(inputs)])
+    names = unique_names(paths)
+    predictor = Predictor(load_model(Path(model)), device=device, flip_average=tta)
+    folder = make_folder(Path(out))
+    _refuse_overwriting(paths, folder)
+    written, failures = [], []
+    for index, (path, name) in enumerate(zip(paths, names, strict=True)):
+        try:
+            written += _predict_file(predictor, path, folder / name, save)
+        except OutputError:
+            raise
+        except DataError as error:
+            failures.append(str(error))
+        if progress is not None:
+            progress(index + 1, len(paths))
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(paths)} images could not be predicted; the masks of the "
+            f"others are in {folder}. " + " ".join(failures[:3])
+        )
+    return written
+
+
+def _predict_file(
+    predictor: Predictor, path: Path, target: Path, save: Sequence[str]
+) -> list[Path]:
+    """Predict one image and write what was asked for; `target` has no suffix yet."""
+    image = read_image(path)
+    in_channels = predictor.model.config.network.in_channels
+    probabilities = predictor.probabilities(to_channels(image, in_channels, str(path)))
+    mask, colors = predictor.to_mask(probabilities), predictor.model.config.class_colors
+    written = []
+    if "mask" in save:
+        written.append(write_mask(target.with_name(target.name + ".png"), mask, colors))
+    if "probability" in save:
+        written.append(target.with_name(target.name + "_probability.tif"))
+        write_probabilities(written[-1], probabilities)
+    if "overlay" in save:
+        written.append(target.with_name(target.name + "_overlay.png"))
+        write_image(written[-1], overlay(image, mask, colors))
+    return written
+
+
+def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
+    return [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+
+
+def unique_names(paths: Iterable[Path]) -> list[str]:
+    """Name results by their images' stems; with the folder or suffix where stems are alike."""
+    paths = list(paths)
+    for name_of in (_stem, _stem_and_suffix, _folder_and_stem):
+        names = [name_of(path) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    repeated = next(name for name, count in Counter(names).items() if count > 1)
+    raise DataError(
+        f"Several images would all be written as {repeated}. Predict their folders one at a time, "
+        "each into an output folder of its own."
+    )
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def _stem_and_suffix(path: Path) -> str:
+    return path.name.replace(".", "_")
+
+
+def _folder_and_stem(path: Path) -> str:
+    return f"{path.resolve().parent.name}_{path.stem}"
+
+
+def _refuse_overwriting(paths: Sequence[Path], folder: Path) -> None:
+    """Results in the images' own folder would replace them."""
+    same = next((path for path in paths if path.resolve().parent == folder.resolve()), None)
+    if same is not None:
+        raise OutputError(
+            f"{folder} holds the image {same.name}; its mask would replace it or be taken for an "
+            "image. Choose another output folder."
+        )

@@ -1,0 +1,346 @@
+"""Train on a data folder: read, check, plan, train, keep, report."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pixelwise import __version__
+from pixelwise.data import (
+    Dataset,
+    ReadOptions,
+    Sample,
+    examine_dataset,
+    read_split,
+    write_split,
+)
+from pixelwise.data.image_files import read_bytes
+from pixelwise.errors import LayoutError, PlanError
+from pixelwise.evaluate import Scores, has_background, is_background
+from pixelwise.folders.pages import write_run_report
+from pixelwise.network import Model, ModelConfig, Task, UNet, save_model
+from pixelwise.plan import (
+    Plan,
+    make_plan,
+    network_config,
+    parse_budget,
+    parse_plan,
+    take_fingerprint,
+)
+from pixelwise.predict import pick_device
+from pixelwise.train import (
+    Best,
+    Checkpoint,
+    Clock,
+    Loss,
+    Outcome,
+    Pace,
+    RunFolder,
+    Trainer,
+    Watcher,
+    loss_for,
+    read_checkpoint,
+)
+
+DEFAULT_BUDGET = "10min"
+CLOSING_SECONDS = 4.0  # kept back for the last files and the report
+CLOSING_SHARE = 0.01  # of the budget, kept back beside them
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: where it is and how it scored."""
+
+    folder: Path
+    scores: Scores | None  # validation
+    best_step: int
+    num_steps: int
+    seconds: float  # from the data being read to the report being written
+    stopped: str  # why training ended
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the user asked for, checked."""
+
+    budget: float | None
+    epochs: int | None
+    plan: Plan | None
+    resume: bool
+    seed: int | None
+    device: torch.device
+
+
+def train(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    budget: str | float | None = None,
+    epochs: int | None = None,
+    plan: str | os.PathLike[str] | Plan | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    folds: int | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train a model on a folder of images and masks.
+
+    Args:
+        data: folder of images and masks; see docs/data.md for what is understood.
+        out: run folder to write.
+        budget: wall-clock time for everything after reading the data: "90s", "10min", seconds.
+            10 minutes where neither budget, epochs nor plan is given.
+        epochs: passes over the training images, in place of a budget.
+        plan: a plan.yaml or a `Plan`; its steps are done in full where no budget is given.
+        resume: go on with an interrupted training in `out`.
+        overwrite: replace an earlier training in `out`.
+        folds: cross-validation (comes in a later version).
+        seed: of every random choice; default 0, or the plan's.
+        device: "auto", "cpu", "cuda", "mps".
+        watcher: is told what happens.
+
+    Returns:
+        Where the run is and how it scored on the validation images.
+
+    Raises:
+        DataError: the data cannot be used.
+        PlanError: the budget, plan or device cannot be used.
+        OutputError: `out` holds an earlier training, or cannot be written.
+        TrainingError: the loss became NaN; the best model so far was kept.
+    """
+    watcher = watcher or Watcher()
+    if folds is not None:
+        raise PlanError("Cross-validation comes in a later version. Train without folds.")
+    folder = RunFolder(Path(out))
+    request = _Request(
+        _budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
+        epochs,
+        _read_plan(folder.plan if resume and plan is None else plan),
+        resume,
+        seed,
+        pick_device(device),
+    )
+    folder.prepare(resume=resume, overwrite=overwrite)
+    dataset = _read_data(Path(data), folder, request, watcher)
+    return _train_dataset(dataset, folder, request, watcher)
+
+
+def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watcher: Watcher) -> Run:
+    """Plan, train, keep and report; the clock starts here."""
+    checkpoint = read_checkpoint(folder.checkpoint) if request.resume else None
+    clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
+    write_split(folder.split, dataset)
+    train = dataset.samples("train")
+    val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
+    plan = _plan(dataset, train, val, request, clock)
+    folder.write_plan(plan)
+    watcher.planned(plan)
+    model = _new_model(dataset, plan)
+    trainer = Trainer(
+        model,
+        plan,
+        train,
+        val,
+        loss=_loss(model, plan),
+        pace=_pace(plan, clock),
+        device=request.device,
+        watcher=watcher,
+        keep=_Keeper(folder),
+    )
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+    outcome = trainer.run()
+    _finish(outcome, plan, val, dataset, folder, clock)
+    run = Run(
+        folder.path,
+        outcome.scores,
+        outcome.best_step,
+        outcome.num_steps,
+        clock.elapsed,
+        outcome.stopped,
+        tuple(outcome.warnings),
+    )
+    watcher.finished(_closing_line(run))
+    return run
+
+
+def _budget_seconds(
+    budget: str | float | None, epochs: int | None, *, default: str | None
+) -> float | None:
+    if budget is not None and epochs is not None:
+        raise PlanError("Both a budget and a number of epochs were given. Give one of them.")
+    if epochs is not None and epochs < 1:
+        raise PlanError(f"{epochs} epochs were asked for. Give 1 or more.")
+    chosen = default if budget is None and epochs is None else budget
+    return None if chosen is None else parse_budget(chosen)
+
+
+def _read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
+    if plan is None or isinstance(plan, Plan):
+        return plan
+    return parse_plan(read_bytes(Path(plan)).decode("utf-8", errors="replace"), str(plan))
+
+
+def _read_data(path: Path, folder: RunFolder, request: _Request, watcher: Watcher) -> Dataset:
+    """Read and check the data; errors stop here, what was understood is said."""
+    split = read_split(folder.split) if request.resume else None
+    examination = examine_dataset(path, ReadOptions(seed=request.seed or 0, split=split))
+    if examination.dataset is None:
+        raise examination.errors[0].to_error(len(examination.errors) - 1)
+    dataset = examination.dataset
+    watcher.note(dataset.describe())
+    for text in dataset.notes:
+        watcher.note(text)
+    if "train" not in dataset.splits:
+        raise LayoutError(
+            f"{path} has no training images, only {', '.join(dataset.splits)}. Name the folder "
+            "above the split folders, or one with images/ and masks/."
+        )
+    return dataset
+
+
+def _plan(
+    dataset: Dataset,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    request: _Request,
+    clock: Clock,
+) -> Plan:
+    """Make a plan, or adapt the one that was given."""
+    if request.plan is None:
+        fingerprint = take_fingerprint(train, val, len(dataset.encoding.classes))
+        budget = request.budget and max(1.0, request.budget - clock.elapsed)
+        plan = make_plan(
+            fingerprint,
+            _task(dataset),
+            device=request.device,
+            budget=budget,
+            epochs=request.epochs,
+            seed=request.seed or 0,
+        )
+        return plan.model_copy(update={"budget_seconds": request.budget})
+    changes: dict[str, object] = {}
+    if not request.resume or request.budget is not None:
+        changes["budget_seconds"] = request.budget
+    if request.epochs is not None:
+        per_epoch = -(-dataset.splits["train"] // request.plan.batch_size)
+        changes["num_steps"] = per_epoch * request.epochs
+    if request.seed is not None:
+        changes["seed"] = request.seed
+    return request.plan.model_copy(update=changes)
+
+
+def _task(dataset: Dataset) -> Task:
+    """Two classes of which one is background are binary; anything else is multi-class."""
+    names = dataset.encoding.class_names
+    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"
+
+
+def _new_model(dataset: Dataset, plan: Plan) -> Model:
+    """Build the planned network with fresh weights, and say how it is to be used."""
+    task, encoding = _task(dataset), dataset.encoding
+    network = network_config(
+        plan, in_channels=dataset.in_channels, task=task, num_classes=len(encoding.classes)
+    )
+    config = ModelConfig(
+        network=network,
+        scaling=plan.scaling,
+        task=task,
+        class_names=encoding.class_names,
+        class_colors=encoding.class_colors,
+        patch_size=plan.patch_size or (),
+        precision=plan.precision,
+        provenance={
+            "data": dataset.describe(),
+            "data_fingerprint": dataset.fingerprint,
+            "encoding": encoding.model_dump(mode="json"),
+            "budget_seconds": plan.budget_seconds,
+            "seed": plan.seed,
+            "pixelwise": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    )
+    torch.manual_seed(plan.seed)
+    return Model(config, UNet(network))
+
+
+def _loss(model: Model, plan: Plan) -> Loss:
+    config = model.config
+    background = has_background(config.task, config.class_names)
+    return loss_for(plan.loss, config.task, background=background)
+
+
+def _pace(plan: Plan, clock: Clock) -> Pace:
+    measured = plan.calibration
+    return Pace(
+        clock,
+        num_steps=plan.num_steps,
+        budget=plan.budget_seconds,
+        validate_every=plan.validate_every,
+        closing_seconds=CLOSING_SECONDS + CLOSING_SHARE * (plan.budget_seconds or 0),
+        seconds_per_step=measured.seconds_per_step if measured else 0,
+        seconds_per_validation=measured.seconds_per_validation if measured else 0,
+    )
+
+
+class _Keeper:
+    """Writes to the run folder after each validation: the model only where it is a new best one."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __call__(
+        self,
+        newest: Model,
+        best: Best,
+        history: Sequence[Mapping[str, float]],
+        checkpoint: Checkpoint,
+    ) -> None:
+        scores = best.scores.to_json() if best.scores else {}
+        is_best = best.step == checkpoint.facts["step"]
+        model = newest.with_config(scores=scores) if is_best else None
+        self._folder.write_progress(model, best.scores, history, checkpoint)
+
+
+def _finish(
+    outcome: Outcome,
+    plan: Plan,
+    val: Sequence[Sample],
+    dataset: Dataset,
+    folder: RunFolder,
+    clock: Clock,
+) -> None:
+    """Write the final model, the plan as it was carried out, and the report."""
+    scores = outcome.scores.to_json() if outcome.scores else {}
+    model = outcome.model.with_config(
+        scores=scores,
+        provenance={
+            **outcome.model.config.provenance,
+            "steps": outcome.num_steps,
+            "best_step": outcome.best_step,
+            "seconds": round(clock.elapsed, 1),
+        },
+    )
+    save_model(folder.model, model)
+    done = plan.model_copy(update={"num_steps": max(1, outcome.num_steps)})
+    folder.write_plan(done)
+    write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
+
+
+def _closing_line(run: Run) -> str:
+    """Say how training ended and what to look at."""
+    dice = f"validation Dice {run.scores.mean['dice']}" if run.scores else "no validation images"
+    return (
+        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({run.stopped}); best at step "
+        f"{run.best_step:,}: {dice}. Open {run.folder / 'report.html'}; predict with "
+        f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
+    )

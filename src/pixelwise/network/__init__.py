@@ -1,0 +1,40 @@
+"""The network: (B, C, *spatial) -> logits; losses; the model file."""
+
+from pixelwise.network.losses import (
+    binary_cross_entropy_loss,
+    check_target,
+    cross_entropy_dice_loss,
+    cross_entropy_loss,
+    dice_loss,
+    focal_loss,
+    tversky_loss,
+)
+from pixelwise.network.model import (
+    MODEL_FILE_NAME,
+    Model,
+    ModelConfig,
+    Task,
+    load_model,
+    save_model,
+)
+from pixelwise.network.scaling import IntensityScaling
+from pixelwise.network.unet import UNet, UNetConfig
+
+__all__ = [
+    "MODEL_FILE_NAME",
+    "IntensityScaling",
+    "Model",
+    "ModelConfig",
+    "Task",
+    "UNet",
+    "UNetConfig",
+    "binary_cross_entropy_loss",
+    "check_target",
+    "cross_entropy_dice_loss",
+    "cross_entropy_loss",
+    "dice_loss",
+    "focal_loss",
+    "load_model",
+    "save_model",
+    "tversky_loss",
+]

@@ -1,0 +1,172 @@
+"""The model: a network together with everything that using it needs, saved as one safe file."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from pixelwise.errors import ModelFileError, OutputError
+from pixelwise.network.scaling import IntensityScaling
+from pixelwise.network.unet import UNet, UNetConfig
+
+FORMAT_VERSION = 1
+METADATA_KEY = "pixelwise"
+MODEL_FILE_NAME = "model.safetensors"
+Task = Literal["binary", "multiclass", "multilabel"]
+
+
+class ModelConfig(BaseModel):
+    """Everything beside the weights that prediction needs, and where the model came from.
+
+    The number of logits follows from the task: 1 for `binary` (class 1 against class 0),
+    one per class for `multiclass` (softmax) and `multilabel` (a sigmoid each).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    network: UNetConfig
+    scaling: IntensityScaling = IntensityScaling()
+    task: Task
+    class_names: tuple[str, ...]
+    class_colors: tuple[str, ...]  # "#rrggbb", one per class
+    threshold: float = Field(default=0.5, gt=0, lt=1)  # probability from which a sigmoid says yes
+    patch_size: tuple[int, ...] = ()  # pixels per spatial axis in training; empty: whole images
+    precision: Literal["float32", "bfloat16"] = "float32"  # as trained and validated
+    provenance: dict[str, Any] = {}
+    scores: dict[str, Any] = {}  # validation scores, in the form of metrics.json
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> "ModelConfig":
+        num_classes = len(self.class_names)
+        if num_classes != len(self.class_colors):
+            raise ValueError(f"{num_classes} class names but {len(self.class_colors)} colours")
+        expected = 1 if self.task == "binary" else num_classes
+        if self.network.out_channels != expected:
+            raise ValueError(
+                f"{self.network.out_channels} logits for a {self.task} task of {num_classes} "
+                f"classes; expected {expected}"
+            )
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """K, background included for binary and multi-class tasks."""
+        return len(self.class_names)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network and how to use it."""
+
+    config: ModelConfig
+    network: UNet
+
+    def with_config(self, **changes: Any) -> "Model":  # noqa: ANN401
+        """Return the same network with changed configuration values."""
+        return Model(self.config.model_copy(update=changes), self.network)
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write a model file atomically; weights as float32 in standard layout.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.network.state_dict().items()
+    }
+    data = save(tensors, metadata={METADATA_KEY: model.config.model_dump_json()})
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}. Choose a folder that can be "
+            "written to and has space."
+        ) from error
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
+    """Read a model file, or the `model.safetensors` of a run folder. Nothing in it is executed.
+
+    Raises:
+        ModelFileError: the file is missing, is not a pixelwise model, is damaged, or was written
+            by a newer version.
+    """
+    path = _model_file(path)
+    metadata, tensors = _read(path)
+    config = _parse_config(path, metadata)
+    with torch.device("meta"):
+        network = UNet(config.network)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"{path} holds weights that do not fit the network it describes. The file is damaged "
+            "or was edited; use an intact copy."
+        ) from error
+    return Model(config, network.to(device).eval())
+
+
+def _model_file(path: Path) -> Path:
+    """Return the model file that a path names, a run folder's own one included."""
+    if path.is_dir():
+        if not (path / MODEL_FILE_NAME).is_file():
+            raise ModelFileError(
+                f"{path} has no {MODEL_FILE_NAME}. Give a run folder that `pixelwise train` "
+                "finished, or a model file."
+            )
+        return path / MODEL_FILE_NAME
+    if not path.exists():
+        raise ModelFileError(
+            f"{path} does not exist. Give a run folder or a .safetensors model file."
+        )
+    return path
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and tensors of a safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a model file: {error}. pixelwise models are .safetensors files that "
+            "`pixelwise train` or `Segmenter.save` wrote."
+        ) from error
+
+
+def _parse_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
+    """Return the model's configuration from the file's metadata."""
+    if METADATA_KEY not in metadata:
+        raise ModelFileError(
+            f"{path} is a safetensors file but not a pixelwise model: its metadata has no "
+            f"`{METADATA_KEY}` entry. Give a file that `pixelwise train` or `Segmenter.save` wrote."
+        )
+    try:
+        values = json.loads(metadata[METADATA_KEY])
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise ModelFileError(
+                f"{path} has format version {version}; this pixelwise reads up to "
+                f"{FORMAT_VERSION}. Update pixelwise."
+            )
+        return ModelConfig.model_validate(values)
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise ModelFileError(
+            f"{path} describes its model in a way that cannot be read: "
+            f"{str(error).splitlines()[0]}. The file is damaged or was edited; use an intact copy."
+        ) from error

@@ -1,0 +1,64 @@
+"""Intensity scaling: from stored intensities to what the network sees.
+
+The scheme is chosen once, from the training set, and stored with the model. It is never guessed
+from the values of the image at hand.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+MAX_PIXELS_FOR_PERCENTILES = 1_000_000
+
+
+class IntensityScaling(BaseModel):
+    """How intensities become network input: `(image - offset) * gain`, per channel.
+
+    - `statistics`: offset and gain are the training set's mean and 1 / standard deviation.
+    - `percentiles`: offset and gain map each image's own `low` and `high` percentiles, taken over
+      all its channels together so that colours keep their ratios, to -1 and 1.
+    - `none`: intensities are used as they are (arrays that the caller has scaled).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scheme: Literal["statistics", "percentiles", "none"] = "none"
+    mean: tuple[float, ...] = ()  # per channel, in stored intensity units
+    std: tuple[float, ...] = ()  # per channel, in stored intensity units
+    low: float = 0.5  # percentile, 0 to 100
+    high: float = 99.5  # percentile, 0 to 100
+
+    def coefficients(self, image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (offset, gain), each (C,) float32, for an image (C, *spatial) of any dtype.
+
+        A constant image gets gain 1, so that it becomes zeros and never NaN.
+        """
+        num_channels = image.shape[0]
+        if self.scheme == "none":
+            return np.zeros(num_channels, np.float32), np.ones(num_channels, np.float32)
+        if self.scheme == "statistics":
+            std = np.asarray(self.std, np.float32)
+            gain = np.where(std > 0, 1 / np.where(std > 0, std, 1), 1)
+            return np.asarray(self.mean, np.float32), gain.astype(np.float32)
+        low, high = np.percentile(_subsample(image), (self.low, self.high))
+        offset, gain_value = (low + high) / 2, 2 / (high - low) if high > low else 1.0
+        return (
+            np.full(num_channels, offset, np.float32),
+            np.full(num_channels, gain_value, np.float32),
+        )
+
+    def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale an image (C, *spatial) of any dtype to float32 of the same shape."""
+        offset, gain = self.coefficients(image)
+        shape = (-1,) + (1,) * (image.ndim - 1)  # (C,) -> (C, 1, ..., 1)
+        return (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+
+
+def _subsample(image: NDArray[Any]) -> NDArray[Any]:
+    """Every n-th pixel along each axis, so that percentiles of huge images stay cheap."""
+    spatial_dims = image.ndim - 1
+    num_pixels = int(np.prod(image.shape[1:]))
+    every = max(1, round((num_pixels / MAX_PIXELS_FOR_PERCENTILES) ** (1 / spatial_dims)))
+    return image[(slice(None), *[slice(None, None, every)] * spatial_dims)]

@@ -1,0 +1,234 @@
+"""The decision: from the fingerprint, the measured speed and the budget to a plan.
+
+The rules and the experiments behind their numbers are in docs/log.md.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixelwise.network import IntensityScaling, Task, UNetConfig
+from pixelwise.plan.calibration import Calibration, Timing, time_formats, time_step
+from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.plan import Augmentation, Plan
+
+WIDTHS = (
+    (16, 32, 64, 128, 256),
+    (24, 48, 96, 192, 384),
+    (32, 64, 128, 256, 512),
+)  # candidates, cheapest first
+MIN_PATCHES = 8_000  # patches that the wider network must get to see to be worth its time
+BATCH_SIZE = 8
+MAX_PATCH = {2: 256, 3: 64}  # pixels per axis
+ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
+CONTRAST_RATIO_OF_MIXED_SETS = 3.0  # from this on, each image is scaled by itself
+MIN_STEPS = 30
+VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
+VALIDATION_SHARE = 0.08
+FORWARD_SHARE = 0.4  # of a training step's time, for the same pixels in prediction
+CALIBRATION_SHARE = 0.05  # of the budget
+MAX_CALIBRATION = 30.0  # seconds
+
+
+def make_plan(
+    fingerprint: Fingerprint,
+    task: Task,
+    *,
+    device: torch.device,
+    budget: float | None,
+    epochs: int | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Plan a training.
+
+    Args:
+        fingerprint: of the data.
+        task: of the model.
+        device: to train on; its speed is measured.
+        budget: seconds for training; None with `epochs`.
+        epochs: passes over the training samples.
+        seed: of all random choices.
+    """
+    reasons: dict[str, str] = {}
+    decisions: dict[str, Any] = {}
+
+    def decide(name: str, value: object, reason: str) -> None:
+        decisions[name], reasons[name] = value, reason
+
+    decide("scaling", *_choose_scaling(fingerprint))
+    patch_size, reason = _choose_patch(fingerprint)
+    decide("patch_size", patch_size, reason)
+    batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
+    decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
+    timing, calibration, reason = _choose_network(
+        fingerprint, task, patch_size, batch_size, device, budget
+    )
+    decide("widths", timing.widths, reason)
+    decide("normalization", "batch", "fastest, and batches are large enough for it")
+    decide("upsampling", "nearest", "cheapest; as good as the others")
+    decide("loss", "cross_entropy_dice", "honest probabilities, and small objects count")
+    decide("foreground_share", 0.33, "a third of the patches is centred on a labelled object")
+    decide("augmentation", *_choose_augmentation(fingerprint))
+    decide("learning_rate", 2e-3, "high, with warm-up and decay: fast progress in a short training")
+    decide("weight_decay", 1e-2, "the usual value for AdamW")
+    decide("warmup_share", 0.05, "the first steps are the least certain")
+    decide("schedule", "cosine", "reaches its end when the budget does")
+    decide("average_share", 0.02, "averaged weights score higher than the newest")
+    num_steps, reason = _choose_steps(fingerprint, batch_size, timing, budget, epochs)
+    decide("num_steps", num_steps, reason)
+    decide("budget_seconds", budget, "as asked" if budget else "none: training ends by epochs")
+    validations = _choose_validations(calibration, budget)
+    every = max(1, math.ceil(num_steps / validations))
+    decide("validate_every", every, f"about {validations} validations in all")
+    decide("precision", timing.precision, "the fastest measured")
+    decide("channels_last", timing.channels_last, "the fastest measured")
+    decide("seed", seed, "as asked")
+    return Plan(**decisions, fingerprint=fingerprint, calibration=calibration, reasons=reasons)
+
+
+def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int) -> UNetConfig:
+    """Return the network that a plan describes."""
+    return UNetConfig(
+        in_channels=in_channels,
+        out_channels=1 if task == "binary" else num_classes,
+        widths=plan.widths,
+        spatial_dims=3 if plan.patch_size is not None and len(plan.patch_size) == 3 else 2,
+        normalization=plan.normalization,
+        upsampling=plan.upsampling,
+    )
+
+
+def _choose_scaling(fingerprint: Fingerprint) -> tuple[IntensityScaling, str]:
+    ratio = fingerprint.image_contrast_ratio
+    if ratio >= CONTRAST_RATIO_OF_MIXED_SETS:
+        return (
+            IntensityScaling(scheme="percentiles"),
+            f"the images' contrast differs {ratio:.1f}-fold, so each is scaled by its own range",
+        )
+    scaling = IntensityScaling(
+        scheme="statistics", mean=fingerprint.intensity_mean, std=fingerprint.intensity_std
+    )
+    return scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
+
+
+def _choose_patch(fingerprint: Fingerprint) -> tuple[tuple[int, ...], str]:
+    dims = len(fingerprint.median_size)
+    divisor = 2 ** (len(WIDTHS[0]) - 1)
+    patch = tuple(
+        min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor))
+        for side in fingerprint.median_size
+    )
+    return patch, (
+        f"the median image is {' x '.join(map(str, fingerprint.median_size))}; patches are a "
+        f"multiple of {divisor} and at most {MAX_PATCH[dims]}"
+    )
+
+
+def _choose_network(
+    fingerprint: Fingerprint,
+    task: Task,
+    patch_size: Sequence[int],
+    batch_size: int,
+    device: torch.device,
+    budget: float | None,
+) -> tuple[Timing, Calibration, str]:
+    """Measure candidates, cheapest first; take the widest that sees enough patches in time."""
+    deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
+    shape = (batch_size, fingerprint.in_channels, *patch_size)
+    networks = [
+        UNetConfig(
+            in_channels=fingerprint.in_channels,
+            out_channels=1 if task == "binary" else fingerprint.num_classes,
+            widths=widths,
+            spatial_dims=3 if len(patch_size) == 3 else 2,
+        )
+        for widths in WIDTHS
+    ]
+    timings = time_formats(networks[0], shape, device, deadline)
+    chosen = None
+    for network in networks:
+        timing = time_step(
+            network,
+            shape,
+            device,
+            precision=timings[0].precision,
+            channels_last=timings[0].channels_last,
+        )
+        timings += (timing,)
+        is_affordable = budget is None or _patches_in(budget, timing) >= MIN_PATCHES
+        if chosen is None or is_affordable:
+            chosen = timing
+        if not is_affordable or time.monotonic() > deadline:
+            break
+    assert chosen is not None
+    seconds = chosen.seconds_per_step
+    per_pixel = seconds / (batch_size * math.prod(patch_size)) * FORWARD_SHARE
+    calibration = Calibration(
+        device=str(device),
+        num_threads=torch.get_num_threads(),
+        seconds_per_step=seconds,
+        seconds_per_validation=round(per_pixel * fingerprint.num_val * fingerprint.mean_pixels, 3),
+        timings=timings,
+    )
+    reason = f"the widest of {len(WIDTHS)} candidates; {seconds:.3f} s per step"
+    if budget is not None:
+        reason = (
+            f"the widest that sees {MIN_PATCHES} patches in the budget, or the narrowest: "
+            f"{seconds:.3f} s per step, about {_patches_in(budget, chosen)} patches"
+        )
+    return chosen, calibration, reason
+
+
+def _patches_in(budget: float, timing: Timing) -> int:
+    return int(budget / timing.seconds_per_step * timing.batch_size)
+
+
+def _choose_validations(calibration: Calibration, budget: float | None) -> int:
+    """As many validations as take a small share of the budget."""
+    if budget is None:
+        return VALIDATIONS
+    affordable = VALIDATION_SHARE * budget / max(calibration.seconds_per_validation, 1e-3)
+    return max(2, min(VALIDATIONS, int(affordable)))
+
+
+def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
+    has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
+    has_side = fingerprint.horizontal_order >= ORDER_OF_SCENES
+    augmentation = Augmentation(
+        flip_vertical=not has_up,
+        flip_horizontal=not has_side,
+        right_angles=not (has_up or has_side),
+        rotation_degrees=10 if has_up or has_side else 30,
+        scale=1.4,
+        elastic_px=2,
+        brightness=0.3,
+        contrast=1.4,
+        gamma=1.5,
+        noise=0.15,
+        blur_px=1.0,
+        color=0.2 if fingerprint.in_channels > 1 else 0,
+    )
+    if has_up:
+        return augmentation, "upper and lower halves differ: images have an up, so none is turned"
+    return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
+
+
+def _choose_steps(
+    fingerprint: Fingerprint,
+    batch_size: int,
+    timing: Timing,
+    budget: float | None,
+    epochs: int | None,
+) -> tuple[int, str]:
+    per_epoch = math.ceil(fingerprint.num_train / batch_size)
+    if budget is None:
+        return per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
+    steps = max(MIN_STEPS, int(0.85 * budget / timing.seconds_per_step))
+    return steps, (
+        f"a forecast: {timing.seconds_per_step:.2f} s each, about "
+        f"{np.round(steps / per_epoch, 1):g} passes over the data; the clock decides"
+    )

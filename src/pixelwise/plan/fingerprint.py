@@ -1,0 +1,125 @@
+"""The fingerprint: what the training data are, in the few numbers that a plan depends on."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pixelwise.data import IGNORE_INDEX, Sample
+
+MAX_SAMPLES = 300  # looked at; spread evenly over the set
+MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
+
+
+class Fingerprint(BaseModel):
+    """What a plan is made from. Sizes are in pixels, intensities as stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    num_train: int
+    num_val: int
+    in_channels: int
+    num_classes: int
+    median_size: tuple[int, ...]
+    min_size: tuple[int, ...]
+    max_size: tuple[int, ...]
+    mean_pixels: int  # of an image
+    class_shares: tuple[float, ...]  # share of labelled pixels, per class
+    intensity_mean: tuple[float, ...]  # per channel, over images of equal weight
+    intensity_std: tuple[float, ...]  # per channel, all pixels
+    image_contrast_ratio: float  # 90th / 10th percentile of the images' own standard deviations
+    vertical_order: float  # 0: classes lie anywhere; 1: the upper half never looks like the lower
+    horizontal_order: float  # the same for left and right
+
+
+class _Looks(NamedTuple):
+    """One sample's part of the fingerprint."""
+
+    size: tuple[int, ...]
+    mean: NDArray[np.float64]  # (C,)
+    square: NDArray[np.float64]  # (C,) mean of squares
+    halves: NDArray[np.float64]  # (2 axes, 2 halves, K) labelled pixels
+
+
+def take_fingerprint(
+    train: Sequence[Sample], val: Sequence[Sample], num_classes: int
+) -> Fingerprint:
+    """Look at the training samples (at most 300 of them) and the number of validation samples."""
+    chosen = sorted({int(i) for i in np.linspace(0, len(train) - 1, min(len(train), MAX_SAMPLES))})
+    with ThreadPoolExecutor() as pool:
+        looks = list(pool.map(lambda i: _look_at(train[i], num_classes), chosen))
+    sizes = np.array([look.size for look in looks])
+    means = np.array([look.mean for look in looks])
+    squares = np.array([look.square for look in looks])
+    halves = np.sum([look.halves for look in looks], axis=0)
+    mean = means.mean(0)
+    deviations = np.sqrt(np.maximum(squares - means**2, 0)).mean(1)
+    vertical, horizontal = (_order(axis_halves) for axis_halves in halves)
+    counts = halves[0].sum(0)
+    return Fingerprint(
+        num_train=len(train),
+        num_val=len(val),
+        in_channels=train[0].image.shape[0],
+        num_classes=num_classes,
+        median_size=tuple(int(v) for v in np.median(sizes, axis=0)),
+        min_size=tuple(int(v) for v in sizes.min(0)),
+        max_size=tuple(int(v) for v in sizes.max(0)),
+        mean_pixels=int(sizes.prod(1).mean()),
+        class_shares=_rounded(counts / max(counts.sum(), 1)),
+        intensity_mean=_rounded(mean),
+        intensity_std=_rounded(np.sqrt(np.maximum(squares.mean(0) - mean**2, 0))),
+        image_contrast_ratio=_contrast_ratio(deviations),
+        vertical_order=round(vertical, 3),
+        horizontal_order=round(horizontal, 3),
+    )
+
+
+def _look_at(sample: Sample, num_classes: int) -> _Looks:
+    spatial_dims = sample.image.ndim - 1
+    steps = [slice(None, None, -(-length // MAX_AXIS)) for length in sample.image.shape[1:]]
+    image = sample.image[(slice(None), *steps)].astype(np.float64)
+    axes = tuple(range(1, spatial_dims + 1))
+    return _Looks(
+        sample.image.shape[1:],
+        image.mean(axes),
+        (image**2).mean(axes),
+        _count_halves(sample.mask, num_classes, spatial_dims),
+    )
+
+
+def _count_halves(
+    mask: NDArray[Any] | None, num_classes: int, spatial_dims: int
+) -> NDArray[np.float64]:
+    """Pixels of each class in the upper and lower, left and right half: (2, 2, K)."""
+    counts = np.zeros((2, 2, num_classes))
+    if mask is None:
+        return counts
+    for row, axis in enumerate((mask.ndim - 2, mask.ndim - 1)):  # the last two: rows, columns
+        middle = mask.shape[axis] // 2
+        for column, half in enumerate((slice(None, middle), slice(middle, None))):
+            part = mask[(slice(None),) * axis + (half,)]
+            if mask.ndim > spatial_dims:  # multi-label (K, *spatial)
+                counts[row, column] = part.reshape(num_classes, -1).sum(1)
+            else:
+                found = np.bincount(part.ravel(), minlength=IGNORE_INDEX + 1)
+                counts[row, column] = found[:num_classes]
+    return counts
+
+
+def _order(halves: NDArray[np.float64]) -> float:
+    """Total variation distance, 0 to 1, of the classes in two halves (2, K)."""
+    shares = halves / np.maximum(halves.sum(1, keepdims=True), 1)
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def _contrast_ratio(deviations: NDArray[np.float64]) -> float:
+    low, high = np.percentile(deviations, (10, 90))
+    return round(float(high / low), 2) if low > 0 else 1e6
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """Six significant digits are plenty, and readable in YAML."""
+    return tuple(float(f"{value:.6g}") for value in values)

@@ -1,0 +1,164 @@
+"""The plan: every decision of a training as a frozen value with its reason, as editable YAML."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pixelwise.errors import PlanError
+from pixelwise.network import IntensityScaling
+from pixelwise.plan.calibration import Calibration
+from pixelwise.plan.fingerprint import Fingerprint
+
+HEADER = """\
+# How this model was trained: each decision with its reason. Edit a value and give the file back
+# with `pixelwise train DATA --out RUN --plan plan.yaml`.
+"""
+LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
+
+
+class Augmentation(BaseModel):
+    """Random changes to training patches. Geometry moves the mask too; 0 switches a change off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flip_vertical: bool = False
+    flip_horizontal: bool = False
+    right_angles: bool = False  # turns by 90, 180 or 270 degrees
+    rotation_degrees: float = Field(default=0, ge=0, le=180)  # free rotation, up to this either way
+    scale: float = Field(default=1, ge=1, le=4)  # zoom between 1 / scale and scale
+    elastic_px: float = Field(default=0, ge=0)  # displacement of a smooth random field
+    brightness: float = Field(default=0, ge=0)  # added, in units of scaled intensity
+    contrast: float = Field(default=1, ge=1)  # factor between 1 / contrast and contrast
+    gamma: float = Field(default=1, ge=1)  # exponent between 1 / gamma and gamma
+    noise: float = Field(default=0, ge=0)  # largest standard deviation, scaled intensity
+    blur_px: float = Field(default=0, ge=0)  # largest standard deviation of a Gaussian
+    color: float = Field(default=0, ge=0)  # brightness of each channel on its own
+    invert: float = Field(default=0, ge=0, le=1)  # share of patches with dark and bright swapped
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether pixels move."""
+        return (
+            self.flip_vertical
+            or self.flip_horizontal
+            or self.right_angles
+            or self.rotation_degrees > 0
+            or self.scale > 1
+            or self.elastic_px > 0
+        )
+
+
+class Plan(BaseModel):
+    """What to train and how. Frozen; `reasons` says why, by field name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scaling: IntensityScaling
+    patch_size: tuple[int, ...] | None  # pixels per spatial axis; None: whole images of one size
+    batch_size: int = Field(ge=1)
+    widths: tuple[int, ...]  # channels per level
+    normalization: Literal["none", "batch", "instance", "group"]
+    upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
+    loss: LossName
+    foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
+    augmentation: Augmentation = Augmentation()
+    learning_rate: float = Field(gt=0)  # the highest
+    weight_decay: float = Field(default=0, ge=0)
+    warmup_share: float = Field(default=0, ge=0, lt=1)  # of all steps
+    schedule: Literal["cosine", "constant"] = "cosine"
+    average_share: float = Field(default=0, ge=0, lt=1)  # moving average's memory, of all steps
+    num_steps: int = Field(ge=1)
+    budget_seconds: float | None = Field(default=None, gt=0)  # None: all num_steps, however long
+    validate_every: int = Field(ge=1)  # steps
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+    seed: int = 0
+    fingerprint: Fingerprint | None = None
+    calibration: Calibration | None = None
+    reasons: dict[str, str] = {}
+
+    def to_rows(self) -> list[tuple[str, str, str]]:
+        """Return (name, value, reason) of every decision, for people."""
+        values = self.model_dump(mode="json", exclude={"fingerprint", "calibration", "reasons"})
+        return [
+            (name.replace("_", " "), _spoken(value), self.reasons.get(name, ""))
+            for name, value in values.items()
+        ]
+
+    def to_yaml(self) -> str:
+        """Return the plan as YAML: what was seen, what was measured, what was decided and why."""
+        values = self.model_dump(mode="json")
+        reasons = values.pop("reasons")
+        document = {
+            "fingerprint": values.pop("fingerprint"),
+            "calibration": values.pop("calibration"),
+            "decisions": {
+                name: {"value": value, "reason": reasons.get(name, "")}
+                for name, value in values.items()
+            },
+        }
+        body = yaml.dump(document, Dumper=_PlanDumper, sort_keys=False, width=100)
+        return HEADER + body
+
+
+class _PlanDumper(yaml.SafeDumper):
+    """Writes short lists of numbers on one line."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
+    is_flat = all(not isinstance(value, list | dict) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=is_flat)
+
+
+_PlanDumper.add_representer(list, _represent_list)
+
+
+def parse_plan(text: str, source: str = "plan.yaml") -> Plan:
+    """Read a plan back from YAML, with whatever a person edited.
+
+    Raises:
+        PlanError: the text is not YAML, or a value is missing, unknown or out of range.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PlanError(f"{source} is not valid YAML: {error}. Mend the line it names.") from error
+    if not isinstance(document, Mapping) or not isinstance(document.get("decisions"), Mapping):
+        raise PlanError(
+            f"{source} is not a plan: it has no `decisions`. Give the plan.yaml of a run folder."
+        )
+    decisions = {
+        name: entry.get("value") if isinstance(entry, Mapping) and "value" in entry else entry
+        for name, entry in document["decisions"].items()
+    }
+    reasons = {
+        name: str(entry.get("reason", ""))
+        for name, entry in document["decisions"].items()
+        if isinstance(entry, Mapping)
+    }
+    seen = {name: document.get(name) for name in ("fingerprint", "calibration")}
+    try:
+        return Plan.model_validate({**decisions, **seen, "reasons": reasons})
+    except ValidationError as error:
+        raise PlanError(f"{source}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Say the first thing that pydantic found wrong, with its place and what arrived."""
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    arrived = "" if problem["type"] == "missing" else f" (arrived: {problem['input']!r})"
+    return f"`{place}`: {problem['msg']}{arrived}. Mend the value, or plan anew without --plan."
+
+
+def _spoken(value: object) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {_spoken(v)}" for k, v in value.items() if v)
+    if isinstance(value, list):
+        return " x ".join(_spoken(v) for v in value) if value else "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

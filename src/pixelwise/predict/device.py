@@ -1,0 +1,42 @@
+"""Which device and number format computations run in."""
+
+import torch
+
+from pixelwise.errors import PlanError
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """Return the device to use: "auto" takes a GPU where there is one.
+
+    Raises:
+        PlanError: the device is unknown or not there.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise PlanError(
+            f"Device {device!r} cannot be used: {str(error).splitlines()[0]}. "
+            "Use --device auto, cpu, or cuda where there is an NVIDIA GPU."
+        ) from error
+    return chosen
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 itself rather than emulating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return a context of the asked precision; float32 where the device has no bfloat16."""
+    enabled = precision == "bfloat16" and has_bfloat16(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

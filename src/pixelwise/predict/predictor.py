@@ -1,0 +1,159 @@
+"""The predictor: an image of any size in, probabilities or a mask of the same size out.
+
+Validation during training, `Segmenter`, the command line and the server all use this one.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelwise.errors import ArrayError
+from pixelwise.network.model import Model
+from pixelwise.predict.device import autocast, pick_device
+from pixelwise.predict.tiles import plan_tiles
+
+MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
+TILE_OVERLAP_SHARE = 4  # tiles overlap by a quarter of their shorter side at most
+MAX_OVERLAP = 128  # pixels; about the receptive field that still matters
+
+
+class Predictor:
+    """Runs a model on images (C, *spatial) with intensities as they are stored.
+
+    Images up to a size that fits in memory are predicted in one piece, which is fastest and has
+    no seams; larger ones in overlapping tiles that are blended smoothly.
+
+    Args:
+        model: the model; its network is moved to the device and set to evaluation mode.
+        device: "auto", "cpu", "cuda" or any torch device.
+        tile_size: tile side in pixels, same for every axis; None lets memory decide.
+        flip_average: average over mirrored copies of the image (test-time augmentation).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str | torch.device = "auto",
+        tile_size: int | None = None,
+        flip_average: bool = False,
+    ) -> None:
+        self.model = model
+        self.device = pick_device(device)
+        self.tile_size = tile_size
+        self.flip_average = flip_average
+        self._channels_last = model.config.network.spatial_dims == 2
+        self._network = model.network.to(self.device)
+        if self._channels_last:
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def segment(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the mask (*spatial) uint8 of an image (C, *spatial): class index per pixel.
+
+        For a multi-label model the mask is bool (K, *spatial).
+        """
+        return self.to_mask(self.probabilities(image))
+
+    def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the mask that probabilities (K, *spatial) stand for."""
+        if self.model.config.task == "multiclass":
+            mask: NDArray[np.uint8] = probabilities.argmax(0).astype(np.uint8)
+            return mask
+        is_present: NDArray[np.bool_] = probabilities >= self.model.config.threshold
+        if self.model.config.task == "multilabel":
+            return is_present
+        foreground: NDArray[np.uint8] = is_present[0].astype(np.uint8)
+        return foreground
+
+    def probabilities(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Return probabilities (K, *spatial) in [0, 1] for an image (C, *spatial).
+
+        K is 1 for a binary model (the probability of class 1).
+
+        Raises:
+            ArrayError: the image has the wrong number of axes or channels, or no pixels.
+        """
+        self._check(image)
+        offset, gain = self.model.config.scaling.coefficients(image)
+        size = image.shape[1:]
+        tile_size = self._plan_tile_size(size)
+        overlap = min(MAX_OVERLAP, min(tile_size) // TILE_OVERLAP_SHARE)
+        tiles = plan_tiles(size, tile_size, overlap)
+        if len(tiles) == 1:
+            return self._predict(image, offset, gain)
+        result = np.zeros((self.model.config.network.out_channels, *size), np.float32)
+        for tile in tiles:
+            window = (slice(None), *tile.slices)
+            result[window] += self._predict(image[window], offset, gain) * tile.blend_weights()
+        return np.minimum(result, 1, out=result)  # rounding of weights may pass 1 by 1e-7
+
+    def _predict(
+        self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Predict one tile or whole image: (C, *spatial) in, probabilities (K, *spatial) out."""
+        shape = (-1,) + (1,) * (image.ndim - 1)
+        scaled = (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+        batch = torch.from_numpy(np.ascontiguousarray(scaled))[None].to(self.device)
+        return self.predict_batch(batch)[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def predict_batch(self, batch: Tensor) -> Tensor:
+        """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
+        was_training = self._network.training
+        self._network.eval()
+        if self._channels_last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        views = list(_flips(range(2, batch.ndim))) if self.flip_average else [()]
+        with autocast(self.device, self.model.config.precision):
+            predictions = [self._view(batch, axes) for axes in views]
+        self._network.train(was_training)
+        return torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
+
+    def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Predict a mirrored copy and mirror the result back."""
+        logits: Tensor = self._network(batch.flip(axes) if axes else batch).float()
+        is_softmax = self.model.config.task == "multiclass"
+        probabilities = logits.softmax(1) if is_softmax else logits.sigmoid()
+        return probabilities.flip(axes) if axes else probabilities
+
+    def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Whole image where it fits, else the largest tile that does."""
+        if self.tile_size is not None:
+            return tuple(min(self.tile_size, length) for length in size)
+        config = self.model.config.network
+        max_pixels = MAX_WHOLE_PIXELS // config.widths[0]
+        if int(np.prod(size)) <= max_pixels:
+            return tuple(size)
+        divisor = 2 ** (len(config.widths) - 1)
+        side = int(max_pixels ** (1 / len(size))) // divisor * divisor
+        return tuple(min(side, length) for length in size)
+
+    def _check(self, image: NDArray[Any]) -> None:
+        """Refuse arrays that are not images of this model."""
+        config = self.model.config.network
+        if image.ndim != config.spatial_dims + 1 or image.size == 0:
+            raise ArrayError(
+                f"The image has shape {image.shape}; expected (channels, "
+                f"{'depth, ' if config.spatial_dims == 3 else ''}height, width), none of them 0."
+            )
+        if image.shape[0] != config.in_channels:
+            raise ArrayError(
+                f"The image has {image.shape[0]} channels (shape {image.shape}); this model was "
+                f"trained on {config.in_channels}. Convert the image, or train on such images."
+            )
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            raise ArrayError(
+                f"The image has {np.count_nonzero(~np.isfinite(image))} NaN or infinite values. "
+                "Replace them, for example with np.nan_to_num, before predicting."
+            )
+
+
+def _flips(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every set of axes to mirror, none first."""
+    for count in range(len(axes) + 1):
+        yield from combinations(axes, count)

@@ -1,0 +1,91 @@
+"""Pace: how many steps fit, and when to end, by the clock."""
+
+import time
+from collections.abc import Callable
+
+SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
+
+
+class Clock:
+    """Seconds since a start; goes on from earlier seconds when training is resumed."""
+
+    def __init__(self, already: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._start = now() - already
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds used so far."""
+        return self._now() - self._start
+
+
+class Pace:
+    """Steps that fit: all of the plan's, or as many as end when the budget does.
+
+    Args:
+        clock: seconds used so far.
+        num_steps: planned steps.
+        budget: seconds for everything; None for as long as the planned steps take.
+        validate_every: steps between validations, whose time is taken into account.
+        closing_seconds: kept back for what follows training (files, report).
+        seconds_per_step: first guess, measured anew while training.
+        seconds_per_validation: first guess, measured anew while training.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        num_steps: int,
+        budget: float | None,
+        validate_every: int,
+        closing_seconds: float = 0.0,
+        seconds_per_step: float = 0.0,
+        seconds_per_validation: float = 0.0,
+    ) -> None:
+        self.clock = clock
+        self.num_steps = num_steps
+        self.budget = budget
+        self._validate_every = validate_every
+        self._closing_seconds = closing_seconds
+        self._seconds_per_step = seconds_per_step
+        self._seconds_per_validation = seconds_per_validation
+        self._num_measured = 0
+
+    def stepped(self, step: int, seconds: float) -> None:
+        """Take note of a step's time, and plan the rest of the budget anew."""
+        self._num_measured += 1
+        weight = max(SMOOTHING, 1 / self._num_measured)
+        self._seconds_per_step += weight * (seconds - self._seconds_per_step)
+        if self.budget is not None:
+            self.num_steps = step + int(max(0.0, self._left) / self._cost_per_step)
+
+    def validated(self, seconds: float) -> None:
+        """Take note of a validation's time."""
+        self._seconds_per_validation = seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the end of training, as a forecast."""
+        return 0.0 if self.budget is None else max(0.0, self.budget - self.clock.elapsed)
+
+    def seconds_for(self, num_steps: int) -> float:
+        """Forecast of the time that this many steps and their validations take."""
+        return num_steps * self._cost_per_step
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another step would pass the budget."""
+        return self.budget is not None and self._left < self._seconds_per_step
+
+    @property
+    def _left(self) -> float:
+        """Seconds for steps: without the last validation and what follows training."""
+        assert self.budget is not None
+        reserve = self._closing_seconds + self._seconds_per_validation
+        return self.budget - self.clock.elapsed - reserve
+
+    @property
+    def _cost_per_step(self) -> float:
+        share = self._seconds_per_validation / self._validate_every
+        return max(1e-6, self._seconds_per_step + share)

@@ -1,0 +1,220 @@
+"""Random crops from samples: which step gets which pixels follows from the seed alone.
+
+Nothing is carried from one step to the next, so batches can be prepared by threads in any order,
+training can be resumed at any step, and the same seed gives the same batches.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.network import IntensityScaling
+
+MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training input: scaled images (B, C, *spatial) float32, targets (B, *spatial) uint8.
+
+    For a multi-label task targets are (B, K, *spatial).
+    """
+
+    images: Tensor
+    targets: Tensor
+
+
+class PatchSource:
+    """Batches of crops: every sample in every epoch, in an order that the seed gives.
+
+    A sample comes once, or as often as the square root of the number of crops it has room for:
+    large images hold more to learn, but also more of the same.
+
+    Args:
+        samples: training samples, with masks.
+        crop_size: pixels per spatial axis; None takes whole images, all of one size.
+        batch_size: crops a batch.
+        scaling: intensity scaling of the model.
+        foreground_share: share of crops centred on a pixel of a random class of their sample.
+        background: whether class 0 is background, never a centre.
+        seed: of the order and of the crops.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        *,
+        crop_size: tuple[int, ...] | None,
+        batch_size: int,
+        scaling: IntensityScaling,
+        foreground_share: float = 0,
+        background: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.samples = samples
+        self.crop_size = crop_size
+        self.batch_size = batch_size
+        self.foreground_share = foreground_share
+        self.background = background
+        self.seed = seed
+        self._scaling = scaling
+        self._coefficients: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        self._centres: dict[int, list[NDArray[np.int32]]] = {}
+        self._order = lru_cache(maxsize=4)(self._epoch_order)
+        self._entries = _entries(samples, crop_size)  # sample indices of an epoch, unshuffled
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch; the last may be smaller."""
+        return -(-len(self._entries) // self.batch_size)
+
+    def batch(self, step: int) -> Batch:
+        """Prepare the batch of a step, counted from 0."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        start = index * self.batch_size
+        chosen = self._order(epoch)[start : start + self.batch_size]
+        rng = np.random.default_rng((self.seed, 1, step))
+        crops = [self._crop(int(i), rng) for i in chosen]
+        return Batch(
+            torch.from_numpy(np.stack([image for image, _ in crops])),
+            torch.from_numpy(np.stack([target for _, target in crops])),
+        )
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng((self.seed, 0, epoch)).permutation(self._entries)
+
+    def _crop(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Cut one crop; pixels beyond the image's edges mirror it."""
+        sample = self.samples[index]
+        image, mask = sample.image, _mask_of(sample)
+        offset, gain = self._scale_of(index, sample)
+        if self.crop_size is not None:
+            centre = self._centre(index, image.shape[1:], mask, rng)
+            rows = [
+                _mirrored(middle - side // 2, side, length)
+                for middle, side, length in zip(
+                    centre, self.crop_size, image.shape[1:], strict=True
+                )
+            ]
+            image, mask = _take(image, rows), _take(mask, rows)
+        shape = (-1,) + (1,) * (image.ndim - 1)
+        scaled = (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+        return scaled, mask.astype(np.uint8)
+
+    def _centre(
+        self,
+        index: int,
+        size: tuple[int, ...],
+        mask: NDArray[Any],
+        rng: np.random.Generator,
+    ) -> list[int]:
+        """Pick a crop's middle: on a pixel of some class, or such that the crop is inside."""
+        if rng.random() < self.foreground_share:
+            centres = self._centres_of(index, mask)
+            if centres:
+                pixels = centres[int(rng.integers(len(centres)))]
+                return [int(v) for v in pixels[int(rng.integers(len(pixels)))]]
+        assert self.crop_size is not None
+        return [
+            int(rng.integers(length - side + 1)) + side // 2 if length > side else length // 2
+            for length, side in zip(size, self.crop_size, strict=True)
+        ]
+
+    def _scale_of(
+        self, index: int, sample: Sample
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if index not in self._coefficients:
+            self._coefficients[index] = self._scaling.coefficients(sample.image)
+        return self._coefficients[index]
+
+    def _centres_of(self, index: int, mask: NDArray[Any]) -> list[NDArray[np.int32]]:
+        """Some pixels of each class of a sample, as rows of coordinates."""
+        if index not in self._centres:
+            rng = np.random.default_rng((self.seed, 2, index))
+            planes = [
+                mask == value
+                for value in np.unique(mask)[self._first_class(mask) :]
+                if value != IGNORE_INDEX
+            ]
+            self._centres[index] = [_some_pixels(plane, rng) for plane in planes]
+        return self._centres[index]
+
+    def _first_class(self, mask: NDArray[Any]) -> int:
+        return int(self.background and mask.size > 0 and mask.min() == 0)
+
+
+class BatchQueue:
+    """Prepares batches ahead by threads; gives them in order.
+
+    Use as a context manager; an error of a thread is raised where its batch is taken.
+    """
+
+    def __init__(self, source: PatchSource, first_step: int = 0, num_threads: int = 2) -> None:
+        self._source = source
+        self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="batches")
+        self._next_step = first_step
+        self._waiting = [self._submit() for _ in range(num_threads + 1)]
+
+    def take(self) -> Batch:
+        """Return the next batch, waiting for it where needed."""
+        batch = self._waiting.pop(0).result()
+        self._waiting.append(self._submit())
+        return batch
+
+    def _submit(self) -> Future[Batch]:
+        self._next_step += 1
+        return self._pool.submit(self._source.batch, self._next_step - 1)
+
+    def __enter__(self) -> "BatchQueue":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _entries(samples: Sequence[Sample], crop_size: tuple[int, ...] | None) -> NDArray[np.int64]:
+    """Return the index of each sample, repeated for large images."""
+    if crop_size is None:
+        return np.arange(len(samples))
+    with ThreadPoolExecutor() as pool:  # decodes files ahead, where samples are files
+        sizes = list(pool.map(lambda index: samples[index].image.shape[1:], range(len(samples))))
+    areas = np.array([np.prod(size) for size in sizes]) / np.prod(crop_size)
+    return np.repeat(np.arange(len(samples)), np.maximum(1, np.rint(np.sqrt(areas))).astype(int))
+
+
+def _mask_of(sample: Sample) -> NDArray[Any]:
+    if sample.mask is None:
+        raise ValueError(f"sample {sample.name} has no mask")  # the data room does not give such
+    return sample.mask
+
+
+def _mirrored(start: int, side: int, length: int) -> NDArray[np.intp]:
+    """Coordinates `start` to `start + side`, mirrored at 0 and `length`: 2 1 0 1 2 3 2 1."""
+    if length == 1:
+        return np.zeros(side, np.intp)
+    period = 2 * (length - 1)
+    position = np.arange(start, start + side) % period
+    return np.where(position < length, position, period - position)
+
+
+def _take(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+    """Index the last axes of an array (..., *spatial) by a grid of coordinates."""
+    taken: NDArray[Any] = array[(Ellipsis, *np.ix_(*coordinates))]  # type: ignore[arg-type]
+    return taken
+
+
+def _some_pixels(plane: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int32]:
+    pixels = np.argwhere(plane).astype(np.int32)
+    if len(pixels) > MAX_CENTRES:
+        pixels = pixels[rng.choice(len(pixels), MAX_CENTRES, replace=False)]
+    return pixels

@@ -1,0 +1,124 @@
+"""The run folder: what a training leaves behind, and where."""
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.data import make_folder, write_json, write_text
+from pixelwise.errors import OutputError
+from pixelwise.evaluate import Scores
+from pixelwise.network import MODEL_FILE_NAME, Model, save_model
+from pixelwise.plan import Plan
+from pixelwise.train.checkpoint import Checkpoint, write_checkpoint
+
+FILES = {
+    MODEL_FILE_NAME: "the model: everything that prediction needs in one safe file",
+    "plan.yaml": "every decision with its reason; edit it and give it back with --plan",
+    "split.csv": "which sample was in which split",
+    "history.csv": "losses, scores and learning rate at each validation",
+    "metrics.json": "validation scores of the model",
+    "report.html": "this page",
+}
+CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training, by name."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The best weights and how to use them."""
+        return self.path / MODEL_FILE_NAME
+
+    @property
+    def plan(self) -> Path:
+        """Every decision with its reason."""
+        return self.path / "plan.yaml"
+
+    @property
+    def split(self) -> Path:
+        """Which sample was in which split."""
+        return self.path / "split.csv"
+
+    @property
+    def history(self) -> Path:
+        """One row per validation."""
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Validation scores of the model file."""
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the resumable state."""
+        return self.path / CHECKPOINT
+
+    @property
+    def contents(self) -> list[Path]:
+        """What an earlier training left here."""
+        names = (*FILES, CHECKPOINT)
+        return [self.path / name for name in names if (self.path / name).exists()]
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder, or make sure that an earlier training is not lost by accident.
+
+        Raises:
+            OutputError: there is an earlier training and neither option; or nothing to resume.
+        """
+        make_folder(self.path)
+        write_text(self.path / ".writable", "")  # said before training, not after it
+        (self.path / ".writable").unlink()
+        if self.contents and not (resume or overwrite):
+            raise OutputError(
+                f"{self.path} already holds a training ({self.contents[0].name}). Use --resume to "
+                "go on with it, --overwrite to replace it, or another folder."
+            )
+        if resume and not self.checkpoint.is_dir():
+            raise OutputError(
+                f"{self.path} has no checkpoint to resume from. Train without --resume."
+            )
+        if overwrite:
+            for path in self.contents:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.yaml."""
+        write_text(self.plan, plan.to_yaml())
+
+    def write_progress(
+        self,
+        model: Model | None,
+        scores: Scores | None,
+        history: Sequence[Mapping[str, float]],
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Write what a validation changed; the model only where it is a new best one."""
+        if model is not None:
+            save_model(self.model, model)
+            if scores is not None:
+                write_json(self.metrics, scores.to_json())
+        write_text(self.history, format_history(history))
+        write_checkpoint(self.checkpoint, checkpoint)
+
+
+def format_history(history: Sequence[Mapping[str, float]]) -> str:
+    """Return rows as CSV; columns in the order in which they first appear."""
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in history)
+    return text.getvalue()

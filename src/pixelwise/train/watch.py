@@ -1,0 +1,24 @@
+"""What training tells those who watch: progress bars, a Keras-like log, nobody."""
+
+from collections.abc import Mapping
+
+from pixelwise.plan import Plan
+
+
+class Watcher:
+    """Told what happens in training; does nothing. Override what is of interest."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made."""
+
+    def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
+        """Step `step` of `num_steps` (an estimate under a budget) is done."""
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        """A validation is done: a row of history.csv."""
+
+    def finished(self, text: str) -> None:
+        """Training ended; the text says how and where the result is."""
