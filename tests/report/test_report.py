@@ -255,13 +255,14 @@ def chart_titles(history):
 
 def test_charts_are_drawn_for_what_was_recorded():
     assert chart_titles(HISTORY) == ["Loss", "Validation Dice"]
-    assert chart_titles([{"step": 1, "train_loss": 0.5}]) == ["Loss"]
-    assert chart_titles([{"step": 1, "val_dice": float("nan")}]) == []
+    assert chart_titles([{"step": s, "train_loss": 0.5} for s in (1, 2)]) == ["Loss"]
+    assert chart_titles([{"step": s, "val_dice": float("nan")} for s in (1, 2)]) == []
+    assert chart_titles(HISTORY[:1]) == []  # one point is no curve
     assert chart_titles([]) == []
 
 
 def test_the_loss_legend_names_only_the_curves_there_are():
-    (loss,) = history_charts([{"step": 1, "train_loss": 0.5}])
+    (loss,) = history_charts([{"step": s, "train_loss": 0.5} for s in (1, 2)])
     assert [name for name, _ in loss.legend] == ["training"]
 
 

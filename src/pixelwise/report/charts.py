@@ -57,10 +57,9 @@ def history_charts(history: Sequence[Mapping[str, float]]) -> list[Chart]:
         _line(history, "val_loss", "validation", ACCENT),
     ]
     dice = _line(history, "val_dice", "validation", ACCENT)
-    charts = []
-    if any(len(line.points) for line in losses):
-        charts.append(_loss_chart([line for line in losses if len(line.points)]))
-    if len(dice.points):
+    curves = [line for line in losses if len(line.points) > 1]  # one point is no curve
+    charts = [_loss_chart(curves)] if curves else []
+    if len(dice.points) > 1:
         charts.append(_dice_chart(dice))
     return charts
 
@@ -134,6 +133,7 @@ def _step_axis(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(lambda step, _: _short(step))
     axes.locator_params(axis="x", nbins=5, integer=True)
     axes.margins(x=0.02)
+    axes.set_xlim(left=0)
 
 
 def _short(step: float) -> str:
@@ -150,7 +150,7 @@ def _draw(name: str, label: str, draw: "Callable[[Axes], None]") -> str:
             "font.size": FONT_POINTS,
             "axes.labelcolor": MUTED,
             "svg.fonttype": "none",  # text stays text, in the font of the page
-            "svg.hashsalt": name,  # same chart, same ids
+            "svg.hashsalt": name,  # same chart, same ids; another chart, other ids
         }
     ):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -159,7 +159,7 @@ def _draw(name: str, label: str, draw: "Callable[[Axes], None]") -> str:
         draw(axes)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    return _clean(stream.getvalue(), name, label)
+    return _clean(stream.getvalue(), label)
 
 
 def _style(axes: "Axes") -> None:
@@ -171,7 +171,7 @@ def _style(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def _clean(svg: str, name: str, label: str) -> str:
+def _clean(svg: str, label: str) -> str:
     """Make matplotlib's SVG fit to stand inside a page, beside others."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.S)
@@ -180,7 +180,5 @@ def _clean(svg: str, name: str, label: str) -> str:
         svg = svg.replace(stand_in, variable)
     used = set(re.findall(r"#([\w-]+)(?=[\")])", svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", svg)
-    for old in used:
-        svg = re.sub(rf'(["#]){re.escape(old)}(?=[")])', rf"\g<1>{name}-{old}", svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
