@@ -384,10 +384,14 @@ class TestDamagedFiles:
         with pytest.raises(ModelFileError, match="not a Keras 3 file"):
             read_keras(rewrite(config=lambda _: config or [0]))
 
-    def test_flipped_bytes_never_raise_anything_else(self, small_file, tmp_path):
-        content = bytearray(small_file.read_bytes())
-        random = np.random.default_rng(0)
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_flipped_bytes_never_raise_anything_else(self, small_file, tmp_path, compression):
         path = tmp_path / "flipped.keras"
+        with zipfile.ZipFile(small_file) as source, zipfile.ZipFile(path, "w") as archive:
+            for entry in source.namelist():
+                archive.writestr(entry, source.read(entry), compression)
+        content = path.read_bytes()
+        random = np.random.default_rng(0)
         for _ in range(60):
             flipped = bytearray(content)
             for place in random.integers(0, len(content), 20):
@@ -465,6 +469,14 @@ class TestOtherFiles:
         shared = layers.Conv2D(6, 3, padding="same", activation="relu", name="shared")
         model = with_extra(lambda features: shared(shared(features)), "block")
         with pytest.raises(ModelFileError, match=r'"shared" .* more than once'):
+            read_keras(save(model, tmp_path))
+
+    @pytest.mark.parametrize("kind", ["dropout", "normalization"])
+    def test_a_layer_that_trains_at_prediction(self, kind, tmp_path):
+        make = {"dropout": layers.Dropout, "normalization": layers.BatchNormalization}[kind]
+        layer = make(0.5, name="it") if kind == "dropout" else make(name="it")
+        model = with_extra(lambda features: layer(features, training=True), "block")
+        with pytest.raises(ModelFileError, match=r'"it" .* training=True'):
             read_keras(save(model, tmp_path))
 
     def test_a_layer_of_the_same_name_from_elsewhere(self, rewrite):

@@ -277,6 +277,13 @@ class TestFinite:
                 value = loss(logits, target)
             assert value == loss(logits, target), loss.__name__
 
+    def test_bfloat16_logits_lose_nothing_more(self):
+        for num_classes, losses in ((1, BINARY), (3, MULTICLASS)):
+            logits, target = random_pair(num_classes, (16, 16))
+            logits = logits.bfloat16()
+            for loss in losses:
+                assert loss(logits, target) == loss(logits.float(), target), loss.__name__
+
     @pytest.mark.parametrize("loss", MULTICLASS, ids=name_of)
     def test_gradient_is_the_derivative(self, loss):
         logits, target = random_pair(3, (2, 2), batch_size=2)

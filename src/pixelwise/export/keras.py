@@ -17,7 +17,9 @@ What the two sides write differently:
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +36,8 @@ KERAS_EPSILON = 1e-3  # of a BatchNormalization of which only the weights are kn
 LARGEST_EXPANSION = 100  # a zip that grows more than this was not written by Keras
 MALFORMED = (
     *(AttributeError, EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OSError),
-    *(RecursionError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile),
+    *(RecursionError, RuntimeError, TypeError, ValueError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
 )
 
 

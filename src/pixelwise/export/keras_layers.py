@@ -115,13 +115,18 @@ def _check_layer(layer: Layer, entry: dict[str, Any]) -> None:
             raise ModelFileError(
                 f"{layer} has {setting} {value!r}; supported: {', '.join(map(repr, allowed))}."
             )
+    if any(node.get("kwargs", {}).get("training") for node in entry["inbound_nodes"]):
+        raise ModelFileError(
+            f"{layer} was called with training=True, so that its predictions are random or depend "
+            "on the batch. Build the model again without it and load the weights into that."
+        )
     if len(entry["inbound_nodes"]) > 1:
         raise ModelFileError(f"{layer} is used more than once; a U-Net uses each layer once.")
 
 
 def group_name(kind: str, number: int) -> str:
     """Where Keras puts the weights of the n-th layer of a type: conv2d, conv2d_1, conv2d_2 ..."""
-    return f"{GROUPS.get(kind, '')}_{number}".removesuffix("_0")
+    return f"{GROUPS[kind]}_{number}".removesuffix("_0") if kind in GROUPS else ""
 
 
 def _feeding(node: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
