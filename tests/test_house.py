@@ -1,7 +1,7 @@
 """The house holds its rule: data walk one way, so imports point downwards only.
 
     cli    serve                      doors: nobody imports them
-        segmenter  folders
+        segmenter  folders            (`compiling.py` is the segmenter's own)
      report  export  train
          plan    evaluate
               predict
@@ -18,13 +18,15 @@ import pytest
 
 import pixelwise
 
-SOURCE = Path(pixelwise.__file__).parent
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "pixelwise"
 LINES = [  # from the ground up; rooms on one line do not know each other
     {"errors"},
     {"data", "network"},
     {"predict"},
     {"plan", "evaluate"},
     {"report", "export", "train"},
+    {"compiling"},  # the names that `Segmenter.compile` takes
     {"segmenter", "folders"},
     {"cli", "serve"},
     {"__init__", "__main__"},  # the package itself hands out what is below
@@ -74,7 +76,9 @@ def violations(text: str, path: Path) -> list[str]:
         if parts[0] != "pixelwise" or len(parts) == 1 or parts[1].startswith("__"):
             continue
         other = parts[1]
-        if other != room and HEIGHT[other] >= HEIGHT[room]:
+        if other not in HEIGHT:
+            found.append(f"{room} imports {other}, which is no room of the house")
+        elif other != room and HEIGHT[other] >= HEIGHT[room]:
             found.append(f"{room} imports {other}")
     return found
 
@@ -105,6 +109,11 @@ def test_every_file_is_in_a_known_room():
             "if TYPE_CHECKING:\n    from pixelwise.data import Sample",
             ["errors imports data"],
         ),
+        (
+            "data/x.py",
+            "import pixelwise.tools",
+            ["data imports tools, which is no room of the house"],
+        ),
         ("train/x.py", "from pixelwise.predict.tiles import plan_tiles", []),
         ("train/x.py", "from .watch import Watcher\nfrom . import loop", []),
         ("cli/x.py", "import pixelwise\nfrom pixelwise import folders, __version__", []),
@@ -122,3 +131,33 @@ def test_rooms_of_plain_arrays_and_files_do_without_torch(start):
         if place.as_posix().startswith(start):
             modules = imported_modules(path.read_text(encoding="utf-8"), place)
             assert "torch" not in {module.split(".")[0] for module in modules}, place
+
+
+# --- the README's tree ------------------------------------------------------------------------
+
+
+def tree_paths(readme: str) -> list[str]:
+    """Paths that the tree in the README names: indentation is the folder, two blanks a level."""
+    tree = readme.split("## Where things are")[1].split("```")[1]
+    folders, paths = [], []
+    for line in tree.strip().splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        folders[depth:] = [name.rstrip("/")]
+        paths.append("/".join(folders))
+    return paths
+
+
+def test_the_tree_is_read_by_its_indentation():
+    readme = (
+        "## Where things are\n\n```\nsrc/\n  a.py    one\n  b/      two\n    c.py  three\nd\n```"
+    )
+    assert tree_paths(readme) == ["src", "src/a.py", "src/b", "src/b/c.py", "d"]
+
+
+def test_the_tree_in_the_readme_names_every_source_file_and_only_what_exists():
+    paths = set(tree_paths((ROOT / "README.md").read_text(encoding="utf-8")))
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    for path in source_files():
+        if path.name != "__init__.py":  # the folder's line speaks for it
+            assert path.relative_to(ROOT).as_posix() in paths
