@@ -100,7 +100,8 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
         raise LayoutError(
             f"{folder} may not be read. Change its permissions (chmod +rx)."
         ) from error
-    return folders, [path for path in entries if is_image_file(path) and path not in folders]
+    is_folder = set(folders)
+    return folders, [path for path in entries if is_image_file(path) and path not in is_folder]
 
 
 def split_folders(root: Path) -> dict[Path, str]:
@@ -156,8 +157,9 @@ def _find_unsplit(root: Path) -> _Found | None:
     found = _Found(
         f"{images.name}/ + {masks.name}/, each with {', '.join(p.name + '/' for p in splits)}"
     )
+    mask_folders = {split: path for path, split in split_folders(masks).items()}
     for folder, split in splits.items():
-        inside = _pair_folders(folder, masks / folder.name, split)
+        inside = _pair_folders(folder, mask_folders.get(split), split)
         found.pairs += inside.pairs
         found.lone_masks += inside.lone_masks
     return found
@@ -173,11 +175,11 @@ def _own_split(root: Path) -> str | None:
 def _find_in_folder(folder: Path, split: str | None) -> _Found | None:
     """Pairs in images/ + masks/ of a folder, else side by side in it; None without pictures."""
     images, masks = image_folder(folder), _only_folder(folder, MASK_FOLDERS, "masks")
-    if images is not None:
-        return _pair_folders(images, masks, split)
-    files = list_folder(folder)[1]
-    if masks is not None and files:
-        return _pair_folders(folder, masks, split, files)
+    files = list_folder(images or folder)[1]
+    if masks is not None and (images or files):
+        return _pair_folders(images or folder, masks, split, None if images else files)
+    if images is not None and not any(mask_stem(path.stem) for path in files):
+        return _pair_folders(images, None, split)
     return _pair_side_by_side(files, split) if files else None
 
 
@@ -207,21 +209,23 @@ def _pair_folders(
     """Pair two folders by the names inside them, without endings; folders below keep step."""
     image_names = _by_name(images, _list_pictures(images) if files is None else files)
     mask_names: dict[str, Path] = {}
-    has_masks = masks is not None and masks.is_dir()
-    for name, path in _by_name(masks, _list_pictures(masks)).items() if masks and has_masks else ():
+    for name, path in _by_name(masks, _list_pictures(masks)).items() if masks else ():
         base = name if name in image_names else mask_stem(name) or name
-        if base in mask_names:
-            raise LayoutError(
-                f"{mask_names[base]} and {path} are both masks of {base}. Remove one of them."
-            )
-        mask_names[base] = path
+        _add_mask(mask_names, base, path)
     where = images.name if files is None else "."
-    found = _Found(f"{where}/ + {masks.name}/" if masks and has_masks else f"{where}/")
+    found = _Found(f"{where}/ + {masks.name}/" if masks else f"{where}/")
     found.pairs = [
         FoundPair(name, path, mask_names.get(name), split) for name, path in image_names.items()
     ]
     found.lone_masks = [path for name, path in mask_names.items() if name not in image_names]
     return found
+
+
+def _add_mask(masks: dict[str, Path], name: str, path: Path) -> None:
+    """Enter a mask under the name of its image; a second one is an error."""
+    if name in masks:
+        raise LayoutError(f"{masks[name]} and {path} are both masks of {name}. Remove one of them.")
+    masks[name] = path
 
 
 def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
@@ -248,16 +252,16 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
         )
     if not masks:
         return _pair_by_type(files, split)
-    images = {path.stem: path for path in files if bases[path] is None}
-    if len(images) + sum(base is not None for base in bases.values()) < len(files):
-        _by_name(files[0].parent, [path for path in files if bases[path] is None])
-    mask_of = {bases[path]: path for path in masks}
-    pairs = [FoundPair(stem, path, mask_of.get(stem), split) for stem, path in images.items()]
-    suffix = masks[0].stem[len(bases[masks[0]] or "") :]
+    images = _by_name(files[0].parent, [path for path in files if bases[path] is None])
+    mask_of: dict[str, Path] = {}
+    for path in files:
+        if base := bases[path]:
+            _add_mask(mask_of, base, path)
+    image = next(path for path in files if path.stem == bases[masks[0]])
     return _Found(
-        f"x{pairs[0].image.suffix} + x{suffix}{masks[0].suffix} side by side",
-        pairs,
-        [path for path, base in bases.items() if base is not None and path not in masks],
+        f"x{image.suffix} + x{masks[0].name.removeprefix(image.stem)} side by side",
+        [FoundPair(stem, path, mask_of.get(stem), split) for stem, path in images.items()],
+        [path for stem, path in mask_of.items() if stem not in images],
     )
 
 

@@ -1,0 +1,104 @@
+"""Samples: what they hold, what is kept in memory, and many threads at once."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from pixelwise.data import FolderSamples, read_dataset
+from pixelwise.errors import DataError, FileError, MaskError
+
+
+@pytest.fixture
+def dataset(save_pairs, disc):
+    return read_dataset(save_pairs([disc * 255] * 12))
+
+
+def test_a_sample_is_image_and_mask_as_stored(dataset, disc):
+    samples = dataset.samples("train")
+    sample = samples[0]
+    assert sample.image.shape == (1, 32, 32)
+    assert sample.image.dtype == np.uint8
+    assert sample.mask.dtype == np.uint8
+    np.testing.assert_array_equal(sample.mask, disc)
+    assert sample.path.name == f"{sample.name}.png"
+
+
+def test_samples_are_a_sequence(dataset):
+    samples = dataset.samples("train")
+    assert len(samples) == 8
+    assert samples[-1].name == samples[7].name
+    assert [sample.name for sample in samples[2:4]] == [samples[2].name, samples[3].name]
+    assert len(list(samples)) == 8
+    with pytest.raises(IndexError):
+        samples[8]
+
+
+def test_samples_are_decoded_once_up_to_the_limit(dataset):
+    two = 2 * 2 * 32 * 32  # bytes of two images with their masks
+    samples = dataset.samples("train", memory_limit=two)
+    assert samples[0] is samples[0]
+    assert samples[1] is samples[1]
+    assert samples[2] is not samples[2]
+    assert samples[0] is samples[0]
+    assert "2 in memory" in repr(samples)
+
+
+def test_load_decodes_ahead(dataset):
+    samples = dataset.samples("train").load(num_threads=2)
+    assert "8 in memory" in repr(samples)
+    assert isinstance(samples, FolderSamples)
+
+
+def test_threads_share_one_copy(dataset):
+    samples = dataset.samples("train")
+    seen, start = [], threading.Barrier(8)
+
+    def read():
+        start.wait()
+        seen.extend((index, id(samples[index])) for index in range(8))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 64
+    assert len(set(seen)) == 8
+
+
+def test_ignored_pixels_are_255(save_pairs, disc):
+    mask = disc.copy()
+    mask[0, :5] = 255
+    sample = read_dataset(save_pairs([mask] * 3)).samples("train")[0]
+    assert np.bincount(sample.mask.ravel())[255] == 5
+
+
+def test_an_absent_split_says_which_there_are(save_pairs, disc):
+    dataset = read_dataset(save_pairs([disc] * 3))
+    with pytest.raises(DataError, match="no samples in the split 'test', only 2 train, 1 val"):
+        dataset.samples("test")
+    with pytest.raises(DataError, match="'tset' is not a split"):
+        dataset.samples("tset")
+
+
+def test_files_that_go_bad_after_the_survey_are_named(dataset, save, tmp_path):
+    samples = dataset.samples("train")
+    first, second, third = samples.files[:3]
+    first.image.unlink()
+    with pytest.raises(FileError, match=first.image.name):
+        samples[0]
+    save(f"masks/{second.name}.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(MaskError, match="is 8x8 but .* is 32x32"):
+        samples[1]
+    save(f"masks/{third.name}.png", np.full((32, 32), 77, np.uint8))
+    with pytest.raises(MaskError, match="holds the values 77"):
+        samples[2]
+
+
+def test_unlabelled_images_have_no_mask(save_pairs, save, disc, tmp_path):
+    save_pairs([disc] * 3)
+    save("images/extra.png", disc)
+    dataset = read_dataset(tmp_path)
+    assert dataset.splits == {"train": 2, "val": 1, "unlabelled": 1}
+    assert dataset.samples("unlabelled")[0].mask is None
