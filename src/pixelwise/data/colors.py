@@ -21,7 +21,9 @@ def default_color(index: int, name: str) -> str:
     """Colour "#rrggbb" of a class: black for background, then a fixed one for each index."""
     if name.strip().lower() in BACKGROUND_NAMES:
         return BACKGROUND_COLOR
-    round_, place = divmod(max(index - 1, 0) if index else len(CLASS_COLORS) - 1, len(CLASS_COLORS))
+    if index == 0:
+        return CLASS_COLORS[-1]
+    round_, place = divmod(index - 1, len(CLASS_COLORS) - 1)
     red, green, blue = (value * 3 // (3 + round_) for value in parse_color(CLASS_COLORS[place]))
     return f"#{red:02x}{green:02x}{blue:02x}"
 

@@ -62,7 +62,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
         path = Path(path).with_suffix(".tif")
         _write_tiff(path, mask.astype(np.uint16 if highest < 2**16 else np.uint32), {"axes": "YX"})
         return path
-    picture = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8), mode="P")
+    picture = Image.frombytes("P", mask.shape[::-1], mask.astype(np.uint8).tobytes())
     table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
     picture.putpalette(table.tobytes())
     path = Path(path).with_suffix(".png")
