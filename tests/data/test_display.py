@@ -76,5 +76,5 @@ def test_colour_table_is_filled_up():
     assert table[255].tolist() == [255, 255, 255]
     assert color_table([], 1).tolist() == [[0, 0, 0]]
     for wrong in ("red", "#12345", "#gggggg"):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError, match=r"colour|literal"):
             parse_color(wrong)

@@ -1,4 +1,4 @@
-"""Mask encodings: stored values to class indices, and random masks through every way to store them."""
+"""Mask encodings: stored values to class indices; random masks through every way to store them."""
 
 import io
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_colours_fractions_and_nan_are_refused():
     colors[0, 0] = (255, 0, 0)
     with pytest.raises(MaskError, match="3 channels that differ"):
         to_stored_integers(colors, PATH)
-    with pytest.raises(MaskError, match="fractions such as 0.25"):
+    with pytest.raises(MaskError, match=r"fractions such as 0.25"):
         to_stored_integers(np.array([[0, 0.25]]), PATH)
     with pytest.raises(MaskError, match="NaN"):
         to_stored_integers(np.array([[0, np.nan]]), PATH)

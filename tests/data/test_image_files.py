@@ -13,7 +13,7 @@ from pixelwise.errors import FileError
 
 
 def png_with_depth(values: np.ndarray, bits: int) -> bytes:
-    """A grey PNG whose header really says `bits`, packed by hand: Pillow cannot write 2 or 4 bits."""
+    """A grey PNG of `bits` bits a pixel, packed by hand: Pillow cannot write 2 or 4 bits."""
     import struct
     import zlib
 

@@ -42,7 +42,7 @@ def test_nothing_to_predict_is_an_error(tmp_path):
     with pytest.raises(LayoutError, match="holds no images, only no pictures"):
         find_images([tmp_path])
     (tmp_path / "train").mkdir()
-    with pytest.raises(LayoutError, match="only train/. Name the folder"):
+    with pytest.raises(LayoutError, match=r"only train/. Name the folder"):
         find_images([tmp_path])
     with pytest.raises(FileError, match="does not exist"):
         find_images([tmp_path / "none.png"])

@@ -172,7 +172,7 @@ def test_what_cannot_be_understood_is_an_error_with_the_fix(tmp_path, names, mes
 def test_missing_folder_file_and_unreadable_folder(tmp_path, monkeypatch):
     with pytest.raises(LayoutError, match="does not exist"):
         find_layout(tmp_path / "none")
-    with pytest.raises(LayoutError, match="is a file. Give the folder"):
+    with pytest.raises(LayoutError, match=r"is a file. Give the folder"):
         find_layout(touch(tmp_path, "a.png") / "a.png")
 
     def refuse(_: Path) -> None:

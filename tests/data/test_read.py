@@ -94,7 +94,7 @@ def test_a_person_and_classes_json_may_not_disagree(save_pairs, disc, tmp_path):
     (tmp_path / "classes.json").write_text('{"classes": ["a", "b"]}')
     with pytest.raises(MaskError, match="Leave out one of them"):
         read_dataset(root, foreground=1)
-    with pytest.raises(MaskError, match="1 is to be ignored, but classes.json calls it b"):
+    with pytest.raises(MaskError, match=r"1 is to be ignored, but classes.json calls it b"):
         read_dataset(root, ignore=1)
 
 
@@ -167,7 +167,7 @@ def test_mask_that_lacks_the_exif_turn_of_its_image(save_pairs, save, disc):
     exif[0x0112] = 6
     save("images/turned.jpg", pixels, exif=exif)
     save("masks/turned.png", disc[:16, :24])
-    with pytest.raises(MaskError, match="turned by its EXIF data .* Turn the mask"):
+    with pytest.raises(MaskError, match=r"turned by its EXIF data .* Turn the mask"):
         read_dataset(root)
 
 
@@ -182,7 +182,7 @@ def test_values_that_are_no_class(save_pairs, save, disc, tmp_path):
 def test_colour_masks_are_refused(save_pairs, save, disc):
     root = save_pairs([disc] * 10)
     save("masks/004.png", np.dstack([disc * 255, disc, disc]))
-    with pytest.raises(MaskError, match="004.png is a mask with 3 channels that differ"):
+    with pytest.raises(MaskError, match=r"004.png is a mask with 3 channels that differ"):
         read_dataset(root)
 
 
@@ -191,7 +191,7 @@ def test_images_of_different_channels(save, disc, tmp_path):
         bands = np.random.default_rng(0).random((channels, 32, 32), dtype=np.float32)
         save(f"images/{number}.tif", bands, metadata={"axes": "CYX"}, photometric="minisblack")
         save(f"masks/{number}.png", disc)
-    with pytest.raises(DataError, match="different numbers of channels .2 with 5, 1 with 7"):
+    with pytest.raises(DataError, match=r"different numbers of channels .2 with 5, 1 with 7"):
         read_dataset(tmp_path)
 
 
@@ -199,7 +199,7 @@ def test_nan_pixels(save_pairs, save, disc):
     root = save_pairs([disc] * 10)
     save("images/x.tif", np.full((32, 32), np.nan, np.float32))
     save("masks/x.png", disc)
-    with pytest.raises(DataError, match="x.tif hold NaN or infinite pixels"):
+    with pytest.raises(DataError, match=r"x.tif hold NaN or infinite pixels"):
         read_dataset(root)
 
 

@@ -89,7 +89,7 @@ def test_files_that_go_bad_after_the_survey_are_named(dataset, save, tmp_path):
     with pytest.raises(FileError, match=first.image.name):
         samples[0]
     save(f"masks/{second.name}.png", np.zeros((8, 8), np.uint8))
-    with pytest.raises(MaskError, match="is 8x8 but .* is 32x32"):
+    with pytest.raises(MaskError, match=r"is 8x8 but .* is 32x32"):
         samples[1]
     save(f"masks/{third.name}.png", np.full((32, 32), 77, np.uint8))
     with pytest.raises(MaskError, match="holds the values 77"):

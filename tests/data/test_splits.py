@@ -49,8 +49,8 @@ def test_another_seed_gives_another_split():
 
 
 def test_folders_win_over_the_mapping():
-    folders = {"a": "train", "b": "val", "c": "test"}
-    given_split = {"a": "test", "b": "test", "c": "train"}
+    folders = {"a": "train", "aa": "train", "b": "val", "c": "test"}
+    given_split = {"a": "test", "aa": "val", "b": "test", "c": "train"}
     assert assign_splits(folders, given_split, seed=0) == folders
 
 

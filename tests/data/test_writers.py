@@ -108,6 +108,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_is_complete_before_it_takes_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    seen = []
+
+    def look(temporary, target):
+        seen.append((temporary.read_text(), target.read_text()))
+
+    monkeypatch.setattr(type(path), "replace", look)
+    write_text(path, "new")
+    assert seen == [("new", "old")]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_where_nothing_can_be_written(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="Make the folder"):
         write_text(tmp_path / "none" / "a.txt", "")
