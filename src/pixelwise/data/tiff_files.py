@@ -8,6 +8,7 @@ Z or T above 1      refused         volumes and films are not pictures
 """
 
 import io
+import logging
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from pixelwise.errors import FileError
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_VALUES = 2**32  # of a header's shape; above it the header is taken for damage
 MAX_UNNAMED_CHANNELS = 32  # an unnamed axis longer than this is not taken for channels
+
+# tifffile logs every oddity of a damaged file; what matters is in our error. A program that sets up
+# logging still sees it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def is_tiff(data: bytes) -> bool:
