@@ -46,7 +46,11 @@ def _facts(model: "Model") -> dict[str, str]:
         "patch size": " x ".join(map(str, config.patch_size)) or "whole images",
         "precision": config.precision,
     }
-    facts |= {name.replace("_", " "): str(value) for name, value in config.provenance.items()}
+    facts |= {
+        name.replace("_", " "): str(value)
+        for name, value in config.provenance.items()
+        if not isinstance(value, dict | list)  # for programs: --json has them
+    }
     if config.scores:
         facts["validation"] = _validation(config.scores)
     return facts

@@ -28,6 +28,7 @@ class LineWatcher(Watcher):
     def __init__(self, *, verbose: bool = False) -> None:
         """Show the whole plan with its reasons where `verbose`."""
         self._verbose = verbose
+        self._last_step = 0
         self._tenths = 0  # of the steps, shown so far
 
     def note(self, text: str) -> None:
@@ -40,9 +41,10 @@ class LineWatcher(Watcher):
 
     def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
         """Print a line where another tenth of the steps is done."""
-        tenths = NUM_PLAIN_LINES * step // max(1, num_steps)
-        if tenths < self._tenths:  # another training began: the next fold
+        if step <= self._last_step:  # another training began
             self._tenths = 0
+        self._last_step = step
+        tenths = NUM_PLAIN_LINES * step // max(1, num_steps)
         if tenths > self._tenths:
             self._tenths = tenths
             left = format_seconds(seconds_left)

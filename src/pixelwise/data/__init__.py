@@ -1,5 +1,6 @@
 """Files on disk to images, masks, samples and splits, and results back to files; NumPy only."""
 
+from pixelwise.data.arrays import TargetForm, to_images, to_samples, to_targets
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.display import overlay, to_rgb
@@ -36,6 +37,7 @@ __all__ = [
     "ReadOptions",
     "Sample",
     "SampleFiles",
+    "TargetForm",
     "check_dataset",
     "examine_dataset",
     "find_images",
@@ -46,7 +48,10 @@ __all__ = [
     "read_mask_values",
     "read_split",
     "to_channels",
+    "to_images",
     "to_rgb",
+    "to_samples",
+    "to_targets",
     "write_image",
     "write_json",
     "write_mask",

@@ -142,6 +142,7 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watch
     plan = _plan(dataset, train, val, request, clock)
     folder.write_plan(plan)
     watcher.planned(plan)
+    val = _chosen(val, plan.num_val_images)
     model = _new_model(dataset, plan)
     trainer = Trainer(
         model,
@@ -273,8 +274,17 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
     return Model(config, UNet(network))
 
 
+def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
+    """Return that many samples, evenly spread; all of them for None."""
+    if number is None or number >= len(samples):
+        return samples
+    return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
+
+
 def _loss(model: Model, plan: Plan) -> Loss:
     config = model.config
+    if plan.loss == "custom":
+        raise PlanError("A plan with a custom loss is for arrays; name a loss to train on folders.")
     background = has_background(config.task, config.class_names)
     return loss_for(plan.loss, config.task, background=background)
 

@@ -29,6 +29,8 @@ CONTRAST_RATIO_OF_MIXED_SETS = 3.0  # from this on, each image is scaled by itse
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
 VALIDATION_SHARE = 0.08
+MAX_VALIDATION = 0.1  # of the budget, for scoring all validation images once
+MIN_VAL_IMAGES = 8
 FORWARD_SHARE = 0.4  # of a training step's time, for the same pixels in prediction
 CALIBRATION_SHARE = 0.05  # of the budget
 MAX_CALIBRATION = 30.0  # seconds
@@ -81,6 +83,8 @@ def make_plan(
     num_steps, reason = _choose_steps(fingerprint, batch_size, timing, budget, epochs)
     decide("num_steps", num_steps, reason)
     decide("budget_seconds", budget, "as asked" if budget else "none: training ends by epochs")
+    num_val_images, reason = _choose_val_images(fingerprint, calibration, budget)
+    decide("num_val_images", num_val_images, reason)
     validations = _choose_validations(calibration, budget)
     every = max(1, math.ceil(num_steps / validations))
     decide("validate_every", every, f"about {validations} validations in all")
@@ -187,11 +191,24 @@ def _patches_in(budget: float, timing: Timing) -> int:
     return int(budget / timing.seconds_per_step * timing.batch_size)
 
 
+def _choose_val_images(
+    fingerprint: Fingerprint, calibration: Calibration, budget: float | None
+) -> tuple[int | None, str]:
+    """All validation images, unless scoring them once would take much of the budget."""
+    affordable = MAX_VALIDATION * budget if budget is not None else math.inf
+    if calibration.seconds_per_validation <= affordable:
+        return None, "all of them: scoring them takes little of the time"
+    share = affordable / calibration.seconds_per_validation
+    number = max(MIN_VAL_IMAGES, int(share * fingerprint.num_val))
+    return min(number, fingerprint.num_val), "as many as can be scored in a tenth of the budget"
+
+
 def _choose_validations(calibration: Calibration, budget: float | None) -> int:
     """As many validations as take a small share of the budget."""
     if budget is None:
         return VALIDATIONS
-    affordable = VALIDATION_SHARE * budget / max(calibration.seconds_per_validation, 1e-3)
+    seconds = min(calibration.seconds_per_validation, MAX_VALIDATION * budget)
+    affordable = VALIDATION_SHARE * budget / max(seconds, 1e-3)
     return max(2, min(VALIDATIONS, int(affordable)))
 
 

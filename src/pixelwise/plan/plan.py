@@ -61,7 +61,7 @@ class Plan(BaseModel):
     widths: tuple[int, ...]  # channels per level
     normalization: Literal["none", "batch", "instance", "group"]
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
-    loss: LossName
+    loss: LossName | Literal["custom"]
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()
     learning_rate: float = Field(gt=0)  # the highest
@@ -72,6 +72,7 @@ class Plan(BaseModel):
     num_steps: int = Field(ge=1)
     budget_seconds: float | None = Field(default=None, gt=0)  # None: all num_steps, however long
     validate_every: int = Field(ge=1)  # steps
+    num_val_images: int | None = None  # validation images scored, evenly chosen; None: all
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
     seed: int = 0

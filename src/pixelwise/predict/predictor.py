@@ -18,6 +18,7 @@ from pixelwise.predict.device import autocast, pick_device
 from pixelwise.predict.tiles import plan_tiles
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
+MAX_BATCH_PIXELS = 1_000_000  # of images that are predicted together
 TILE_OVERLAP_SHARE = 4  # tiles overlap by a quarter of their shorter side at most
 MAX_OVERLAP = 128  # pixels; about the receptive field that still matters
 
@@ -91,6 +92,18 @@ class Predictor:
             window = (slice(None), *tile.slices)
             result[window] += self._predict(image[window], offset, gain) * tile.blend_weights()
         return np.minimum(result, 1, out=result)  # rounding of weights may pass 1 by 1e-7
+
+    def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
+
+        Small images run as one batch, others one after the other.
+        """
+        if len(images) * np.prod(images.shape[2:]) > MAX_BATCH_PIXELS:
+            return np.stack([self.probabilities(image) for image in images])
+        for image in images:
+            self._check(image)
+        scaled = np.stack([self.model.config.scaling.apply(image) for image in images])
+        return self.predict_batch(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 
     def _predict(
         self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]

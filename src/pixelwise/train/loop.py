@@ -24,11 +24,10 @@ from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
 from pixelwise.train.patches import Batch, BatchQueue, PatchSource
 from pixelwise.train.schedule import learning_rate_at
-from pixelwise.train.validate import validate
+from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
 
 MAX_GRADIENT_NORM = 5.0
-Metric = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar
 Row = dict[str, float]
 
 
@@ -222,9 +221,10 @@ class Trainer:
         scores = None
         score = float(self.step)  # without validation samples the newest is the best
         if self.val:
-            scores, val_loss = validate(self.predictor, self.val, self.loss)
-            score = scores.mean_dice if not math.isnan(scores.mean_dice) else -val_loss
-            row |= {"val_loss": val_loss, "val_dice": scores.mean_dice}
+            scores, means = validate(self.predictor, self.val, self.loss, self.metrics)
+            score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
+            row |= {f"val_{name}": value for name, value in means.items()}
+            row["val_dice"] = scores.mean_dice
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         self.history.append(row)
         if score > self.best.score or self.keep_last:

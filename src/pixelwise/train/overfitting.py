@@ -19,7 +19,7 @@ def find_overfitting(history: Sequence[Mapping[str, float]]) -> str | None:
     Returns:
         A sentence for the user, or None.
     """
-    rows = [row for row in history if "val_loss" in row]
+    rows = [row for row in history if "val_loss" in row and "train_loss" in row]
     if len(rows) <= PATIENCE:
         return None
     best = min(range(len(rows)), key=lambda index: rows[index]["val_loss"])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
 SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
@@ -49,7 +50,9 @@ class Pace:
         self._validate_every = validate_every
         self._closing_seconds = closing_seconds
         self._seconds_per_step = seconds_per_step
-        self._seconds_per_validation = seconds_per_validation
+        # a forecast must not take the time from training: it may be wrong
+        most = FORECAST_SHARE * budget if budget is not None else seconds_per_validation
+        self._seconds_per_validation = min(seconds_per_validation, most)
         self._num_measured = 0
 
     def stepped(self, step: int, seconds: float) -> None:
@@ -76,7 +79,9 @@ class Pace:
     @property
     def is_over(self) -> bool:
         """Whether another step would pass the budget."""
-        return self.budget is not None and self._left < self._seconds_per_step
+        return self.budget is not None and self._left < min(
+            self._seconds_per_step, FORECAST_SHARE * self.budget
+        )
 
     @property
     def _left(self) -> float:

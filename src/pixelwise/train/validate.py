@@ -1,22 +1,33 @@
-"""Validation: scores and loss over whole images, by the predictor that users get."""
+"""Validation: scores, loss and metrics over whole images, by the predictor that users get."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from pixelwise.data import Sample
 from pixelwise.evaluate import Scores, evaluate_samples
 from pixelwise.predict import Predictor
 from pixelwise.train.objective import Loss, logits_of
 
+Metric = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar
 
-def validate(predictor: Predictor, samples: Sequence[Sample], loss: Loss) -> tuple[Scores, float]:
-    """Return the scores over samples and their mean loss."""
-    losses: list[float] = []
 
-    def add_loss(sample: Sample, probabilities: object) -> None:
+def validate(
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    loss: Loss,
+    metrics: Mapping[str, Metric] | None = None,
+) -> tuple[Scores, dict[str, float]]:
+    """Return the scores over samples, and the means of `loss` and of each metric over images."""
+    measures = {"loss": loss, **(metrics or {})}
+    sums = dict.fromkeys(measures, 0.0)
+
+    def add(sample: Sample, probabilities: object) -> None:
         logits = logits_of(torch.as_tensor(probabilities)[None], predictor.model.config.task)
-        losses.append(float(loss(logits, torch.as_tensor(sample.mask)[None])))
+        target = torch.as_tensor(sample.mask)[None]
+        for name, measure in measures.items():
+            sums[name] += float(measure(logits, target))
 
-    scores = evaluate_samples(predictor, samples, on_prediction=add_loss)
-    return scores, sum(losses) / max(1, len(losses))
+    scores = evaluate_samples(predictor, samples, on_prediction=add)
+    return scores, {name: total / len(samples) for name, total in sums.items()}

@@ -1,0 +1,515 @@
+"""The Segmenter: a model as a person holds it, with the verbs that Keras users know.
+
+`fit` runs the same training loop as `pixelwise train`; `predict` and `segment` run the same
+predictor as the command line.
+"""
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from pixelwise.data import (
+    Sample,
+    make_folder,
+    read_image,
+    to_channels,
+    to_images,
+    to_samples,
+    to_targets,
+)
+from pixelwise.data.colors import default_color
+from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
+from pixelwise.export.keras import read_keras
+from pixelwise.network import (
+    IntensityScaling,
+    Model,
+    ModelConfig,
+    Task,
+    UNet,
+    UNetConfig,
+    load_model,
+    save_model,
+)
+from pixelwise.plan import Plan
+from pixelwise.predict import Predictor, pick_device
+from pixelwise.train import (
+    Clock,
+    Compiled,
+    Loss,
+    Metric,
+    OptimizerFactory,
+    Pace,
+    Trainer,
+    Watcher,
+    compile_names,
+)
+from pixelwise.train.validate import validate
+
+TUTORIAL_WIDTHS = (16, 32, 64)
+
+
+@dataclass
+class History:
+    """What `fit` returns: the values of every epoch, by name (`loss`, `val_loss`, metrics)."""
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> list[int]:
+        """Epoch numbers from 0."""
+        return list(range(len(self.history.get("loss", []))))
+
+
+class Segmenter:
+    """A segmentation model: `compile`, `fit`, `evaluate`, `predict`, `segment`, `save`.
+
+    Made by `pixelwise.unet`, `pixelwise.load` and `pixelwise.from_keras`.
+    """
+
+    def __init__(self, model: Model, device: str = "auto") -> None:
+        """Hold a model, to run on a device: "auto", "cpu", "cuda", "mps"."""
+        self.model = model
+        self._device = device
+        self._compiled: Compiled | None = None
+
+    def __repr__(self) -> str:
+        """Task, classes and size."""
+        config = self.model.config
+        return (
+            f"Segmenter({config.task}, classes {', '.join(config.class_names)}; U-Net "
+            f"{config.network.widths}, {self.count_params():,} parameters)"
+        )
+
+    # --- training -----------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: str | OptimizerFactory | torch.optim.Optimizer = "adam",
+        loss: str | Loss | None = None,
+        metrics: Sequence[str | Metric] = (),
+    ) -> None:
+        """Choose how `fit` trains and what `evaluate` measures.
+
+        Args:
+            optimizer: "adam", "adamw", "sgd" or "rmsprop" with Keras's default learning rates; a
+                torch optimizer of `model.network.parameters()`; or a function that makes one from
+                parameters, such as `partial(torch.optim.Adam, lr=3e-4)`.
+            loss: "binary_crossentropy", "sparse_categorical_crossentropy" (masks of class
+                indices), "categorical_crossentropy" (one-hot masks), "dice_loss", "bce_dice_loss",
+                "focal_loss", "tversky_loss"; or a function (logits (B, K, H, W), target) ->
+                scalar. Default: cross-entropy of the model's task.
+            metrics: "accuracy", "dice", "iou"; or functions like those of `loss`.
+
+        Raises:
+            PlanError: a name is unknown or does not fit the model's task.
+        """
+        task = self.model.config.task
+        if loss is None:
+            loss = (
+                "sparse_categorical_crossentropy" if task == "multiclass" else "binary_crossentropy"
+            )
+        self._compiled = compile_names(optimizer, loss, metrics, task)
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_split: float = 0.0,
+        verbose: bool = True,
+        seed: int = 0,
+    ) -> History:
+        """Train on arrays, every image once an epoch, as Keras does: no augmentation, no crops.
+
+        Args:
+            x: images (N, H, W, C), any integer or float type. Integer images are scaled by the
+                training set's mean and deviation, which the model stores; floats are used as they
+                are.
+            y: masks. One class: (N, H, W, 1) or (N, H, W) of 0 and 1. Several: class indices of
+                the same shape, or one-hot (N, H, W, K) with a categorical loss.
+            epochs: passes over the images.
+            batch_size: images a step.
+            validation_data: (x, y) to measure after each epoch.
+            validation_split: share of the images, from the end, to take for validation.
+            verbose: print a line an epoch.
+            seed: of the order of images.
+
+        Returns:
+            The losses and metrics of every epoch. The model keeps the last epoch's weights.
+
+        Raises:
+            ArrayError: the arrays are not what they should be; the message has the fix.
+            TrainingError: the loss became NaN; the weights of the last good epoch are kept.
+        """
+        compiled = self._checked_compiled()
+        if epochs < 1 or batch_size < 1:
+            raise PlanError(f"epochs={epochs} and batch_size={batch_size} must be 1 or more.")
+        x, y, validation = _split_off(x, y, validation_data, validation_split)
+        train = self._samples(x, y)
+        val = self._samples(*validation) if validation is not None else []
+        self._choose_scaling(train)
+        device = pick_device(self._device)
+        optimizer = self._optimizer(compiled, device)
+        plan = self._plan(train, epochs, batch_size, optimizer.param_groups[0]["lr"], seed)
+        history = History()
+        trainer = Trainer(
+            self.model,
+            plan,
+            train,
+            val,
+            loss=compiled.loss,
+            pace=Pace(
+                Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
+            ),
+            device=device,
+            metrics=compiled.metrics,
+            watcher=_EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
+            keep_last=True,
+            optimizer=optimizer,
+        )
+        trainer.run()
+        return history
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, *, verbose: bool = True) -> dict[str, float]:
+        """Return the loss and the metrics of `compile` over arrays, by name; images count alike.
+
+        Raises:
+            ArrayError: the arrays are not what they should be.
+        """
+        compiled = self._checked_compiled()
+        predictor = Predictor(self.model, device=self._device)
+        _, means = validate(predictor, self._samples(x, y), compiled.loss, compiled.metrics)
+        if verbose:
+            print(_format(means))
+        return means
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, x: ArrayLike, *, batch_size: int = 32) -> NDArray[np.float32]:
+        """Return probabilities (N, H, W, K) float32 in [0, 1] for images (N, H, W, C).
+
+        K is 1 for a binary model, else the number of classes; softmax over classes, or a sigmoid
+        for each class of a multi-label model. `batch_size` only limits memory.
+
+        Raises:
+            ArrayError: the images are not what they should be.
+        """
+        network = self.model.config.network
+        images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
+        predictor = Predictor(self.model, device=self._device)
+        batches = [
+            predictor.batch_probabilities(images[start : start + batch_size])
+            for start in range(0, len(images), batch_size)
+        ]
+        return np.moveaxis(np.concatenate(batches), 1, -1)  # (N, K, H, W) -> (N, H, W, K)
+
+    def segment(self, image: ArrayLike | str | os.PathLike[str]) -> NDArray[Any]:
+        """Return the mask (H, W) uint8 of one image of any size: class index per pixel.
+
+        Args:
+            image: (H, W, C) or grey (H, W), in the intensities that the model was trained on
+                (those of the files, for a model trained on a folder); or the path of a file.
+
+        Returns:
+            (H, W) class index; for a multi-label model bool (H, W, K).
+        """
+        network = self.model.config.network
+        is_path = isinstance(image, str | os.PathLike)
+        array = read_image(Path(image)) if is_path else np.asarray(image)
+        if array.ndim == network.spatial_dims:
+            array = array[..., np.newaxis]
+        if array.ndim != network.spatial_dims + 1:
+            raise ArrayError(
+                f"The image has shape {array.shape}; expected (height, width, "
+                f"{network.in_channels}). Give one image at a time, or use predict for many."
+            )
+        name = str(image) if is_path else "The image"
+        channels_first = (
+            to_channels(array, network.in_channels, name)
+            if network.spatial_dims == 2
+            else np.moveaxis(array, -1, 0)
+        )
+        mask = Predictor(self.model, device=self._device).segment(channels_first)
+        return np.moveaxis(mask, 0, -1) if self.model.config.task == "multilabel" else mask
+
+    # --- the model ----------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file (.safetensors), which `pixelwise.load` reads.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        target = Path(path)
+        if target.suffix != ".safetensors":
+            raise PlanError(
+                f"{target} should end in .safetensors, the one format that holds everything and "
+                f"runs nothing. Use {target.with_suffix('.safetensors')}."
+            )
+        make_folder(target.parent)
+        save_model(target, self.model)
+
+    def summary(self) -> None:
+        """Print the network, stage by stage, with every skip connection."""
+        print(self.model.network.summary())
+
+    def count_params(self) -> int:
+        """Return the number of trainable parameters."""
+        return self.model.network.num_parameters
+
+    # --- parts --------------------------------------------------------------------------------
+
+    def _checked_compiled(self) -> Compiled:
+        if self._compiled is None:
+            self.compile()
+        assert self._compiled is not None
+        return self._compiled
+
+    def _samples(self, x: ArrayLike, y: ArrayLike) -> list[Sample]:
+        """Check arrays and make samples of them."""
+        config = self.model.config
+        dims = config.network.spatial_dims
+        images = to_images(x, config.network.in_channels, spatial_dims=dims)
+        masks = np.asarray(y)
+        form = self._checked_compiled().target_form
+        if form is None:
+            is_one_hot = masks.ndim == images.ndim and masks.shape[-1] == config.num_classes
+            form = "one_hot" if is_one_hot else "index"
+        return to_samples(images, to_targets(masks, images, form, config.num_classes))
+
+    def _choose_scaling(self, train: Sequence[Sample]) -> None:
+        """Scale integer images by the training set's statistics; leave floats alone."""
+        if self.model.config.scaling.scheme != "none" or train[0].image.dtype.kind == "f":
+            return
+        images = np.stack([sample.image for sample in train])  # (N, C, *spatial)
+        axes = (0, *range(2, images.ndim))
+        scaling = IntensityScaling(
+            scheme="statistics",
+            mean=tuple(images.mean(axes, dtype=np.float64).tolist()),
+            std=tuple(images.std(axes, dtype=np.float64).tolist()),
+        )
+        self.model = self.model.with_config(scaling=scaling)
+
+    def _optimizer(self, compiled: Compiled, device: torch.device) -> torch.optim.Optimizer:
+        if isinstance(compiled.optimizer, torch.optim.Optimizer):
+            return compiled.optimizer
+        self.model.network.to(device)
+        return compiled.optimizer(self.model.network.parameters())
+
+    def _plan(
+        self, train: Sequence[Sample], epochs: int, batch_size: int, rate: float, seed: int
+    ) -> Plan:
+        """The plan of a Keras-like training."""
+        steps_per_epoch = -(-len(train) // batch_size)
+        network = self.model.config.network
+        return Plan(
+            scaling=self.model.config.scaling,
+            patch_size=None,
+            batch_size=batch_size,
+            widths=network.widths,
+            normalization=network.normalization,
+            upsampling=network.upsampling,
+            loss="custom",
+            learning_rate=rate,
+            schedule="constant",
+            num_steps=epochs * steps_per_epoch,
+            validate_every=steps_per_epoch,
+            seed=seed,
+        )
+
+
+class _EpochWatcher(Watcher):
+    """Fills a history and prints a line an epoch, as Keras does."""
+
+    def __init__(
+        self, history: History, metrics: Sequence[str], epochs: int, plan: Plan, *, verbose: bool
+    ) -> None:
+        self._history, self._epochs, self._verbose = history, epochs, verbose
+        self._steps = plan.validate_every
+        self._names = ["loss", *metrics]
+        self._started = time.monotonic()
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        values = {name: row["train_loss" if name == "loss" else name] for name in self._names}
+        values |= {
+            f"val_{name}": row[f"val_{name}"] for name in self._names if f"val_{name}" in row
+        }
+        for name, value in values.items():
+            self._history.history.setdefault(name, []).append(value)
+        if self._verbose:
+            self._print_line(values)
+        self._started = time.monotonic()
+
+    def note(self, text: str) -> None:
+        warnings.warn(text, PixelwiseWarning, stacklevel=2)
+
+    def _print_line(self, values: Mapping[str, float]) -> None:
+        seconds = time.monotonic() - self._started
+        epoch = len(self._history.epoch)
+        print(
+            f"Epoch {epoch}/{self._epochs}  {self._steps}/{self._steps}  {seconds:.1f}s "
+            f"{1000 * seconds / self._steps:.0f}ms/step - {_format(values)}"
+        )
+        sys.stdout.flush()
+
+
+def unet(
+    input_shape: Sequence[int | None],
+    num_classes: int = 1,
+    *,
+    widths: Sequence[int] = TUTORIAL_WIDTHS,
+    normalization: str = "none",
+    upsampling: str = "nearest",
+    multilabel: bool = False,
+    class_names: Sequence[str] | None = None,
+    skips: bool = True,
+    seed: int | None = None,
+    device: str = "auto",
+) -> Segmenter:
+    """Build a U-Net for arrays. The defaults are the common tutorial network.
+
+    Args:
+        input_shape: (H, W, C), or (D, H, W, C) for volumes. Only C matters: images of any size can
+            be trained on and predicted.
+        num_classes: 1 gives one sigmoid probability; K of 2 or more a softmax over K classes, of
+            which class 0 is the background.
+        widths: channels per level from the full resolution down; the last is the bottleneck's.
+        normalization: "none", "batch", "instance" or "group".
+        upsampling: "nearest", "linear" or "transposed".
+        multilabel: a sigmoid for each of the classes, which may overlap.
+        class_names: of the classes; the background's included where there is a softmax.
+        skips: False leaves out the skip connections, to show what they are good for.
+        seed: of the first weights; None takes torch's own random state.
+        device: "auto", "cpu", "cuda", "mps".
+
+    Example:
+        >>> import pixelwise as pw
+        >>> pw.unet(input_shape=(128, 128, 1)).count_params()
+        117985
+
+    Raises:
+        PlanError: a setting cannot be used.
+    """
+    if len(input_shape) not in (3, 4) or input_shape[-1] is None:
+        raise PlanError(
+            f"input_shape={tuple(input_shape)} should be (height, width, channels), for example "
+            "(128, 128, 1) for grey and (128, 128, 3) for colour images."
+        )
+    task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
+    try:
+        network = UNetConfig(
+            in_channels=input_shape[-1],
+            out_channels=num_classes,
+            widths=tuple(widths),
+            spatial_dims=len(input_shape) - 1,
+            normalization=normalization,
+            upsampling=upsampling,
+            skips=skips,
+        )
+        config = _array_config(network, task, class_names)
+    except ValueError as error:
+        raise PlanError(_first_line(error)) from error
+    if seed is not None:
+        torch.manual_seed(seed)
+    return Segmenter(Model(config, UNet(network)), device)
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
+    """Read a model file, or a run folder's model.
+
+    Raises:
+        ModelFileError: it is not a model, or one that cannot be used here.
+    """
+    return Segmenter(load_model(Path(path)), device)
+
+
+def from_keras(
+    path: str | os.PathLike[str],
+    architecture: UNetConfig | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    device: str = "auto",
+) -> Segmenter:
+    """Read a U-Net that Keras 3 saved, without Keras or TensorFlow.
+
+    Args:
+        path: a `.keras` file, or a `.weights.h5` file with its architecture given.
+        architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
+            that is built like it.
+        class_names: of the classes, if they should have names.
+        device: "auto", "cpu", "cuda", "mps".
+
+    Raises:
+        ModelFileError: it is not such a file, or holds layers that are no part of a U-Net; the
+            message names the layer.
+        MissingExtraError: h5py is not installed.
+    """
+    network, head = read_keras(Path(path), architecture)
+    num_logits = network.config.out_channels
+    if head == "softmax":
+        task: Task = "multiclass"
+    else:
+        task = "binary" if num_logits == 1 else "multilabel"
+    return Segmenter(Model(_array_config(network.config, task, class_names), network), device)
+
+
+def _array_config(
+    network: UNetConfig, task: Task, class_names: Sequence[str] | None
+) -> ModelConfig:
+    """How a network for arrays is used: intensities as they are, default names and colours."""
+    count = 2 if task == "binary" else network.out_channels
+    if class_names is None:
+        first = 0 if task == "multilabel" else 1
+        foreground = (
+            ["foreground"] if task == "binary" else [f"class {i}" for i in range(first, count)]
+        )
+        class_names = foreground if task == "multilabel" else ["background", *foreground]
+    return ModelConfig(
+        network=network,
+        task=task,
+        class_names=tuple(class_names),
+        class_colors=tuple(default_color(i, name) for i, name in enumerate(class_names)),
+    )
+
+
+def _split_off(
+    x: ArrayLike,
+    y: ArrayLike,
+    validation_data: tuple[ArrayLike, ArrayLike] | None,
+    validation_split: float,
+) -> tuple[ArrayLike, ArrayLike, tuple[ArrayLike, ArrayLike] | None]:
+    """Take the validation images from the end, as Keras does; given ones win."""
+    if validation_data is not None or validation_split == 0:
+        return x, y, validation_data
+    if not 0 < validation_split < 1:
+        raise PlanError(f"validation_split={validation_split} must lie between 0 and 1.")
+    x, y = np.asarray(x), np.asarray(y)
+    num_train = int(len(x) * (1 - validation_split))
+    if num_train in (0, len(x)):
+        raise ArrayError(
+            f"validation_split={validation_split} of {len(x)} images leaves {num_train} for "
+            "training. Give more images or another share."
+        )
+    return x[:num_train], y[:num_train], (x[num_train:], y[num_train:])
+
+
+def _format(values: Mapping[str, float]) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in values.items())
+
+
+def _first_line(error: ValueError) -> str:
+    """The first problem that pydantic found, in a line."""
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines[1:3]) if len(lines) > 2 else lines[0]
