@@ -89,6 +89,7 @@ def test_info_says_what_the_model_is(model):
     assert "binary" in facts["task"]
     assert "background" in facts["classes"]
     assert "mean Dice" in facts["validation"]
+    assert "{" not in result.stdout  # what is for programs is in --json
 
 
 def test_info_json_is_the_configuration_of_the_model(model):
