@@ -1,7 +1,7 @@
 """The house holds its rule: data walk one way, so imports point downwards only.
 
     cli    serve                      doors: nobody imports them
-        segmenter  folders            (`compiling.py` is the segmenter's own)
+        segmenter  folders
      report  export  train
          plan    evaluate
               predict
@@ -26,7 +26,6 @@ LINES = [  # from the ground up; rooms on one line do not know each other
     {"predict"},
     {"plan", "evaluate"},
     {"report", "export", "train"},
-    {"compiling"},  # the names that `Segmenter.compile` takes
     {"segmenter", "folders"},
     {"cli", "serve"},
     {"__init__", "__main__"},  # the package itself hands out what is below
