@@ -226,8 +226,10 @@ class Segmenter:
             (H, W) class index; for a multi-label model bool (H, W, K).
         """
         network = self.model.config.network
-        is_path = isinstance(image, str | os.PathLike)
-        array = read_image(Path(image)) if is_path else np.asarray(image)
+        name = os.fspath(image) if isinstance(image, str | os.PathLike) else "The image"
+        array = (
+            read_image(Path(image)) if isinstance(image, str | os.PathLike) else np.asarray(image)
+        )
         if array.ndim == network.spatial_dims:
             array = array[..., np.newaxis]
         if array.ndim != network.spatial_dims + 1:
@@ -235,7 +237,6 @@ class Segmenter:
                 f"The image has shape {array.shape}; expected (height, width, "
                 f"{network.in_channels}). Give one image at a time, or use predict for many."
             )
-        name = str(image) if is_path else "The image"
         channels_first = (
             to_channels(array, network.in_channels, name)
             if network.spatial_dims == 2
