@@ -14,8 +14,38 @@ from pixelwise.data.encoding import IGNORE_INDEX
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
 
+PADDING = "Pad or crop them to one size, or train on a folder of files with pixelwise.train."
 TargetForm = Literal["binary", "index", "one_hot", "multilabel"]
 MAX_USUAL_CHANNELS = 4  # a first axis this short, with a long last one, means channels first
+
+
+def to_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return an array of numbers, without a copy where it is one already.
+
+    Args:
+        name: what the caller calls the values, for the error message.
+        values: an array, or nested lists.
+
+    Raises:
+        ArrayError: the items have different sizes, or are no numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # NumPy cannot stack items of different sizes
+        raise ArrayError(
+            f"{name} is no array: its items have different sizes. {PADDING}"
+        ) from error
+    if array.dtype == object:
+        raise ArrayError(
+            f"{name} has dtype object, of shape {array.shape}: its items have different sizes, or "
+            f"are no numbers. {PADDING}"
+        )
+    if array.dtype.kind not in "buif":
+        raise ArrayError(
+            f"{name} has dtype {array.dtype}; expected integers or floats. Convert it, for example "
+            f"with {name}.astype(np.float32)."
+        )
+    return array
 
 
 def to_images(x: ArrayLike, in_channels: int, *, spatial_dims: int = 2) -> NDArray[Any]:
@@ -24,9 +54,9 @@ def to_images(x: ArrayLike, in_channels: int, *, spatial_dims: int = 2) -> NDArr
     Raises:
         ArrayError: no images, another number of axes or channels, no numbers, NaN or infinite.
     """
-    images = np.asarray(x)
+    images = to_array("x", x)
     _check_axes(images, in_channels, spatial_dims)
-    _check_numbers("x", images)
+    _check_finite("x", images)
     return np.moveaxis(images, -1, 1)
 
 
@@ -49,9 +79,10 @@ def to_targets(
     Raises:
         ArrayError: other shapes, counts or values; the message has the fix.
     """
-    masks = np.asarray(y)
+    masks = to_array("y", y)
     _check_counts(images, masks)
-    _check_numbers("y", masks)
+    _check_finite("y", masks)
+    _check_order(masks, images, num_classes)
     if form in ("one_hot", "multilabel"):
         _check_planes(masks, images, num_classes, form)
         values = _whole_numbers(masks, form)
@@ -75,17 +106,14 @@ def to_samples(images: NDArray[Any], targets: NDArray[np.uint8]) -> list[Sample]
 def _check_axes(images: NDArray[Any], in_channels: int, spatial_dims: int) -> None:
     expected = f"(N, {'depth, ' if spatial_dims == 3 else ''}height, width, {in_channels})"
     shape = images.shape
-    if images.ndim == spatial_dims + 1 and in_channels == 1:
+    if shape[:1] == (0,):
         raise ArrayError(
-            f"x has shape {shape}: the channel axis is missing; expected {expected}. "
-            "Add it with x[..., np.newaxis]."
+            f"x has no images (shape {shape}); expected {expected}, N at least 1. Look at how the "
+            "images were found and read."
         )
     if images.ndim != spatial_dims + 2:
-        raise ArrayError(f"x has shape {shape}; expected {expected}. Add or remove axes.")
-    if len(images) == 0:
-        raise ArrayError(f"x has no images (shape {shape}); expected {expected}, N at least 1.")
-    if images.size == 0:
-        raise ArrayError(f"x has empty images (shape {shape}); expected {expected}.")
+        fix = _missing_axis(shape, in_channels, spatial_dims)
+        raise ArrayError(f"x has shape {shape}; expected {expected}. {fix}")
     if shape[-1] != in_channels:
         looks_first = shape[1] == in_channels and shape[1] <= MAX_USUAL_CHANNELS < shape[-1]
         fix = (
@@ -94,14 +122,24 @@ def _check_axes(images: NDArray[Any], in_channels: int, spatial_dims: int) -> No
             else f"Build the model with input_shape=(..., {shape[-1]}), or convert the images."
         )
         raise ArrayError(f"x has shape {shape}; expected {expected}. {fix}")
-
-
-def _check_numbers(name: str, values: NDArray[Any]) -> None:
-    if values.dtype.kind not in "buif":
+    if images.size == 0:
         raise ArrayError(
-            f"{name} has dtype {values.dtype}; expected integers or floats. If its images have "
-            "different sizes, pad them to one size, or train on a folder with pixelwise.train."
+            f"x has images without pixels (shape {shape}); expected {expected}. Look at how the "
+            "images were read or cropped."
         )
+
+
+def _missing_axis(shape: tuple[int, ...], in_channels: int, spatial_dims: int) -> str:
+    """What to do about a wrong number of axes."""
+    if len(shape) != spatial_dims + 1:
+        return "Add or remove axes."
+    if shape[-1] == in_channels:
+        return "The first axis, of images, is missing; add it with x[np.newaxis]."
+    repeat = f", then np.repeat(x, {in_channels}, -1)" if in_channels > 1 else ""
+    return f"The channel axis is missing; add it with x[..., np.newaxis]{repeat}."
+
+
+def _check_finite(name: str, values: NDArray[Any]) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         where = np.argwhere(~np.isfinite(values))
         raise ArrayError(
@@ -118,11 +156,26 @@ def _check_counts(images: NDArray[Any], masks: NDArray[Any]) -> None:
         )
 
 
+def _check_order(masks: NDArray[Any], images: NDArray[Any], num_classes: int) -> None:
+    """Masks (N, 1 or K, *spatial) have their planes where PyTorch wants them, not Keras."""
+    planes_first = masks.ndim == images.ndim and masks.shape[2:] == images.shape[2:]
+    if (
+        planes_first
+        and masks.shape[1] in (1, num_classes)
+        and masks.shape[1:-1] != images.shape[2:]
+    ):
+        raise ArrayError(
+            f"y has shape {masks.shape}: its planes come first; expected them last, after "
+            f"{_by(images.shape[2:])}. Move them with np.moveaxis(y, 1, -1)."
+        )
+
+
 def _check_sizes(masks: NDArray[Any], images: NDArray[Any], size: Sequence[int]) -> None:
     if tuple(size) != images.shape[2:]:
         raise ArrayError(
             f"x has images of {_by(images.shape[2:])} but y has masks of {_by(size)} (shape "
-            f"{masks.shape}). Masks must match their images pixel for pixel."
+            f"{masks.shape}). Masks must match their images pixel for pixel; crop or resize both "
+            "alike, masks without interpolation."
         )
 
 
@@ -141,7 +194,8 @@ def _check_planes(
     if masks.ndim != images.ndim or masks.shape[-1] != num_classes:
         raise ArrayError(
             f"y has shape {masks.shape}; expected (N, height, width, {num_classes}), one plane "
-            f"for each of {num_classes} classes."
+            f"for each of {num_classes} classes. Give them so, or build the model with another "
+            "number of classes."
         )
     _check_sizes(masks, images, masks.shape[1:-1])
 
@@ -155,8 +209,8 @@ def _drop_channel(
     if masks.ndim == images.ndim:
         num_planes = masks.shape[-1]
         fix = (
-            f"The model gives one probability; build it with pw.unet(..., num_classes={num_planes})"
-            " or give masks of one plane."
+            f"The model gives one probability; build it with num_classes={num_planes}, or give "
+            "masks of one plane."
             if form == "binary"
             else 'These look one-hot: use loss="categorical_crossentropy", or np.argmax(y, -1).'
         )
@@ -194,18 +248,21 @@ def _check_values(
     values: NDArray[np.uint8], highest: int, form: TargetForm, *, allow_ignore: bool
 ) -> None:
     present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
-    if form == "binary" and present.tolist() in ([0, 255], [255]):
-        raise ArrayError(
-            "y has the values 0 and 255; binary masks hold 0 and 1 (255 means ignore). Use "
-            "(y > 0) or y / 255."
+    what = "0 and 1" if highest == 1 else f"class indices from 0 to {highest}"
+    ignore = ", or 255 to ignore a pixel" if allow_ignore else ""
+    if highest == 1 and present.tolist() in ([0, IGNORE_INDEX], [IGNORE_INDEX]):
+        raise ArrayError(  # as ignored pixels they would leave nothing to learn
+            f"y has the values {' and '.join(map(str, present))}; expected {what}{ignore}. "
+            "Use y > 0 or y / 255."
         )
     unknown = [int(v) for v in present if v > highest and not (allow_ignore and v == IGNORE_INDEX)]
     if unknown:
-        what = "0 and 1" if highest == 1 else f"class indices from 0 to {highest}"
+        fix = "Map the values, or build the model with more classes."
+        if form != "index":
+            fix = "Map the values, for example with y > 0."
         raise ArrayError(
             f"y has the values {unknown[:5]}{' ...' if len(unknown) > 5 else ''}; expected {what}"
-            f"{', or 255 to ignore a pixel' if allow_ignore else ''}. Map the values, or build the "
-            "model with more classes."
+            f"{ignore}. {fix}"
         )
 
 
