@@ -26,8 +26,10 @@ from pixelwise.data import (
     to_samples,
     to_targets,
 )
+from pixelwise.data.arrays import to_array
 from pixelwise.data.colors import default_color
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
+from pixelwise.evaluate import has_background, is_background
 from pixelwise.export.keras import read_keras
 from pixelwise.network import (
     IntensityScaling,
@@ -80,6 +82,7 @@ class Segmenter:
         self.model = model
         self._device = device
         self._compiled: Compiled | None = None
+        self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -95,7 +98,7 @@ class Segmenter:
         self,
         optimizer: str | OptimizerFactory | torch.optim.Optimizer = "adam",
         loss: str | Loss | None = None,
-        metrics: Sequence[str | Metric] = (),
+        metrics: Sequence[str | Metric] | None = None,
     ) -> None:
         """Choose how `fit` trains and what `evaluate` measures.
 
@@ -106,18 +109,25 @@ class Segmenter:
             loss: "binary_crossentropy", "sparse_categorical_crossentropy" (masks of class
                 indices), "categorical_crossentropy" (one-hot masks), "dice_loss", "bce_dice_loss",
                 "focal_loss", "tversky_loss"; or a function (logits (B, K, H, W), target) ->
-                scalar. Default: cross-entropy of the model's task.
+                scalar, with uint8 targets (B, H, W) of class indices, (B, K, H, W) of 0 and 1
+                where classes overlap, 255 where ignored. Default: cross-entropy of the task.
             metrics: "accuracy", "dice", "iou"; or functions like those of `loss`.
 
         Raises:
-            PlanError: a name is unknown or does not fit the model's task.
+            PlanError: a name is unknown or does not fit the model's task; or an optimizer trains
+                other parameters.
         """
+        if isinstance(optimizer, torch.optim.Optimizer):
+            self._check_optimizer(optimizer)
         task = self.model.config.task
         if loss is None:
             loss = (
                 "sparse_categorical_crossentropy" if task == "multiclass" else "binary_crossentropy"
             )
-        self._compiled = compile_names(optimizer, loss, metrics, task)
+        names = [metrics] if isinstance(metrics, str) else metrics or ()
+        background = has_background(task, self.model.config.class_names)
+        self._compiled = compile_names(optimizer, loss, names, task, background=background)
+        self._optimizer = None
 
     def fit(
         self,
@@ -128,10 +138,12 @@ class Segmenter:
         batch_size: int = 32,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         validation_split: float = 0.0,
-        verbose: bool = True,
+        verbose: bool | int = True,
         seed: int = 0,
     ) -> History:
         """Train on arrays, every image once an epoch, as Keras does: no augmentation, no crops.
+
+        Called again, it goes on from the weights and the optimizer's state that it left.
 
         Args:
             x: images (N, H, W, C), any integer or float type. Integer images are scaled by the
@@ -161,7 +173,7 @@ class Segmenter:
         val = self._samples(*validation) if validation is not None else []
         self._choose_scaling(train)
         device = pick_device(self._device)
-        optimizer = self._optimizer(compiled, device)
+        optimizer = self._prepared_optimizer(compiled, device)
         plan = self._plan(train, epochs, batch_size, optimizer.param_groups[0]["lr"], seed)
         history = History()
         trainer = Trainer(
@@ -182,7 +194,9 @@ class Segmenter:
         trainer.run()
         return history
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, *, verbose: bool = True) -> dict[str, float]:
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, *, verbose: bool | int = True
+    ) -> dict[str, float]:
         """Return the loss and the metrics of `compile` over arrays, by name; images count alike.
 
         Raises:
@@ -197,15 +211,20 @@ class Segmenter:
 
     # --- prediction ---------------------------------------------------------------------------
 
-    def predict(self, x: ArrayLike, *, batch_size: int = 32) -> NDArray[np.float32]:
+    def predict(
+        self, x: ArrayLike, *, batch_size: int = 32, verbose: bool | int = False
+    ) -> NDArray[np.float32]:
         """Return probabilities (N, H, W, K) float32 in [0, 1] for images (N, H, W, C).
 
         K is 1 for a binary model, else the number of classes; softmax over classes, or a sigmoid
-        for each class of a multi-label model. `batch_size` only limits memory.
+        for each class of a multi-label model. `batch_size` only limits memory; `verbose` is taken
+        because Keras programs give it, and prints nothing.
 
         Raises:
             ArrayError: the images are not what they should be.
         """
+        if batch_size < 1:
+            raise PlanError(f"batch_size={batch_size} must be 1 or more.")
         network = self.model.config.network
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
         predictor = Predictor(self.model, device=self._device)
@@ -228,7 +247,9 @@ class Segmenter:
         network = self.model.config.network
         name = os.fspath(image) if isinstance(image, str | os.PathLike) else "The image"
         array = (
-            read_image(Path(image)) if isinstance(image, str | os.PathLike) else np.asarray(image)
+            read_image(Path(image))
+            if isinstance(image, str | os.PathLike)
+            else to_array("image", image)
         )
         if array.ndim == network.spatial_dims:
             array = array[..., np.newaxis]
@@ -283,7 +304,7 @@ class Segmenter:
         config = self.model.config
         dims = config.network.spatial_dims
         images = to_images(x, config.network.in_channels, spatial_dims=dims)
-        masks = np.asarray(y)
+        masks = to_array("y", y)
         form = self._checked_compiled().target_form
         if form is None:
             is_one_hot = masks.ndim == images.ndim and masks.shape[-1] == config.num_classes
@@ -303,11 +324,39 @@ class Segmenter:
         )
         self.model = self.model.with_config(scaling=scaling)
 
-    def _optimizer(self, compiled: Compiled, device: torch.device) -> torch.optim.Optimizer:
-        if isinstance(compiled.optimizer, torch.optim.Optimizer):
-            return compiled.optimizer
-        self.model.network.to(device)
-        return compiled.optimizer(self.model.network.parameters())
+    def _prepared_optimizer(
+        self, compiled: Compiled, device: torch.device
+    ) -> torch.optim.Optimizer:
+        """The optimizer of `compile`, with the state that an earlier fit left."""
+        if self._optimizer is None:
+            self.model.network.to(device)
+            made = compiled.optimizer
+            if not isinstance(made, torch.optim.Optimizer):
+                made = made(self.model.network.parameters())
+            self._check_optimizer(made)
+            self._optimizer = made
+        return self._optimizer
+
+    def _check_optimizer(self, optimizer: object) -> None:
+        """Refuse optimizers that would train something else, or nothing."""
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise PlanError(
+                f"The optimizer function gave {optimizer!r}. It should return a torch optimizer of "
+                "the parameters that it is given."
+            )
+        trained = {id(tensor) for group in optimizer.param_groups for tensor in group["params"]}
+        own = {id(tensor) for tensor in self.model.network.parameters()}
+        if not trained & own or trained - own:
+            raise PlanError(
+                "The optimizer has parameters of another network, so this model would not learn. "
+                "Make it from model.model.network.parameters(), or give a name such as "
+                '"adam" or a function such as partial(torch.optim.Adam, lr=3e-4).'
+            )
+        if not optimizer.param_groups[0]["lr"] > 0:
+            raise PlanError(
+                f"The learning rate is {optimizer.param_groups[0]['lr']}, so nothing would be "
+                "learnt. Give one above 0; 1e-3 is usual."
+            )
 
     def _plan(
         self, train: Sequence[Sample], epochs: int, batch_size: int, rate: float, seed: int
@@ -335,7 +384,13 @@ class _EpochWatcher(Watcher):
     """Fills a history and prints a line an epoch, as Keras does."""
 
     def __init__(
-        self, history: History, metrics: Sequence[str], epochs: int, plan: Plan, *, verbose: bool
+        self,
+        history: History,
+        metrics: Sequence[str],
+        epochs: int,
+        plan: Plan,
+        *,
+        verbose: bool | int,
     ) -> None:
         self._history, self._epochs, self._verbose = history, epochs, verbose
         self._steps = plan.validate_every
@@ -343,7 +398,8 @@ class _EpochWatcher(Watcher):
         self._started = time.monotonic()
 
     def validated(self, row: Mapping[str, float]) -> None:
-        values = {name: row["train_loss" if name == "loss" else name] for name in self._names}
+        columns = {name: "train_loss" if name == "loss" else name for name in self._names}
+        values = {name: row[column] for name, column in columns.items() if column in row}
         values |= {
             f"val_{name}": row[f"val_{name}"] for name in self._names if f"val_{name}" in row
         }
@@ -390,7 +446,8 @@ def unet(
         normalization: "none", "batch", "instance" or "group".
         upsampling: "nearest", "linear" or "transposed".
         multilabel: a sigmoid for each of the classes, which may overlap.
-        class_names: of the classes; the background's included where there is a softmax.
+        class_names: of the classes; the background's included where there is a softmax, and left
+            out or included where there is one class.
         skips: False leaves out the skip connections, to show what they are good for.
         seed: of the first weights; None takes torch's own random state.
         device: "auto", "cpu", "cuda", "mps".
@@ -403,9 +460,10 @@ def unet(
     Raises:
         PlanError: a setting cannot be used.
     """
-    if len(input_shape) not in (3, 4) or input_shape[-1] is None:
+    is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
+    if not is_shape or input_shape[-1] is None:
         raise PlanError(
-            f"input_shape={tuple(input_shape)} should be (height, width, channels), for example "
+            f"input_shape={input_shape!r} should be (height, width, channels), for example "
             "(128, 128, 1) for grey and (128, 128, 3) for colour images."
         )
     task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
@@ -477,6 +535,13 @@ def _array_config(
             ["foreground"] if task == "binary" else [f"class {i}" for i in range(first, count)]
         )
         class_names = foreground if task == "multilabel" else ["background", *foreground]
+    if task == "binary" and len(class_names) == 1 and not is_background(class_names[0]):
+        class_names = ["background", *class_names]
+    if len(class_names) != count:
+        raise ValueError(
+            f"class_names={list(class_names)!r} are {len(class_names)}, but the model has {count} "
+            f"classes{', with the background' if task != 'multilabel' else ''}. Name each once."
+        )
     return ModelConfig(
         network=network,
         task=task,
@@ -492,16 +557,22 @@ def _split_off(
     validation_split: float,
 ) -> tuple[ArrayLike, ArrayLike, tuple[ArrayLike, ArrayLike] | None]:
     """Take the validation images from the end, as Keras does; given ones win."""
-    if validation_data is not None or validation_split == 0:
-        return x, y, validation_data
+    if validation_data is not None:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            raise ArrayError("validation_data should be a pair of arrays, (x_val, y_val).")
+        return x, y, (validation_data[0], validation_data[1])
+    if validation_split == 0:
+        return x, y, None
     if not 0 < validation_split < 1:
         raise PlanError(f"validation_split={validation_split} must lie between 0 and 1.")
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = to_array("x", x), to_array("y", y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+        return x, y, None  # refused with the other mistakes
     num_train = int(len(x) * (1 - validation_split))
     if num_train in (0, len(x)):
         raise ArrayError(
             f"validation_split={validation_split} of {len(x)} images leaves {num_train} for "
-            "training. Give more images or another share."
+            f"training and {len(x) - num_train} for validation. Give more images or another share."
         )
     return x[:num_train], y[:num_train], (x[num_train:], y[num_train:])
 

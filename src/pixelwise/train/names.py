@@ -46,6 +46,7 @@ OTHER_LOSSES: Mapping[str, LossName] = {  # for every task
     "tversky": "tversky",
     "tversky_loss": "tversky",
 }
+LOSSES = {**BINARY_LOSSES, **SOFTMAX_LOSSES, **OTHER_LOSSES}
 ONE_HOT_LOSSES = ("categorical_crossentropy", "categorical_focal_crossentropy")
 
 
@@ -64,6 +65,8 @@ def compile_names(
     loss: str | Loss,
     metrics: Sequence[str | Metric],
     task: Task,
+    *,
+    background: bool = True,
 ) -> Compiled:
     """Turn names, or objects in their place, into functions for a task.
 
@@ -74,21 +77,40 @@ def compile_names(
             function (logits (B, K, *spatial), target) -> scalar tensor.
         metrics: "accuracy", "dice", "iou" and Keras's longer names; or such functions.
         task: of the model.
+        background: whether class 0 of a softmax is background, which Dice losses leave out.
 
     Raises:
-        PlanError: a name is unknown, or does not fit the task.
+        PlanError: a name is unknown, or does not fit the task; or an object is of another library.
     """
+    for kind, value in (
+        ("optimizer", optimizer),
+        ("loss", loss),
+        *(("metric", m) for m in metrics),
+    ):
+        _check_kind(kind, value)
     return Compiled(
         _find("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer,
-        _find_loss(loss, task) if isinstance(loss, str) else loss,
+        _find_loss(loss, task, background=background) if isinstance(loss, str) else loss,
         _target_form(loss, task),
         dict(_find_metric(metric, task) for metric in metrics),
     )
 
 
-def _find_loss(name: str, task: Task) -> Loss:
-    key = name.lower().removesuffix("_loss") + "_loss"
-    plain = name.lower()
+def _check_kind(kind: str, value: object) -> None:
+    """Refuse what is neither a name nor of use here, such as Keras's own objects."""
+    is_torch = kind == "optimizer" and isinstance(value, torch.optim.Optimizer)
+    home = str(getattr(value, "__module__", "")).split(".")[0]
+    is_keras = home in ("keras", "tensorflow", "tf_keras")
+    if is_keras or not (isinstance(value, str) or is_torch or callable(value)):
+        example = "a torch optimizer" if kind == "optimizer" else "a function of torch tensors"
+        raise PlanError(
+            f"{value!r} is no {kind} that can be used here. Give a name, such as "
+            f"{next(iter(KNOWN[kind]))!r}, or {example}."
+        )
+
+
+def _find_loss(name: str, task: Task, *, background: bool) -> Loss:
+    plain = _plain(name)
     if task == "multiclass" and plain in BINARY_LOSSES:
         raise PlanError(
             f'loss="{name}" is for one probability or overlapping classes, but this model gives '
@@ -106,9 +128,7 @@ def _find_loss(name: str, task: Task) -> Loss:
             f'loss="{name}" wants exactly one class per pixel, but the classes of a multi-label '
             'model may overlap. Use loss="binary_crossentropy" or "dice_loss".'
         )
-    losses = {**BINARY_LOSSES, **SOFTMAX_LOSSES, **OTHER_LOSSES}
-    chosen = losses[key] if key in OTHER_LOSSES else _find("loss", name, losses)
-    return loss_for(chosen, task)
+    return loss_for(_find("loss", name, LOSSES), task, background=background)
 
 
 def _target_form(loss: str | Loss, task: Task) -> TargetForm | None:
@@ -116,9 +136,10 @@ def _target_form(loss: str | Loss, task: Task) -> TargetForm | None:
         return "binary"
     if task == "multilabel":
         return "multilabel"
-    if loss in ONE_HOT_LOSSES:
+    plain = _plain(loss) if isinstance(loss, str) else ""
+    if plain in ONE_HOT_LOSSES:
         return "one_hot"
-    return "index" if loss in SOFTMAX_LOSSES else None
+    return "index" if plain in SOFTMAX_LOSSES else None
 
 
 def _find_metric(metric: str | Metric, task: Task) -> tuple[str, Metric]:
@@ -129,11 +150,16 @@ def _find_metric(metric: str | Metric, task: Task) -> tuple[str, Metric]:
 
 def _find(kind: str, name: str, known: Mapping[str, Value]) -> Value:
     try:
-        return known[name.lower()]
+        return known[_plain(name)]
     except KeyError:
         raise PlanError(
             f"{name!r} is not a known {kind}. Known are {', '.join(known)}; or give a function."
         ) from None
+
+
+def _plain(name: str) -> str:
+    """A name as the tables have it, where Keras also takes `BinaryCrossentropy` or `bce`."""
+    return NAMES.get(name.lower().replace("_", ""), name)
 
 
 def accuracy_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
@@ -194,4 +220,14 @@ METRICS: Mapping[str, Callable[..., Tensor]] = {
     "iou": iou_score,
     "iou_score": iou_score,
     "mean_iou": iou_score,
+}
+KNOWN: Mapping[str, Mapping[str, object]] = {
+    "optimizer": OPTIMIZERS,
+    "loss": LOSSES,
+    "metric": METRICS,
+}
+NAMES = {name.replace("_", ""): name for table in KNOWN.values() for name in table} | {
+    "bce": "binary_crossentropy",
+    "bcedice": "bce_dice_loss",
+    "focal": "focal_loss",
 }
