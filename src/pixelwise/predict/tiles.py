@@ -5,9 +5,9 @@ overlap 2:
 
     pixel      0         1
                01234567890123456789
-    tile 0     ########                  weights 1 1 1 1 1 1 . .
-    tile 1           ########            weights . . 1 1 1 1 . .
-    tile 2                 ########      weights . . 1 1 1 1 1 1
+    tile 0     ########                  weights 1 1 1 1 1 1 ⅔ ⅓
+    tile 1           ########            weights ⅓ ⅔ 1 1 1 1 ⅔ ⅓
+    tile 2                 ########      weights ⅓ ⅔ 1 1 1 1 1 1
 
 Where tiles overlap their weights rise and fall smoothly and add up to 1 at every pixel, so that
 blended results need no division and no second array. The last tile is moved back inside the image
