@@ -83,7 +83,8 @@ class Predictor:
         offset, gain = self.model.config.scaling.coefficients(image)
         size = image.shape[1:]
         tile_size = self._plan_tile_size(size)
-        overlap = min(MAX_OVERLAP, min(tile_size) // TILE_OVERLAP_SHARE)
+        cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
+        overlap = min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
         tiles = plan_tiles(size, tile_size, overlap)
         if len(tiles) == 1:
             return self._predict(image, offset, gain)
