@@ -18,7 +18,8 @@ class IntensityScaling(BaseModel):
 
     - `statistics`: offset and gain are the training set's mean and 1 / standard deviation.
     - `percentiles`: offset and gain map each image's own `low` and `high` percentiles, taken over
-      all its channels together so that colours keep their ratios, to -1 and 1.
+      all its channels together so that colours keep their ratios, to -1 and 1. Where the two are
+      equal, as in a dark field with a few specks, its lowest and highest intensity serve.
     - `none`: intensities are used as they are (arrays that the caller has scaled).
     """
 
@@ -42,7 +43,10 @@ class IntensityScaling(BaseModel):
             std = np.asarray(self.std, np.float32)
             gain = np.where(std > 0, 1 / np.where(std > 0, std, 1), 1)
             return np.asarray(self.mean, np.float32), gain.astype(np.float32)
-        low, high = np.percentile(_subsample(image), (self.low, self.high))
+        values = _subsample(image).astype(np.float64)  # sums of float16 would overflow
+        low, high = np.percentile(values, (self.low, self.high))
+        if low == high:  # few pixels differ: a dark field with specks; take them all
+            low, high = image.min().astype(np.float64), image.max().astype(np.float64)
         offset, gain_value = (low + high) / 2, 2 / (high - low) if high > low else 1.0
         return (
             np.full(num_channels, offset, np.float32),
