@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +58,17 @@ class ModelConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_scaling(self) -> "ModelConfig":
+        num_channels, scaling = self.network.in_channels, self.scaling
+        numbers = (len(scaling.mean), len(scaling.std))
+        if scaling.scheme == "statistics" and numbers != (num_channels, num_channels):
+            raise ValueError(
+                f"{num_channels} channels but scaling statistics of {numbers[0]} means and "
+                f"{numbers[1]} deviations"
+            )
+        return self
+
     @property
     def num_classes(self) -> int:
         """K, background included for binary and multi-class tasks."""
@@ -97,6 +110,9 @@ def save_model(path: Path, model: Model) -> None:
             f"{path} cannot be written: {error.strerror or error}. Choose a folder that can be "
             "written to and has space."
         ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
@@ -112,13 +128,21 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
     with torch.device("meta"):
         network = UNet(config.network)
     try:
-        network.load_state_dict(tensors, assign=True)
+        network.load_state_dict(_typed_like(network.state_dict(), tensors), assign=True)
     except RuntimeError as error:
         raise ModelFileError(
             f"{path} holds weights that do not fit the network it describes. The file is damaged "
             "or was edited; use an intact copy."
         ) from error
     return Model(config, network.to(device).eval())
+
+
+def _typed_like(expected: Mapping[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors; RuntimeError where a type is not the expected one, as for a shape."""
+    for name in expected.keys() & tensors.keys():
+        if expected[name].dtype != tensors[name].dtype:
+            raise RuntimeError(f"{name} is {tensors[name].dtype}, not {expected[name].dtype}")
+    return tensors
 
 
 def _model_file(path: Path) -> Path:
