@@ -21,10 +21,11 @@ def parse_budget(text: str | float) -> float:
     >>> parse_budget("10min"), parse_budget("1h30m"), parse_budget(45)
     (600.0, 5400.0, 45.0)
     """
-    compact = str(text).lower().replace(" ", "")
-    parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]*)", compact)
-    is_whole = "".join(number + unit for number, unit in parts) == compact
-    if not parts or not is_whole or any(unit not in SECONDS for _, unit in parts):
+    lowered = str(text).lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?) *([a-z]*)", lowered)
+    is_whole = "".join(number + unit for number, unit in parts) == lowered.replace(" ", "")
+    is_clear = len(parts) == 1 or all(unit for _, unit in parts)  # "1h30": minutes or seconds?
+    if not (parts and is_whole and is_clear) or any(unit not in SECONDS for _, unit in parts):
         raise PlanError(
             f"{text!r} is not a time. Write for example 90s, 10min, 1h30min or 2 hours."
         )
