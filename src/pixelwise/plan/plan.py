@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
@@ -56,12 +56,13 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scaling: IntensityScaling
-    patch_size: tuple[int, ...] | None  # pixels per spatial axis; None: whole images of one size
+    # pixels per spatial axis; None: whole images of one size
+    patch_size: tuple[PositiveInt, ...] | None = Field(min_length=2, max_length=3)
     batch_size: int = Field(ge=1)
-    widths: tuple[int, ...]  # channels per level
+    widths: tuple[PositiveInt, ...] = Field(min_length=2)  # channels per level, bottleneck last
     normalization: Literal["none", "batch", "instance", "group"]
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
-    loss: LossName | Literal["custom"]
+    loss: Literal[LossName, "custom"]
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()
     learning_rate: float = Field(gt=0)  # the highest
@@ -72,7 +73,8 @@ class Plan(BaseModel):
     num_steps: int = Field(ge=1)
     budget_seconds: float | None = Field(default=None, gt=0)  # None: all num_steps, however long
     validate_every: int = Field(ge=1)  # steps
-    num_val_images: int | None = None  # validation images scored, evenly chosen; None: all
+    # validation images scored, evenly chosen; None: all
+    num_val_images: int | None = Field(default=None, ge=1)
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
     seed: int = 0
@@ -135,9 +137,9 @@ def parse_plan(text: str, source: str = "plan.yaml") -> Plan:
         for name, entry in document["decisions"].items()
     }
     reasons = {
-        name: str(entry.get("reason", ""))
+        name: str(entry["reason"])
         for name, entry in document["decisions"].items()
-        if isinstance(entry, Mapping)
+        if isinstance(entry, Mapping) and entry.get("reason")
     }
     seen = {name: document.get(name) for name in ("fingerprint", "calibration")}
     try:
@@ -156,6 +158,8 @@ def _first_problem(error: ValidationError) -> str:
 
 def _spoken(value: object) -> str:
     """A value as a person would write it."""
+    if value is None:
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{k.replace('_', ' ')} {_spoken(v)}" for k, v in value.items() if v)
     if isinstance(value, list):

@@ -1,0 +1,149 @@
+"""The fingerprint of samples made by hand."""
+
+import numpy as np
+
+from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.plan import fingerprint as fingerprint_module
+from pixelwise.plan import take_fingerprint
+
+
+def sample(image, mask):
+    return Sample("a", np.asarray(image), None if mask is None else np.asarray(mask), None)
+
+
+def grey(size, mask=None, value=0):
+    mask = np.zeros(size, np.uint8) if mask is None else mask
+    return sample(np.full((1, *size), value, np.uint8), mask)
+
+
+def half_and_half(axis, size=(10, 12)):
+    """Class 0 in the upper (axis 0) or left (axis 1) half, class 1 in the other."""
+    mask = np.zeros(size, np.uint8)
+    mask.swapaxes(0, axis)[size[axis] // 2 :] = 1
+    return grey(size, mask)
+
+
+def two_tone(low, high):
+    """Half the pixels low, half high: mean (low + high) / 2, deviation (high - low) / 2."""
+    image = np.full((1, 4, 4), low, np.float32)
+    image[:, ::2] = high
+    return sample(image, np.zeros((4, 4), np.uint8))
+
+
+class TestSizes:
+    def test_of_three_images(self):
+        found = take_fingerprint([grey((4, 30)), grey((6, 20)), grey((20, 10))], [grey((2, 2))], 2)
+        assert (found.num_train, found.num_val) == (3, 1)
+        assert found.median_size == (6, 20)
+        assert found.min_size == (4, 10)
+        assert found.max_size == (20, 30)
+        assert found.mean_pixels == (120 + 120 + 200) // 3
+        assert found.in_channels == 1
+        assert found.num_classes == 2
+
+    def test_volumes(self):
+        mask = np.zeros((3, 8, 6), np.uint8)
+        mask[:, 4:] = 1  # the lower rows of every plane
+        found = take_fingerprint([sample(np.zeros((1, 3, 8, 6)), mask)], [], 2)
+        assert found.median_size == (3, 8, 6)
+        assert (found.vertical_order, found.horizontal_order) == (1, 0)
+
+    def test_images_larger_than_what_is_looked_at_are_subsampled(self, monkeypatch):
+        monkeypatch.setattr(fingerprint_module, "MAX_AXIS", 8)
+        image = np.tile(np.array([[[5, 99]]], np.uint8), (1, 16, 8))  # every second column is 5
+        found = take_fingerprint([sample(image, np.zeros((16, 16), np.uint8))], [], 2)
+        assert found.median_size == (16, 16)
+        assert found.intensity_mean == (5,)
+
+    def test_samples_are_spread_over_a_large_set(self, monkeypatch):
+        monkeypatch.setattr(fingerprint_module, "MAX_SAMPLES", 3)
+        found = take_fingerprint([grey((2, 2), value=v) for v in range(11)], [], 2)
+        assert found.num_train == 11
+        assert found.intensity_mean == (5,)  # of 0, 5 and 10
+
+
+class TestClasses:
+    def test_shares_of_labelled_pixels(self):
+        mask = np.array([[0, 0, 0, 1], [1, 2, IGNORE_INDEX, IGNORE_INDEX]], np.uint8)
+        found = take_fingerprint([grey((2, 4), mask)], [], 4)
+        assert found.class_shares == (0.5, 0.333333, 0.166667, 0)
+
+    def test_shares_over_images_are_shares_of_pixels(self):
+        ones = grey((2, 2), np.ones((2, 2), np.uint8))
+        assert take_fingerprint([ones, grey((2, 6))], [], 2).class_shares == (0.75, 0.25)
+
+    def test_multilabel_shares_are_of_all_labels(self):
+        mask = np.zeros((2, 4, 4), bool)
+        mask[0] = True
+        mask[1, :2, :2] = True  # 4 of 20 labels
+        found = take_fingerprint([sample(np.zeros((1, 4, 4)), mask)], [], 2)
+        assert found.class_shares == (0.8, 0.2)
+
+    def test_nothing_labelled(self):
+        mask = np.full((4, 4), IGNORE_INDEX, np.uint8)
+        found = take_fingerprint([grey((4, 4), mask)], [], 2)
+        assert found.class_shares == (0, 0)
+        assert (found.vertical_order, found.horizontal_order) == (0, 0)
+
+
+class TestOrder:
+    def test_upper_and_lower_halves(self):
+        found = take_fingerprint([half_and_half(0)] * 3, [], 2)
+        assert (found.vertical_order, found.horizontal_order) == (1, 0)
+
+    def test_left_and_right_halves(self):
+        found = take_fingerprint([half_and_half(1)] * 3, [], 2)
+        assert (found.vertical_order, found.horizontal_order) == (0, 1)
+
+    def test_a_quarter_more_of_a_class_above(self):
+        mask = np.zeros((4, 4), np.uint8)
+        mask[0, :2] = 1  # 2 of 8 pixels above, none below
+        mask[1, 2:] = 1  # and 2 more to the right
+        found = take_fingerprint([grey((4, 4), mask)], [], 2)
+        assert (found.vertical_order, found.horizontal_order) == (0.5, 0)
+
+    def test_images_turned_either_way_have_none(self):
+        one = half_and_half(0)
+        other = sample(one.image, one.mask[::-1])
+        assert take_fingerprint([one, other], [], 2).vertical_order == 0
+
+
+class TestIntensities:
+    def test_mean_and_deviation_per_channel(self):
+        image = np.array([[[0, 10]], [[100, 100]]], np.uint16)
+        found = take_fingerprint([sample(image, np.zeros((1, 2), np.uint8))], [], 2)
+        assert found.in_channels == 2
+        assert found.intensity_mean == (5, 100)
+        assert found.intensity_std == (5, 0)
+
+    def test_images_weigh_the_same_whatever_their_size(self):
+        found = take_fingerprint([grey((2, 2), value=0), grey((20, 20), value=10)], [], 2)
+        assert found.intensity_mean == (5,)
+        assert found.intensity_std == (5,)
+
+    def test_contrast_ratio_of_a_mixed_set(self):
+        alike = take_fingerprint([two_tone(0, 10), two_tone(50, 60)], [], 2)
+        assert alike.image_contrast_ratio == 1
+        mixed = take_fingerprint([two_tone(0, 10)] * 5 + [two_tone(0, 80)] * 5, [], 2)
+        assert mixed.image_contrast_ratio == 8
+
+    def test_constant_images_count_as_another_contrast(self):
+        found = take_fingerprint([two_tone(0, 10), grey((4, 4))] * 5, [], 2)
+        assert found.image_contrast_ratio >= 1000
+        assert np.isfinite(found.image_contrast_ratio)
+
+    def test_large_integers_do_not_overflow(self):
+        image = np.full((1, 64, 64), 65535, np.uint16)
+        found = take_fingerprint([sample(image, np.zeros((64, 64), np.uint8))], [], 2)
+        assert found.intensity_mean == (65535,)
+        assert found.intensity_std == (0,)
+
+
+def test_the_same_samples_give_the_same_fingerprint():
+    samples = [half_and_half(0), grey((7, 9), value=3)] * 10
+    assert take_fingerprint(samples, [], 2) == take_fingerprint(samples, [], 2)
+
+
+def test_json_round_trip(make_fingerprint):
+    fingerprint = make_fingerprint()
+    assert type(fingerprint).model_validate_json(fingerprint.model_dump_json()) == fingerprint
