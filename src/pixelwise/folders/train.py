@@ -19,7 +19,7 @@ from pixelwise.data import (
     write_split,
 )
 from pixelwise.data.image_files import read_bytes
-from pixelwise.errors import LayoutError, PlanError
+from pixelwise.errors import LayoutError, PlanError, TrainingError
 from pixelwise.evaluate import Scores, has_background, is_background
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, ModelConfig, Task, UNet, save_model
@@ -72,8 +72,16 @@ class _Request:
     epochs: int | None
     plan: Plan | None
     resume: bool
+    overwrite: bool
     seed: int | None
     device: torch.device
+
+    @property
+    def split_seed(self) -> int:
+        """Of the split into train, val and test: the plan's, so that a plan repeats its run."""
+        if self.seed is not None:
+            return self.seed
+        return self.plan.seed if self.plan is not None else 0
 
 
 def train(
@@ -119,28 +127,33 @@ def train(
     if folds is not None:
         raise PlanError("Cross-validation comes in a later version. Train without folds.")
     folder = RunFolder(Path(out))
+    if resume:
+        folder.prepare(resume=True, overwrite=False)  # before its plan is read
     request = _Request(
         _budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
         _read_plan(folder.plan if resume and plan is None else plan),
         resume,
+        overwrite,
         seed,
         pick_device(device),
     )
-    folder.prepare(resume=resume, overwrite=overwrite)
+    if not (resume or overwrite):
+        folder.prepare(resume=False, overwrite=False)
     dataset = _read_data(Path(data), folder, request, watcher)
     return _train_dataset(dataset, folder, request, watcher)
 
 
 def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watcher: Watcher) -> Run:
-    """Plan, train, keep and report; the clock starts here."""
+    """Plan, train, keep and report; the clock starts here.
+
+    An earlier training is only removed when nothing is left that could refuse the new one.
+    """
     checkpoint = read_checkpoint(folder.checkpoint) if request.resume else None
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
-    write_split(folder.split, dataset)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
-    plan = _plan(dataset, train, val, request, clock)
-    folder.write_plan(plan)
+    plan = _plan(dataset, train, val, request, clock, checkpoint)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
     model = _new_model(dataset, plan)
@@ -156,7 +169,11 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watch
         keep=_Keeper(folder),
     )
     if checkpoint is not None:
-        trainer.restore(checkpoint)
+        _restore(trainer, checkpoint, folder)
+    if request.overwrite:
+        folder.prepare(resume=False, overwrite=True)
+    write_split(folder.split, dataset)
+    folder.write_plan(plan)
     outcome = trainer.run()
     _finish(outcome, plan, val, dataset, folder, clock)
     run = Run(
@@ -192,7 +209,7 @@ def _read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
 def _read_data(path: Path, folder: RunFolder, request: _Request, watcher: Watcher) -> Dataset:
     """Read and check the data; errors stop here, what was understood is said."""
     split = read_split(folder.split) if request.resume else None
-    examination = examine_dataset(path, ReadOptions(seed=request.seed or 0, split=split))
+    examination = examine_dataset(path, ReadOptions(seed=request.split_seed, split=split))
     if examination.dataset is None:
         raise examination.errors[0].to_error(len(examination.errors) - 1)
     dataset = examination.dataset
@@ -213,6 +230,7 @@ def _plan(
     val: Sequence[Sample],
     request: _Request,
     clock: Clock,
+    checkpoint: Checkpoint | None,
 ) -> Plan:
     """Make a plan, or adapt the one that was given."""
     if request.plan is None:
@@ -228,11 +246,16 @@ def _plan(
         )
         return plan.model_copy(update={"budget_seconds": request.budget})
     changes: dict[str, object] = {}
-    if not request.resume or request.budget is not None:
-        changes["budget_seconds"] = request.budget
+    budget = request.budget
+    if request.resume and budget is None and request.epochs is None:
+        budget = request.plan.budget_seconds
+    changes["budget_seconds"] = budget
     if request.epochs is not None:
         per_epoch = -(-dataset.splits["train"] // request.plan.batch_size)
         changes["num_steps"] = per_epoch * request.epochs
+    elif checkpoint is not None and budget is not None and checkpoint.facts["step"]:
+        step, elapsed = checkpoint.facts["step"], checkpoint.facts["elapsed"]
+        changes["num_steps"] = max(step + 1, int(step * budget / elapsed))  # a forecast
     if request.seed is not None:
         changes["seed"] = request.seed
     return request.plan.model_copy(update=changes)
@@ -272,6 +295,18 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
     )
     torch.manual_seed(plan.seed)
     return Model(config, UNet(network))
+
+
+def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Go on from a checkpoint; TrainingError where it is of another network."""
+    try:
+        trainer.restore(checkpoint)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise TrainingError(
+            f"The checkpoint in {folder.path} does not fit the network of the plan or the classes "
+            "of the data. Resume with the data and the plan that it was trained with, or train "
+            "into another folder."
+        ) from error
 
 
 def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
@@ -341,7 +376,9 @@ def _finish(
         },
     )
     save_model(folder.model, model)
-    done = plan.model_copy(update={"num_steps": max(1, outcome.num_steps)})
+    # under a budget the clock decided; else the number stands, for a resumption to reach
+    num_steps = plan.num_steps if plan.budget_seconds is None else max(1, outcome.num_steps)
+    done = plan.model_copy(update={"num_steps": num_steps})
     folder.write_plan(done)
     write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
 

@@ -1,0 +1,294 @@
+"""Train on a folder: what is left in the run folder, repeated by its plan, and resumed."""
+
+import csv
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+import pixelwise as pw
+from pixelwise.network import load_model
+from pixelwise.plan import parse_plan
+from pixelwise.train import Watcher, read_checkpoint
+from pixelwise.train.run_folder import FILES
+
+
+def weights(run):
+    return load_model(run).network.state_dict()
+
+
+def assert_same_weights(one, other):
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def rows(run):
+    with (run / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Interrupting(Watcher):
+    """Presses Ctrl-C after a step, or as soon as something is said."""
+
+    def __init__(self, step=None):
+        self._step, self.closing = step, ""
+
+    def step(self, step, num_steps, loss, seconds_left):
+        if step == self._step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def finished(self, text):
+        self.closing = text
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """A run that planned everything itself, for one epoch."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return pw.train(data, folder, epochs=1, seed=3)
+
+
+# --- the run folder ---------------------------------------------------------------------------
+
+
+def test_the_run_folder_has_the_files_of_the_design(run):
+    assert {path.name for path in run.folder.iterdir()} == {*FILES, "checkpoint"}
+    assert all(path.stat().st_size > 0 for path in run.folder.rglob("*") if path.is_file())
+
+
+def test_metrics_have_the_schema_of_the_design_and_are_those_of_the_model(run):
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert list(metrics) == ["num_images", "classes", "mean", "pooled", "policy"]
+    assert metrics["num_images"] == 2
+    assert list(metrics["classes"]) == ["background", "foreground"]
+    for score in ("dice", "iou", "precision", "recall"):
+        interval = metrics["classes"]["foreground"][score]
+        assert list(interval) == ["mean", "low", "high"]
+        assert interval["low"] <= interval["mean"] <= interval["high"]
+    assert list(metrics["mean"]) == list(metrics["pooled"]) == ["dice", "iou"]
+    assert metrics["mean"]["dice"] == metrics["classes"]["foreground"]["dice"]
+    assert load_model(run.folder).config.scores == metrics == run.scores.to_json()
+
+
+def test_the_model_knows_where_it_comes_from(run, data):
+    config = load_model(run.folder).config
+    provenance = config.provenance
+    assert config.class_names == ("background", "foreground")
+    assert config.task == "binary"
+    assert provenance["data"].startswith("8 images (4 train, 2 val, 2 test)")
+    assert provenance["seed"] == 3
+    assert provenance["pixelwise"] == pw.__version__
+    assert provenance["steps"] == run.num_steps
+    assert provenance["encoding"]["classes"][1]["value"] == 255
+
+
+def test_the_plan_gives_a_reason_for_every_decision(run):
+    plan = parse_plan((run.folder / "plan.yaml").read_text())
+    assert all(reason for _, _, reason in plan.to_rows())
+    assert plan.fingerprint.num_train == 4
+
+
+def test_history_has_a_row_a_validation(data, plan, tmp_path):
+    found = pw.train(data, tmp_path / "run", plan=plan)
+    assert [row["step"] for row in rows(found.folder)] == ["3", "6"]
+    columns = ["step", "seconds", "train_loss", "val_loss", "val_dice", "learning_rate"]
+    assert list(rows(found.folder)[0]) == columns
+    assert found.num_steps == 6
+    assert found.stopped == "all steps were done"
+
+
+def test_the_split_is_written_and_names_every_image(run):
+    with (run.folder / "split.csv").open() as file:
+        splits = [row["split"] for row in csv.DictReader(file)]
+    assert {split: splits.count(split) for split in splits} == {"train": 4, "val": 2, "test": 2}
+
+
+def test_the_report_stands_alone(run):
+    page = (run.folder / "report.html").read_text()
+    assert "foreground" in page
+    assert "src=\"http" not in page and "href=\"http" not in page  # fmt: skip
+
+
+def test_it_learns(data, plan, tmp_path):
+    longer = plan.model_copy(update={"num_steps": 120, "validate_every": 60})
+    assert pw.train(data, tmp_path / "run", plan=longer).scores.mean_dice > 0.9
+
+
+# --- same plan, same weights ------------------------------------------------------------------
+
+
+def test_a_plan_repeats_to_the_same_bits(run, data, tmp_path):
+    again = pw.train(data, tmp_path / "again", plan=run.folder / "plan.yaml")
+    assert_same_weights(again.folder, run.folder)
+    assert again.scores == run.scores
+
+
+def test_another_seed_gives_other_weights(data, plan, tmp_path):
+    for seed in (0, 1):
+        pw.train(data, tmp_path / str(seed), plan=plan, seed=seed)
+    with pytest.raises(AssertionError):
+        assert_same_weights(tmp_path / "0", tmp_path / "1")
+
+
+def test_a_plan_repeats_the_split_of_its_seed(write_squares, plan, tmp_path):
+    data = write_squares(tmp_path / "data", {"": 12})
+    for seed in (5, 6):
+        pw.train(data, tmp_path / f"run{seed}", plan=plan, seed=seed)
+    splits = {seed: (tmp_path / f"run{seed}" / "split.csv").read_text() for seed in (5, 6)}
+    pw.train(data, tmp_path / "again", plan=tmp_path / "run5" / "plan.yaml")
+    assert (tmp_path / "again" / "split.csv").read_text() == splits[5] != splits[6]
+    assert_same_weights(tmp_path / "again", tmp_path / "run5")
+
+
+def test_an_edited_plan_is_followed(run, data, tmp_path):
+    text = (run.folder / "plan.yaml").read_text()
+    start = text.index("  widths:\n    value: [") + len("  widths:\n    value: [")
+    edited = tmp_path / "plan.yaml"
+    edited.write_text(f"{text[:start]}6, 12{text[text.index(']', start) :]}")
+    pw.train(data, tmp_path / "run", plan=edited)
+    assert load_model(tmp_path / "run").config.network.widths == (6, 12)
+
+
+def test_epochs_override_the_steps_of_a_plan(data, plan, tmp_path):
+    assert pw.train(data, tmp_path / "run", plan=plan, epochs=2).num_steps == 4  # 4 images by 2
+
+
+# --- interruption and resumption --------------------------------------------------------------
+
+
+def test_an_interrupted_training_resumes_to_the_weights_of_one_that_was_not(data, plan, tmp_path):
+    whole = pw.train(data, tmp_path / "whole", plan=plan)
+    watcher = Interrupting(step=4)
+    part = pw.train(data, tmp_path / "part", plan=plan, watcher=watcher)
+    assert part.stopped == "it was interrupted"
+    assert part.num_steps == 4
+    assert "interrupted" in watcher.closing
+    assert load_model(part.folder).config.scores["num_images"] == 2  # usable, and scored
+    resumed = pw.train(data, tmp_path / "part", resume=True)
+    assert resumed.num_steps == 6
+    assert [row["step"] for row in rows(resumed.folder)] == ["3", "4", "6"]
+    first, second = (read_checkpoint(run.folder / "checkpoint").network for run in (whole, resumed))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_finished_training_resumes_with_more_epochs(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    assert pw.train(data, tmp_path / "run", resume=True, epochs=5).num_steps == 10
+    assert rows(tmp_path / "run")[-1]["step"] == "10"
+
+
+def test_a_finished_training_resumes_with_more_time(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    longer = pw.train(data, tmp_path / "run", resume=True, budget=11)
+    assert longer.num_steps > 6
+    assert longer.stopped == "the budget was used"
+    assert longer.seconds < 16
+
+
+def test_an_interruption_before_training_leaves_an_earlier_run(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    before = contents(tmp_path / "run")
+
+    class Early(Watcher):
+        def note(self, text):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pw.train(data, tmp_path / "run", plan=plan, overwrite=True, watcher=Early())
+    assert contents(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("wrong", ["data", "plan", "loss", "budget", "device"])
+def test_overwrite_removes_nothing_where_the_new_training_cannot_begin(wrong, data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    before = contents(tmp_path / "run")
+    options = {"plan": plan, "overwrite": True}
+    if wrong == "plan":
+        options["plan"] = tmp_path / "none.yaml"
+    if wrong == "loss":
+        options["plan"] = plan.model_copy(update={"loss": "custom"})
+    if wrong == "budget":
+        options = {"overwrite": True, "budget": "soon"}
+    if wrong == "device":
+        options["device"] = "abacus"
+    source = tmp_path / "missing" if wrong == "data" else data
+    with pytest.raises(pw.PixelwiseError):
+        pw.train(source, tmp_path / "run", **options)
+    assert contents(tmp_path / "run") == before
+
+
+def test_overwrite_replaces_the_run_and_nothing_else(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    other = plan.model_copy(update={"widths": (6, 12)})
+    pw.train(data, tmp_path / "run", plan=other, overwrite=True)
+    assert load_model(tmp_path / "run").config.network.widths == (6, 12)
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_resume_without_a_run_says_so(data, tmp_path):
+    with pytest.raises(pw.OutputError, match="no checkpoint to resume from"):
+        pw.train(data, tmp_path / "run", resume=True)
+
+
+def test_resume_with_another_network_is_refused_and_loses_nothing(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    before = contents(tmp_path / "run")
+    other = plan.model_copy(update={"widths": (6, 12)})
+    with pytest.raises(pw.TrainingError, match="does not fit the network"):
+        pw.train(data, tmp_path / "run", resume=True, plan=other)
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_damaged_checkpoint_is_named(data, plan, tmp_path):
+    pw.train(data, tmp_path / "run", plan=plan)
+    state = tmp_path / "run" / "checkpoint" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:50])
+    with pytest.raises(pw.TrainingError, match=r"state\.safetensors cannot be read"):
+        pw.train(data, tmp_path / "run", resume=True)
+    assert load_model(tmp_path / "run").config.task == "binary"
+
+
+# --- data -------------------------------------------------------------------------------------
+
+
+def test_without_split_folders_a_split_is_made_and_kept(write_squares, plan, tmp_path):
+    data = write_squares(tmp_path / "data", {"": 10})
+    run = pw.train(data, tmp_path / "run", plan=plan)
+    scores = pw.evaluate(data, model=run.folder, split="val")
+    assert scores == run.scores
+
+
+def test_images_smaller_and_larger_than_a_patch(write_squares, plan, tmp_path):
+    data = write_squares(tmp_path / "data", size=(25, 33))
+    large = plan.model_copy(update={"patch_size": (32, 32)})
+    for name, chosen in (("small", plan), ("large", large)):
+        run = pw.train(data, tmp_path / name, plan=chosen)
+        assert np.isfinite(run.scores.mean_dice)
+
+
+def test_data_without_training_images_are_refused(write_squares, plan, tmp_path):
+    data = write_squares(tmp_path / "data", {"val": 2, "test": 2})
+    with pytest.raises(pw.LayoutError, match="no training images, only val, test"):
+        pw.train(data, tmp_path / "run", plan=plan)
+
+
+def test_budget_and_epochs_together_are_refused(data, tmp_path):
+    with pytest.raises(pw.PlanError, match="Give one of them"):
+        pw.train(data, tmp_path / "run", budget="1min", epochs=2)
+    with pytest.raises(pw.PlanError, match="1 or more"):
+        pw.train(data, tmp_path / "run", epochs=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folds_come_later(data, tmp_path):
+    with pytest.raises(pw.PlanError, match="later version"):
+        pw.train(data, tmp_path / "run", folds=3)
