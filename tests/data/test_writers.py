@@ -8,6 +8,7 @@ import tifffile
 from PIL import Image
 
 from pixelwise.data import (
+    is_written_mask,
     make_folder,
     read_image,
     read_mask_values,
@@ -30,6 +31,17 @@ def test_mask_is_a_palette_png_of_indices(tmp_path, highest):
     np.testing.assert_array_equal(read_mask_values(path), mask)
     with Image.open(path) as picture:
         assert picture.mode == "P"
+
+
+@pytest.mark.parametrize("highest", [0, 1, 2, 255])
+def test_a_written_mask_is_known_by_its_colours(tmp_path, highest):
+    path = write_mask(tmp_path / "a.png", np.full((3, 3), highest, np.uint8), COLORS)
+    assert is_written_mask(path, COLORS)
+    assert not is_written_mask(path, ("#000000", "#0000ff", "#00ff00"))
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)  # drawn in grey by somebody else
+    assert not is_written_mask(path, COLORS)
+    path.write_text("no picture")
+    assert not is_written_mask(path, COLORS)
 
 
 def test_people_see_the_class_colours_and_white_for_ignored(tmp_path):

@@ -18,6 +18,7 @@ from pixelwise.data.read import (
 from pixelwise.data.samples import FolderSamples, Sample, SampleFiles
 from pixelwise.data.splits import read_split, write_split
 from pixelwise.data.writers import (
+    is_written_mask,
     make_folder,
     write_image,
     write_json,
@@ -41,6 +42,7 @@ __all__ = [
     "check_dataset",
     "examine_dataset",
     "find_images",
+    "is_written_mask",
     "make_folder",
     "overlay",
     "read_dataset",

@@ -70,6 +70,18 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
     return path
 
 
+def is_written_mask(path: str | os.PathLike[str], colors: Sequence[str]) -> bool:
+    """Whether a file is a palette PNG in these class colours, as `write_mask` writes it."""
+    try:
+        with Image.open(path) as picture:
+            palette = picture.getpalette() if picture.mode == "P" else None
+    except OSError:  # no picture
+        return False
+    return palette is not None and palette[: 3 * len(colors[:256])] == (
+        color_table(colors[:256], len(colors[:256])).ravel().tolist()
+    )
+
+
 def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix."""
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):

@@ -23,7 +23,8 @@ from pixelwise.data import (
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
-from pixelwise.network import Model, load_model
+from pixelwise.folders.predict import load_for_files
+from pixelwise.network import Model
 from pixelwise.predict import Predictor
 from pixelwise.report import ReportContent, build_report
 from pixelwise.train import RunFolder
@@ -51,8 +52,7 @@ def evaluate(
         predictions: folder of masks named like the images, in place of a model; class indices as
             `predict` writes them, or the same values as the data's own masks.
         split: "train", "val", "test" or "all". Where the data have no split folders, the split of
-            the run folder counts. A data folder without splits is taken as a whole if the model
-            has never seen it.
+            the run folder counts; for data that the model has never seen, take "all".
         out: folder for metrics.json, metrics.csv and report.html.
         device: "auto", "cpu", "cuda", "mps".
         progress: called with (done, total).
@@ -71,7 +71,7 @@ def evaluate(
         scores = _score_files(dataset, files, Path(predictions), progress)
         content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
     else:
-        loaded = load_model(Path(model))
+        loaded = load_for_files(Path(model))
         dataset = _read_for_model(Path(data), Path(model), loaded)
         samples = _samples_of(dataset, split)
         predictor = Predictor(loaded, device=device)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pixelwise.data import (
     find_images,
+    is_written_mask,
     make_folder,
     overlay,
     read_image,
@@ -15,8 +16,8 @@ from pixelwise.data import (
     write_mask,
     write_probabilities,
 )
-from pixelwise.errors import DataError, OutputError, PlanError
-from pixelwise.network import load_model
+from pixelwise.errors import DataError, ModelFileError, OutputError, PlanError
+from pixelwise.network import Model, load_model
 from pixelwise.predict import Predictor
 
 SAVES = ("mask", "probability", "overlay")
@@ -51,16 +52,16 @@ def predict(
     Raises:
         ModelFileError: the model cannot be used.
         DataError: no images, or some that cannot be read; all others are predicted first.
-        OutputError: a result cannot be written.
+        OutputError: a result cannot be written, or would replace a file that is no prediction.
     """
     unknown = [name for name in save if name not in SAVES]
     if unknown or not save:
         raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
     paths = find_images([Path(path) for path in _as_list(inputs)])
     names = unique_names(paths)
-    predictor = Predictor(load_model(Path(model)), device=device, flip_average=tta)
+    predictor = Predictor(load_for_files(Path(model)), device=device, flip_average=tta)
     folder = make_folder(Path(out))
-    _refuse_overwriting(paths, folder)
+    _refuse_overwriting(paths, names, folder, predictor.model.config.class_colors)
     written, failures = [], []
     for index, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
@@ -129,11 +130,36 @@ def _folder_and_stem(path: Path) -> str:
     return f"{path.resolve().parent.name}_{path.stem}"
 
 
-def _refuse_overwriting(paths: Sequence[Path], folder: Path) -> None:
-    """Results in the images' own folder would replace them."""
+def load_for_files(path: Path) -> Model:
+    """Load a model whose masks files can hold: pictures, one class for every pixel.
+
+    Raises:
+        ModelFileError: it is no model, or one for volumes or overlapping classes.
+    """
+    model = load_model(path)
+    if model.config.network.spatial_dims != 2 or model.config.task == "multilabel":
+        kind = "volumes" if model.config.network.spatial_dims == 3 else "overlapping classes"
+        raise ModelFileError(
+            f"{path} is a model for {kind}, which files of masks cannot hold yet. Use it in "
+            "Python: pixelwise.load(...).predict(arrays)."
+        )
+    return model
+
+
+def _refuse_overwriting(
+    paths: Sequence[Path], names: Sequence[str], folder: Path, colors: Sequence[str]
+) -> None:
+    """Replace earlier predictions, but no image and no mask that somebody else made."""
     same = next((path for path in paths if path.resolve().parent == folder.resolve()), None)
     if same is not None:
         raise OutputError(
             f"{folder} holds the image {same.name}; its mask would replace it or be taken for an "
             "image. Choose another output folder."
         )
+    targets = [folder / f"{name}.png" for name in names]
+    for target in targets:
+        if target.exists() and not is_written_mask(target, colors):
+            raise OutputError(
+                f"{target} is there already and is no mask that this model wrote: it may be one "
+                "that a person drew. Choose another output folder, or move the file away."
+            )
