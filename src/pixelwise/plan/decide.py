@@ -6,7 +6,7 @@ The rules and the experiments behind their numbers are in docs/log.md.
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ WIDTHS = (
 )  # candidates, cheapest first
 MIN_PATCHES = 8_000  # patches that the wider network must get to see to be worth its time
 BATCH_SIZE = 8
-MAX_PATCH = {2: 256, 3: 64}  # pixels per axis
+NORMALIZATION: Literal["instance"] = "instance"
+MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
-CONTRAST_RATIO_OF_MIXED_SETS = 3.0  # from this on, each image is scaled by itself
+CONTRAST_RATIO_OF_MIXED_SETS = 8.0  # from this on, each image is scaled by itself
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
 VALIDATION_SHARE = 0.08
@@ -70,12 +71,12 @@ def make_plan(
         fingerprint, task, patch_size, batch_size, device, budget
     )
     decide("widths", timing.widths, reason)
-    decide("normalization", "batch", "fastest, and batches are large enough for it")
+    decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
     decide("upsampling", "nearest", "cheapest; as good as the others")
     decide("loss", "cross_entropy_dice", "honest probabilities, and small objects count")
     decide("foreground_share", 0.33, "a third of the patches is centred on a labelled object")
     decide("augmentation", *_choose_augmentation(fingerprint))
-    decide("learning_rate", 2e-3, "high, with warm-up and decay: fast progress in a short training")
+    decide("learning_rate", 5e-3, "high, with warm-up and decay: fast progress in a short training")
     decide("weight_decay", 1e-2, "the usual value for AdamW")
     decide("warmup_share", 0.05, "the first steps are the least certain")
     decide("schedule", "cosine", "reaches its end when the budget does")
@@ -148,6 +149,7 @@ def _choose_network(
             in_channels=fingerprint.in_channels,
             out_channels=1 if task == "binary" else fingerprint.num_classes,
             widths=widths,
+            normalization=NORMALIZATION,
             spatial_dims=3 if len(patch_size) == 3 else 2,
         )
         for widths in WIDTHS

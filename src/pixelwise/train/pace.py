@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
+VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
 SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
@@ -87,7 +88,7 @@ class Pace:
     def _left(self) -> float:
         """Seconds for steps: without the last validation and what follows training."""
         assert self.budget is not None
-        reserve = self._closing_seconds + self._seconds_per_validation
+        reserve = self._closing_seconds + VALIDATION_MARGIN * self._seconds_per_validation
         return self.budget - self.clock.elapsed - reserve
 
     @property
