@@ -1,6 +1,7 @@
 """Writers: what is written is read back, whole or not at all."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -154,3 +155,24 @@ def test_make_folder_makes_parents_and_keeps_what_is_there(tmp_path):
     write_text(folder / "c.txt", "kept")
     assert make_folder(folder) == folder
     assert (folder / "c.txt").read_text() == "kept"
+
+
+def test_devices_and_pipes_are_written_into_and_stay(tmp_path):
+    """As root, moving a file to /dev/null would replace it for everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "scores")
+        assert os.read(reader, 100) == b"scores"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"

@@ -96,7 +96,7 @@ def test_missing_predictions_are_counted_and_named(run, data, tmp_path):
 def test_a_prediction_of_another_size_is_named(data, tmp_path):
     for index in range(2):
         Image.fromarray(np.zeros((8, 9), np.uint8)).save(tmp_path / f"test{index}.png")
-    with pytest.raises(pw.MaskError, match=r"test0\.png is 9x8 but .*test0\.png is 32x24"):
+    with pytest.raises(pw.MaskError, match=r"test0\.png is 8x9 but .*test0\.png is 24x32"):
         pw.evaluate(data, predictions=tmp_path)
 
 

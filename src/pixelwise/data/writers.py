@@ -116,16 +116,32 @@ def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, str]) -> N
 
 
 def _write(path: Path, save: Callable[[BinaryIO], object]) -> None:
-    """Let `save` fill a temporary file beside `path`, then move it to its place in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    """Let `save` fill a temporary file beside `path`, then move it to its place in one step.
+
+    A link stays one: the file that it names is replaced. /dev/stdout, /dev/null and pipes are
+    written into, never replaced.
+    """
+    if path.is_char_device() or path.is_fifo():
+        _write_into(path, save)
+        return
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
             save(file)
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise OutputError(_reason(path, error)) from error
     finally:
         _remove(temporary)
+
+
+def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    try:
+        with path.open("wb") as file:
+            save(file)
+    except OSError as error:
+        raise OutputError(_reason(path, error)) from error
 
 
 def _remove(path: Path) -> None:

@@ -68,12 +68,14 @@ def evaluate(
         dataset = read_dataset(data)
         assert predictions is not None
         files = _files_of(dataset, split)
+        _prepare(out)
         scores = _score_files(dataset, files, Path(predictions), progress)
         content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
     else:
         loaded = load_for_files(Path(model))
         dataset = _read_for_model(Path(data), Path(model), loaded)
         samples = _samples_of(dataset, split)
+        _prepare(out)
         predictor = Predictor(loaded, device=device)
         scores = evaluate_samples(predictor, samples, progress=progress)
         content = _model_content(predictor, dataset, samples, scores, split, show=out is not None)
@@ -135,8 +137,9 @@ def _score_files(
         mask = _read_prediction(found[entry.name], dataset.encoding)
         if mask.shape != target.shape:
             raise MaskError(
-                f"{found[entry.name]} is {mask.shape[1]}x{mask.shape[0]} but {entry.mask} is "
-                f"{target.shape[1]}x{target.shape[0]}. Predict in the image's own size."
+                f"{found[entry.name]} is {mask.shape[0]}x{mask.shape[1]} but {entry.mask} is "
+                f"{target.shape[0]}x{target.shape[1]} (height x width). Predict in the image's own "
+                "size."
             )
         counts.append(count_pixels(mask, target, len(dataset.encoding.classes)))
         if progress is not None:
@@ -197,8 +200,13 @@ def _model_content(
     )
 
 
+def _prepare(out: AnyPath | None) -> None:
+    """Make the folder for results before the work, so that it does not fail after it."""
+    if out is not None:
+        make_folder(Path(out))
+
+
 def _write(folder: Path, scores: Scores, content: ReportContent) -> None:
-    make_folder(folder)
     write_json(folder / "metrics.json", scores.to_json())
     write_text(folder / "metrics.csv", scores.to_csv())
     write_text(folder / "report.html", build_report(content))
