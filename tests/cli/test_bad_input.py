@@ -390,7 +390,7 @@ def test_ctrl_c_in_training_leaves_a_model_that_can_be_used_and_resumed(data, pl
     command = ("train", data, "--out", out, "--plan", plan, "--epochs", 100_000)
     with started(*command, until="step 2 ") as process:  # a validation is done
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
     assert "keeping the best model" in stderr
@@ -408,7 +408,7 @@ def test_ctrl_c_before_training_changes_nothing(data, model):
     command = ("train", data, "--out", model, "--overwrite", "--epochs", 1)
     with unchanged(model, data), started(*command, until="6 images") as process:
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 1
     assert stdout == ""
     assert stderr.strip().splitlines()[-1] == "pixelwise: Interrupted."
