@@ -141,16 +141,16 @@ class PatchSource:
         """Some pixels of each class of a sample, as rows of coordinates."""
         if index not in self._centres:
             rng = np.random.default_rng((self.seed, 2, index))
-            planes = [
-                mask == value
-                for value in np.unique(mask)[self._first_class(mask) :]
-                if value != IGNORE_INDEX
-            ]
-            self._centres[index] = [_some_pixels(plane, rng) for plane in planes]
+            planes = self._class_planes(mask)
+            self._centres[index] = [_some_pixels(plane, rng) for plane in planes if plane.any()]
         return self._centres[index]
 
-    def _first_class(self, mask: NDArray[Any]) -> int:
-        return int(self.background and mask.size > 0 and mask.min() == 0)
+    def _class_planes(self, mask: NDArray[Any]) -> list[NDArray[np.bool_]]:
+        """Where each class is that may be a centre, one (*spatial) a class."""
+        if self.crop_size is not None and mask.ndim > len(self.crop_size):  # (K, *spatial)
+            return [plane.astype(bool) for plane in mask]
+        left_out = {IGNORE_INDEX, *([0] if self.background else [])}
+        return [mask == value for value in np.unique(mask) if int(value) not in left_out]
 
 
 class BatchQueue:

@@ -1,0 +1,350 @@
+"""Crops and batches: which step gets which pixels."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.network import IntensityScaling
+from pixelwise.train import patches as patches_module
+from pixelwise.train.patches import BatchQueue, PatchSource, _mirrored
+
+NO_SCALING = IntensityScaling()
+
+
+def sample(image, mask=None):
+    image = np.asarray(image, np.float32)
+    mask = np.zeros(image.shape[1:], np.uint8) if mask is None else np.asarray(mask)
+    return Sample("a", image, mask, None)
+
+
+def numbered(number, size=(8, 8)):
+    """Samples whose pixels are all their own index."""
+    return [sample(np.full((1, *size), index)) for index in range(number)]
+
+
+def ramp(height, width):
+    """An image of 10 * row + column, so that a pixel tells where it was."""
+    return 10.0 * np.arange(height)[:, None] + np.arange(width)
+
+
+def source(samples, crop_size=(8, 8), batch_size=4, scaling=NO_SCALING, **options):
+    return PatchSource(
+        samples, crop_size=crop_size, batch_size=batch_size, scaling=scaling, **options
+    )
+
+
+def equal(one, other):
+    return torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
+
+
+def indices(batch):
+    return batch.images[:, 0, 0, 0].int().tolist()
+
+
+class TestOrder:
+    def test_each_sample_once_an_epoch(self):
+        patches = source(numbered(10))
+        assert patches.steps_per_epoch == 3
+        for epoch in range(4):
+            seen = [indices(patches.batch(3 * epoch + step)) for step in range(3)]
+            assert [len(batch) for batch in seen] == [4, 4, 2]
+            assert sorted(index for batch in seen for index in batch) == list(range(10))
+
+    def test_epochs_differ(self):
+        patches = source(numbered(10), batch_size=10)
+        assert indices(patches.batch(0)) != indices(patches.batch(1))
+
+    def test_seeds_differ(self):
+        first, second = (source(numbered(10), batch_size=10, seed=seed) for seed in (0, 1))
+        assert indices(first.batch(0)) != indices(second.batch(0))
+
+    def test_large_samples_come_as_often_as_the_root_of_their_crops(self):
+        samples = [sample(np.zeros((1, 8, 8))), sample(np.ones((1, 24, 24)))]  # 1 and 9 crops
+        patches = source(samples, batch_size=4)
+        assert patches.steps_per_epoch == 1
+        assert sorted(indices(patches.batch(0))) == [0, 1, 1, 1]
+
+    def test_samples_smaller_than_a_crop_come_once(self):
+        patches = source([sample(np.zeros((1, 2, 2))), sample(np.ones((1, 8, 8)))])
+        assert sorted(indices(patches.batch(0))) == [0, 1]
+
+
+class TestSameSeed:
+    def make(self, seed=3):
+        rng = np.random.default_rng(0)
+        samples = [
+            sample(rng.normal(size=(1, 20, 17)), rng.integers(0, 3, (20, 17), dtype=np.uint8))
+            for _ in range(7)
+        ]
+        scaling = IntensityScaling(scheme="percentiles")
+        return source(samples, foreground_share=0.5, seed=seed, scaling=scaling)
+
+    def test_the_same_batches(self):
+        first, second = self.make(), self.make()
+        assert all(equal(first.batch(step), second.batch(step)) for step in range(9))
+
+    def test_whatever_was_asked_before(self):
+        forwards, backwards = self.make(), self.make()
+        there = [forwards.batch(step) for step in range(9)]
+        back = [backwards.batch(step) for step in reversed(range(9))]
+        assert all(equal(one, other) for one, other in zip(there, reversed(back), strict=True))
+
+    def test_whatever_order_threads_have(self):
+        expected, threaded = self.make(), self.make()
+        results = {}
+
+        def prepare(step):
+            results[step] = threaded.batch(step)
+
+        threads = [threading.Thread(target=prepare, args=(step,)) for step in (5, 3, 8, 0, 1, 7)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(results) == 6
+        assert all(equal(results[step], expected.batch(step)) for step in results)
+
+    def test_another_seed_gives_others(self):
+        assert not equal(self.make(3).batch(0), self.make(4).batch(0))
+
+
+class TestCrops:
+    def test_image_and_mask_are_cut_at_the_same_place(self):
+        image = ramp(20, 30)
+        patches = source([sample(image[None], (image % 7).astype(np.uint8))] * 8)
+        batch = patches.batch(0)
+        assert torch.equal((batch.images[:, 0] % 7).to(torch.uint8), batch.targets)
+        assert batch.images.dtype == torch.float32
+        assert batch.targets.dtype == torch.uint8
+
+    def test_where_there_is_room_crops_are_inside(self):
+        image = ramp(12, 15)
+        patches = source([sample(image[None])], crop_size=(9, 8), batch_size=50)
+        corners = set()
+        for step in range(120):
+            for crop in patches.batch(step).images[:, 0].numpy():
+                assert crop.shape == (9, 8)
+                assert (np.diff(crop, axis=1) == 1).all()  # columns never turn back
+                assert (np.diff(crop, axis=0) == 10).all()
+                corners.add(float(crop[0, 0]))
+        assert min(corners) == 0
+        assert max(corners) == 10 * 3 + 7
+
+    def test_an_image_of_the_crops_size_is_taken_whole(self):
+        image = ramp(8, 8)
+        batch = source([sample(image[None])]).batch(0)
+        np.testing.assert_array_equal(batch.images[0, 0], image)
+
+    def test_a_small_image_is_mirrored_at_its_edges_without_repeating_them(self):
+        batch = source([sample([[[0, 1, 2]]])], crop_size=(1, 7)).batch(0)
+        assert batch.images[0, 0, 0].tolist() == [2, 1, 0, 1, 2, 1, 0]
+
+    def test_one_pixel_fills_the_crop(self):
+        batch = source([sample([[[4]]], np.array([[1]], np.uint8))], crop_size=(3, 5)).batch(0)
+        assert (batch.images == 4).all()
+        assert (batch.targets == 1).all()
+        assert batch.targets.shape == (1, 3, 5)
+
+    @pytest.mark.parametrize(
+        ("start", "side", "length", "expected"),
+        [
+            (-2, 8, 4, [2, 1, 0, 1, 2, 3, 2, 1]),
+            (0, 3, 3, [0, 1, 2]),
+            (5, 3, 4, [1, 0, 1]),
+            (-5, 2, 2, [1, 0]),
+            (-1, 3, 1, [0, 0, 0]),
+        ],
+    )
+    def test_mirrored_coordinates(self, start, side, length, expected):
+        assert _mirrored(start, side, length).tolist() == expected
+
+    @given(st.integers(-50, 50), st.integers(1, 40), st.integers(1, 20))
+    def test_mirroring_is_that_of_numpy(self, start, side, length):
+        before, after = max(0, -start), max(0, start + side - length)
+        padded = np.pad(
+            np.arange(length), (before, after), mode="reflect" if length > 1 else "edge"
+        )
+        expected = padded[start + before : start + before + side]
+        np.testing.assert_array_equal(_mirrored(start, side, length), expected)
+
+    def test_volumes(self):
+        volume = np.arange(6 * 7 * 8).reshape(1, 6, 7, 8)
+        patches = source([sample(volume, (volume[0] % 5).astype(np.uint8))], crop_size=(4, 4, 4))
+        batch = patches.batch(0)
+        assert batch.images.shape[2:] == batch.targets.shape[1:] == (4, 4, 4)
+        assert torch.equal((batch.images[:, 0] % 5).to(torch.uint8), batch.targets)
+
+    def test_the_scale_is_that_of_the_whole_image(self):
+        image = np.zeros((1, 4, 40), np.float32)
+        image[..., 20:] = 8  # -1 and 1 after scaling, whichever half the crop shows
+        scaling = IntensityScaling(scheme="percentiles", low=0, high=100)
+        patches = source([sample(image)], crop_size=(4, 4), scaling=scaling)
+        values = {v for step in range(30) for v in patches.batch(step).images.unique().tolist()}
+        assert values == {-1, 1}
+
+    def test_samples_are_left_as_they_were(self):
+        one = sample(ramp(8, 8)[None])
+        before = one.image.copy()
+        source([one]).batch(0).images.zero_()
+        np.testing.assert_array_equal(one.image, before)
+
+
+def centre_of(batch):
+    """Value of each target's centre pixel."""
+    middle = [side // 2 for side in batch.targets.shape[-2:]]
+    return batch.targets[..., middle[0], middle[1]]
+
+
+class TestForeground:
+    def dots(self, values=(1,), size=(40, 40)):
+        """A mask of 0 with one pixel of each value, near a corner and far from others."""
+        mask = np.zeros(size, np.uint8)
+        for index, value in enumerate(values):
+            mask[3 + 10 * index, 5] = value
+        return sample(np.zeros((1, *size)), mask)
+
+    @pytest.mark.parametrize("crop_size", [(8, 8), (9, 7), (16, 16)])
+    def test_all_crops_are_centred_on_it(self, crop_size):
+        patches = source([self.dots()], crop_size=crop_size, foreground_share=1)
+        assert all((centre_of(patches.batch(step)) == 1).all() for step in range(6))
+
+    def test_none_are_where_none_is_asked(self):
+        patches = source([self.dots()], foreground_share=0)
+        assert not any((centre_of(patches.batch(step)) == 1).any() for step in range(6))
+
+    def test_each_class_has_its_turn_whatever_its_size(self):
+        one = self.dots((1, 2))
+        one.mask[20:] = 3
+        patches = source([one], foreground_share=1)
+        centres = torch.cat([centre_of(patches.batch(step)) for step in range(60)]).tolist()
+        assert set(centres) == {1, 2, 3}
+        assert min(centres.count(value) for value in (1, 2, 3)) > 30
+
+    def test_the_share_is_that_of_the_crops(self):
+        patches = source([self.dots(size=(200, 200))], foreground_share=0.5, batch_size=32)
+        centres = torch.cat([centre_of(patches.batch(step)) for step in range(12)]).float()
+        assert 0.4 < centres.mean() < 0.6
+
+    def test_ignored_pixels_are_no_centre(self):
+        one = self.dots((1,))
+        one.mask[20:] = IGNORE_INDEX
+        patches = source([one], foreground_share=1)
+        assert all((centre_of(patches.batch(step)) == 1).all() for step in range(6))
+
+    def test_class_0_is_a_centre_where_it_is_no_background(self):
+        one = self.dots((1,))
+        patches = source([one], foreground_share=1, background=False)
+        centres = torch.cat([centre_of(patches.batch(step)) for step in range(20)]).tolist()
+        assert set(centres) == {0, 1}
+
+    def test_a_mask_without_class_0_loses_no_class(self):
+        one = sample(np.zeros((1, 20, 20)), np.ones((20, 20), np.uint8))
+        one.mask[10:] = 2
+        patches = source([one], foreground_share=1)
+        centres = torch.cat([centre_of(patches.batch(step)) for step in range(20)]).tolist()
+        assert set(centres) == {1, 2}
+
+    @pytest.mark.parametrize("value", [0, IGNORE_INDEX])
+    def test_a_mask_without_any_gets_any_crop(self, value):
+        one = sample(np.zeros((1, 20, 20)), np.full((20, 20), value, np.uint8))
+        batch = source([one], crop_size=(20, 20), foreground_share=1).batch(0)
+        assert (batch.targets == value).all()
+
+    def test_of_many_pixels_of_a_class_some_are_remembered(self, monkeypatch):
+        monkeypatch.setattr(patches_module, "MAX_CENTRES", 3)
+        image = ramp(40, 40)[None] * 10  # 100 * row + 10 * column
+        one = sample(image, np.ones((40, 40), np.uint8))
+        patches = source([one], crop_size=(1, 1), foreground_share=1, batch_size=40)
+        assert len(patches.batch(0).images.unique()) == 3
+
+
+class TestManyLabels:
+    def overlapping(self):
+        """Class 0 everywhere, class 1 at one pixel, class 2 nowhere."""
+        mask = np.zeros((3, 30, 30), bool)
+        mask[0] = True
+        mask[1, 4, 6] = True
+        return sample(np.zeros((1, 30, 30)), mask)
+
+    def test_targets_have_a_plane_a_class(self):
+        batch = source([self.overlapping()] * 2, crop_size=(30, 30), background=False).batch(0)
+        assert batch.targets.shape == (2, 3, 30, 30)
+        assert batch.targets.dtype == torch.uint8
+
+    @pytest.mark.parametrize("background", [True, False])
+    def test_every_class_that_is_there_is_a_centre(self, background):
+        patches = source([self.overlapping()], foreground_share=1, background=background)
+        centres = torch.cat([centre_of(patches.batch(step)) for step in range(40)])  # (B, 3)
+        assert centres[:, 0].all()
+        assert 0.3 < centres[:, 1].float().mean() < 0.7  # half of them are its own
+        assert not centres[:, 2].any()
+
+
+class TestWholeImages:
+    def test_are_taken_as_they_are(self):
+        image = ramp(6, 9)
+        batch = source([sample(image[None], image.astype(np.uint8))], crop_size=None).batch(0)
+        np.testing.assert_array_equal(batch.images[0, 0], image)
+        np.testing.assert_array_equal(batch.targets[0], image)
+
+    def test_each_once_an_epoch(self):
+        patches = source(numbered(6, (40, 40)), crop_size=None)
+        assert sorted(indices(patches.batch(0)) + indices(patches.batch(1))) == list(range(6))
+
+
+class TestQueue:
+    def test_gives_batches_in_order(self):
+        patches = source(numbered(10))
+        with BatchQueue(patches) as queue:
+            for step in range(12):
+                assert equal(queue.take(), patches.batch(step))
+
+    def test_starts_where_it_is_told(self):
+        patches = source(numbered(10))
+        with BatchQueue(patches, first_step=7) as queue:
+            assert equal(queue.take(), patches.batch(7))
+            assert equal(queue.take(), patches.batch(8))
+
+    def test_keeps_the_order_when_threads_do_not(self):
+        class Uneven:
+            """The earlier of two batches takes longer."""
+
+            def __init__(self):
+                self.events = [threading.Event() for _ in range(40)]
+
+            def batch(self, step):
+                if step % 2 == 0:
+                    self.events[step + 1].wait(0.2)
+                self.events[step].set()
+                return step
+
+        with BatchQueue(Uneven()) as queue:
+            assert [queue.take() for _ in range(20)] == list(range(20))
+
+    def test_raises_an_error_where_its_batch_is_taken(self):
+        class Broken:
+            def batch(self, step):
+                if step == 2:
+                    raise ValueError("sample 7 cannot be read")
+                return step
+
+        with BatchQueue(Broken()) as queue:
+            assert [queue.take(), queue.take()] == [0, 1]
+            with pytest.raises(ValueError, match="sample 7 cannot be read"):
+                queue.take()
+
+    def test_leaves_no_thread_behind(self):
+        before = threading.active_count()
+        with BatchQueue(source(numbered(4))) as queue:
+            queue.take()
+        assert threading.active_count() == before
+
+    def test_a_sample_without_a_mask_is_named(self):
+        nameless = Sample("field 3", np.zeros((1, 8, 8)), None, None)
+        with BatchQueue(source([nameless])) as queue, pytest.raises(ValueError, match="field 3"):
+            queue.take()
