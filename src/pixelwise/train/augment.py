@@ -128,6 +128,8 @@ def _change_intensities(
         (augmentation.brightness > 0, _change_brightness),
         (augmentation.color > 0, _change_color),
     ]
+    if not augmentation.has_geometry:
+        images = images.clone()  # the caller's, not ours to change
     if augmentation.invert > 0:
         images = _invert(images, augmentation, generator)
     for is_wanted, change in changes:
