@@ -8,6 +8,7 @@ gets follows from the seed and the step's number.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             f"The checkpoint {path} cannot be written: {error.strerror or error}. Free some space "
             "or choose another run folder; what was written before is intact."
         ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

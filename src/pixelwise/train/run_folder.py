@@ -120,5 +120,10 @@ def format_history(history: Sequence[Mapping[str, float]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in history)
+    writer.writerows({name: _digits(value) for name, value in row.items()} for row in history)
     return text.getvalue()
+
+
+def _digits(value: float) -> str:
+    """Steps in full, whatever was measured with six digits."""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
