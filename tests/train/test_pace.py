@@ -1,0 +1,170 @@
+"""The pace: budgets are met whatever steps and validations turn out to take.
+
+No time passes: a clock of our own is moved by hand, as training would.
+"""
+
+import pytest
+
+from pixelwise.train import Clock, Pace
+
+
+class Time:
+    """Seconds that pass when told."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def train(step_seconds, validation_seconds, *, budget, forecast, validate_every=50, **options):
+    """Train like the loop; return (seconds used, steps, validations).
+
+    `step_seconds` is a function of the elapsed seconds; `forecast` is of (step, validation).
+    """
+    time = Time()
+    clock = Clock(now=time)
+    pace = Pace(
+        clock,
+        num_steps=max(1, int(budget / forecast[0])),
+        budget=budget,
+        validate_every=validate_every,
+        seconds_per_step=forecast[0],
+        seconds_per_validation=forecast[1],
+        **options,
+    )
+    step = validations = 0
+    while True:
+        is_over = pace.is_over or step >= pace.num_steps
+        if is_over or (step and step % validate_every == 0):
+            time.now += validation_seconds
+            pace.validated(validation_seconds)
+            validations += 1
+        if is_over:
+            return clock.elapsed, step, validations
+        seconds = step_seconds(clock.elapsed)
+        time.now += seconds
+        step += 1
+        pace.stepped(step, seconds)
+
+
+def is_met(elapsed, budget):
+    """Within 5 % or 5 s of the budget, whichever is larger."""
+    return abs(elapsed - budget) <= max(0.05 * budget, 5)
+
+
+class TestBudget:
+    @pytest.mark.parametrize("budget", [20, 120, 600, 3600])
+    def test_with_a_forecast_that_holds(self, budget):
+        elapsed, steps, _ = train(lambda t: 0.2, 2, budget=budget, forecast=(0.2, 2))
+        assert is_met(elapsed, budget)
+        assert steps > 0.6 * budget / 0.2
+
+    @pytest.mark.parametrize("factor", [0.1, 0.5, 3, 10])
+    def test_with_a_first_forecast_that_is_wrong(self, factor):
+        elapsed, _, _ = train(lambda t: 0.2 * factor, 2, budget=300, forecast=(0.2, 2))
+        assert is_met(elapsed, 300)
+
+    @pytest.mark.parametrize("factor", [0.2, 2, 4, 8])
+    def test_when_steps_change_their_speed_midway(self, factor):
+        elapsed, _, _ = train(
+            lambda t: 0.2 * (factor if t > 150 else 1), 2, budget=300, forecast=(0.2, 2)
+        )
+        assert is_met(elapsed, 300)
+
+    def test_when_steps_get_slower_near_the_end(self):
+        elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
+        assert is_met(elapsed, 300)
+
+    def test_when_every_tenth_step_is_slow(self):
+        count = iter(range(10**6))
+        elapsed, _, _ = train(
+            lambda t: 3.0 if next(count) % 10 == 0 else 0.1, 2, budget=300, forecast=(0.1, 2)
+        )
+        assert is_met(elapsed, 300)
+
+    @pytest.mark.parametrize("forecast", [0, 1, 30, 3000])
+    def test_with_dear_validations_however_forecast(self, forecast):
+        elapsed, steps, validations = train(
+            lambda t: 0.2, 25, budget=300, forecast=(0.2, forecast), validate_every=300
+        )
+        assert is_met(elapsed, 300)
+        assert validations >= 2
+        assert steps >= 600
+
+    def test_with_free_validations(self):
+        elapsed, steps, _ = train(lambda t: 0.2, 0, budget=60, forecast=(0.2, 0))
+        assert is_met(elapsed, 60)
+        assert steps == pytest.approx(300, abs=2)
+
+    def test_what_follows_training_has_its_time(self):
+        elapsed, _, _ = train(lambda t: 0.2, 2, budget=300, forecast=(0.2, 2), closing_seconds=20)
+        assert is_met(elapsed + 20, 300)
+
+    def test_a_validation_that_eats_all_ends_after_few_steps(self):
+        _, steps, validations = train(
+            lambda t: 1, 500, budget=60, forecast=(1, 1), validate_every=5
+        )
+        assert steps <= 6
+        assert validations <= 2
+
+
+class TestSteps:
+    def pace(self, time, budget=None, **options):
+        values = {"num_steps": 40, "budget": budget, "validate_every": 10}
+        return Pace(Clock(now=time), **values | options)
+
+    def test_without_a_budget_their_number_stays(self):
+        time = Time()
+        pace = self.pace(time)
+        for step in range(1, 30):
+            time.now += 1000
+            pace.stepped(step, 1000)
+            assert (pace.num_steps, pace.is_over) == (40, False)
+
+    def test_with_one_their_number_follows_their_time(self):
+        time = Time()
+        pace = self.pace(time, budget=100, seconds_per_step=1)
+        time.now += 2
+        pace.stepped(1, 2)
+        assert pace.num_steps == 1 + 49  # 98 seconds at 2 seconds each
+        pace.validated(10)  # each step pays a tenth of a validation, and the last one is kept back
+        time.now += 2
+        pace.stepped(2, 2)
+        assert pace.num_steps == 2 + int((96 - 10) / (2 + 1))
+
+    def test_the_number_is_never_below_the_steps_done(self):
+        time = Time()
+        pace = self.pace(time, budget=10)
+        time.now += 50
+        pace.stepped(7, 50)
+        assert pace.num_steps == 7
+        assert pace.is_over
+
+    def test_forecast_of_the_time_left(self):
+        pace = self.pace(Time(), seconds_per_step=2, seconds_per_validation=5)
+        assert pace.seconds_for(20) == pytest.approx(20 * 2 + 2 * 5)
+
+    def test_seconds_left_never_below_zero(self):
+        time = Time()
+        pace = self.pace(time, budget=10)
+        assert pace.seconds_left == 10
+        time.now += 4
+        assert pace.seconds_left == 6
+        time.now += 40
+        assert pace.seconds_left == 0
+
+
+class TestClock:
+    def test_counts_from_its_start(self):
+        time = Time()
+        clock = Clock(now=time)
+        time.now += 7
+        assert clock.elapsed == 7
+
+    def test_goes_on_from_earlier_seconds(self):
+        time = Time()
+        clock = Clock(30, now=time)
+        time.now += 7
+        assert clock.elapsed == 37
