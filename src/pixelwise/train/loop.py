@@ -128,7 +128,7 @@ class Trainer:
         with noticing_interrupts(self.watcher) as wish, BatchQueue(self.source, self.step) as queue:
             while True:
                 stopped = self._why_stop(wish)
-                if stopped or (self.step and self.step % self.plan.validate_every == 0):
+                if stopped or self.pace.is_validation_due(self.step):
                     self._validate()
                 if stopped:
                     break
@@ -233,7 +233,7 @@ class Trainer:
         if self.keep is not None:
             kept = Model(self.model.config, self.average.network)
             self.keep(kept, self.best, self.history, self._checkpoint())
-        self.pace.validated(time.monotonic() - started)
+        self.pace.validated(self.step, time.monotonic() - started)
         self.watcher.validated(row)
 
     def _look_for_overfitting(self) -> None:

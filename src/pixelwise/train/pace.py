@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
 VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
+MAX_VALIDATION_SHARE = 0.12  # of the time, under a budget
 SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
@@ -49,6 +50,8 @@ class Pace:
         self.num_steps = num_steps
         self.budget = budget
         self._validate_every = validate_every
+        self._planned_steps = num_steps
+        self._last_validated = (0, 0.0)  # step, seconds elapsed
         self._closing_seconds = closing_seconds
         self._seconds_per_step = seconds_per_step
         # a forecast must not take the time from training: it may be wrong
@@ -64,8 +67,22 @@ class Pace:
         if self.budget is not None:
             self.num_steps = step + int(max(0.0, self._left) / self._cost_per_step)
 
-    def validated(self, seconds: float) -> None:
-        """Take note of a validation's time."""
+    def is_validation_due(self, step: int) -> bool:
+        """Whether to validate after this step.
+
+        Without a budget every `validate_every` steps. Under a budget as many times as planned,
+        however many steps turn out to fit, but never so often that it takes much of the time.
+        """
+        if self.budget is None:
+            return step > 0 and step % self._validate_every == 0
+        last_step, last_seconds = self._last_validated
+        wanted = self._validate_every * self.num_steps / self._planned_steps
+        earliest = last_seconds + self._seconds_per_validation / MAX_VALIDATION_SHARE
+        return step - last_step >= wanted and self.clock.elapsed >= earliest
+
+    def validated(self, step: int, seconds: float) -> None:
+        """Take note of a validation and its time."""
+        self._last_validated = step, self.clock.elapsed
         self._seconds_per_validation = seconds
 
     @property
@@ -93,5 +110,8 @@ class Pace:
 
     @property
     def _cost_per_step(self) -> float:
+        """Seconds a step, its share of the validations included."""
         share = self._seconds_per_validation / self._validate_every
+        if self.budget is not None:
+            share = min(share, self._seconds_per_step * MAX_VALIDATION_SHARE)
         return max(1e-6, self._seconds_per_step + share)
