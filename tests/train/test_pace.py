@@ -37,9 +37,9 @@ def train(step_seconds, validation_seconds, *, budget, forecast, validate_every=
     step = validations = 0
     while True:
         is_over = pace.is_over or step >= pace.num_steps
-        if is_over or (step and step % validate_every == 0):
+        if is_over or pace.is_validation_due(step):
             time.now += validation_seconds
-            pace.validated(validation_seconds)
+            pace.validated(step, validation_seconds)
             validations += 1
         if is_over:
             return clock.elapsed, step, validations
@@ -106,7 +106,7 @@ class TestBudget:
         _, steps, validations = train(
             lambda t: 1, 500, budget=60, forecast=(1, 1), validate_every=5
         )
-        assert steps <= 6
+        assert steps <= 15
         assert validations <= 2
 
 
@@ -129,10 +129,16 @@ class TestSteps:
         time.now += 2
         pace.stepped(1, 2)
         assert pace.num_steps == 1 + 49  # 98 seconds at 2 seconds each
-        pace.validated(10)  # each step pays a tenth of a validation, and the last one is kept back
+
+    def test_validations_take_their_time_from_steps(self):
+        time = Time()
+        free, dear = (self.pace(time, budget=100, seconds_per_step=2) for _ in range(2))
+        dear.validated(0, 10)
         time.now += 2
-        pace.stepped(2, 2)
-        assert pace.num_steps == 2 + int((96 - 10) / (2 + 1))
+        for pace in (free, dear):
+            pace.stepped(1, 2)
+        # each step pays its share, and the last validation is kept back
+        assert dear.num_steps < free.num_steps - 10 / 2
 
     def test_the_number_is_never_below_the_steps_done(self):
         time = Time()
@@ -154,6 +160,45 @@ class TestSteps:
         assert pace.seconds_left == 6
         time.now += 40
         assert pace.seconds_left == 0
+
+
+class TestValidations:
+    """When they are due."""
+
+    def pace(self, time, budget, **options):
+        values = {"num_steps": 100, "budget": budget, "validate_every": 25, "seconds_per_step": 1}
+        return Pace(Clock(now=time), **values | options)
+
+    def due_steps(self, pace, time, seconds_per_step, validation_seconds, num_steps=100):
+        due = []
+        for step in range(1, num_steps + 1):
+            time.now += seconds_per_step
+            pace.stepped(step, seconds_per_step)
+            if pace.is_validation_due(step):
+                time.now += validation_seconds
+                pace.validated(step, validation_seconds)
+                due.append(step)
+        return due
+
+    def test_without_a_budget_every_so_many_steps(self):
+        time = Time()
+        assert self.due_steps(self.pace(time, None), time, 1, 500) == [25, 50, 75, 100]
+
+    def test_never_before_the_first_step(self):
+        assert not self.pace(Time(), None).is_validation_due(0)
+        assert not self.pace(Time(), 100).is_validation_due(0)
+
+    @pytest.mark.parametrize("factor", [0.25, 1, 4])
+    def test_under_a_budget_about_as_many_as_planned_however_many_steps_fit(self, factor):
+        time = Time()
+        num_steps = int(100 / factor)
+        due = self.due_steps(self.pace(time, 100), time, factor, 0, num_steps)
+        assert 3 <= len(due) <= 5
+
+    def test_dear_ones_come_seldom(self):
+        time = Time()
+        due = self.due_steps(self.pace(time, 1000, num_steps=1000), time, 1, 50, 500)
+        assert 50 * len(due) < 0.25 * (time.now - 100)
 
 
 class TestClock:
