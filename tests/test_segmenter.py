@@ -711,7 +711,7 @@ def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_epoch():
     model.compile("adam", nan_from(6))
     with pytest.raises(TrainingError) as info:
         model.fit(X, Y, epochs=5, batch_size=3, verbose=0)
-    for word in ("became nan", "at step 6", "from step 4", "lower learning rate", "0.001"):
+    for word in ("became nan", "at step 6", "of step 4, the last", "lower learning rate", "0.001"):
         assert word in str(info.value)
     assert torch.equal(weights(model), weights(expected))
 
@@ -783,3 +783,25 @@ def test_training_steps_are_those_of_keras(tmp_path, monkeypatch):
     for name, values in expected.items():
         assert found[name] == pytest.approx(values, abs=1e-4), name
     assert expected["loss"][2] < expected["loss"][0]
+
+
+class TestFloatImages:
+    """A model of float arrays says so, rather than take 0 to 255 for 0 to 1."""
+
+    @pytest.fixture
+    def model(self):
+        model = pw.unet(input_shape=(8, 8, 1), widths=(2, 4), seed=0)
+        x = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
+        model.fit(x, (x > 0.5).astype(np.uint8), epochs=1, verbose=False)
+        return model
+
+    def test_integers_are_refused(self, model, tmp_path):
+        model.save(tmp_path / "model.safetensors")
+        for one in (model, pw.load(tmp_path / "model.safetensors")):
+            with pytest.raises(pw.ArrayError, match=r"uint8 values.*float arrays.*/ 255"):
+                one.predict(np.zeros((1, 8, 8, 1), np.uint8))
+            with pytest.raises(pw.ArrayError, match=r"uint8 values"):
+                one.segment(np.zeros((8, 8), np.uint8))
+
+    def test_floats_are_taken(self, model):
+        assert model.predict(np.zeros((1, 8, 8, 1), np.float64)).shape == (1, 8, 8, 1)

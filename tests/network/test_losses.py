@@ -338,3 +338,57 @@ class TestCheckTarget:
         check_target(torch.tensor([0, 1, 9]), 2, ignore_index=9)
         with pytest.raises(ArrayError, match="255"):
             check_target(torch.tensor([0, 1, 255]), 2, ignore_index=9)
+
+
+class TestAbsentClasses:
+    """Two pixels of three classes; class 2 is nowhere in the target."""
+
+    target = torch.tensor([[[0, 1]]])
+
+    def test_leaving_them_out_is_the_mean_of_the_others(self):
+        logits = torch.zeros(1, 3, 1, 2)  # every probability 1/3: overlap 1/3, sums 2/3 and 1
+        loss = dice_loss(logits, self.target, absent=False, smooth=0.0)
+        assert loss.item() == pytest.approx(1 - (2 / 3) / (2 / 3 + 1))
+
+    def test_they_are_pushed_down_by_the_others_alone(self):
+        logits = torch.zeros(1, 3, 1, 2, requires_grad=True)
+        with_absent = dice_loss(logits, self.target, smooth=1.0)
+        (pushed,) = torch.autograd.grad(with_absent, logits)
+        (left,) = torch.autograd.grad(dice_loss(logits, self.target, absent=False), logits)
+        assert (pushed[:, 2] > left[:, 2]).all()
+
+    def test_nothing_present_is_no_loss(self):
+        logits = torch.randn(1, 3, 1, 2, requires_grad=True)
+        ignored = torch.full((1, 1, 2), 255)
+        for loss in (dice_loss, cross_entropy_dice_loss):
+            value = loss(logits, ignored, absent=False)
+            value.backward()
+            assert value.item() == 0
+            assert logits.grad.isfinite().all()
+
+
+class TestClassWeights:
+    def test_by_hand(self):
+        """Losses ln 2 and ln 4 with weights 1 and 3: (ln 2 + 3 ln 4) / 4."""
+        logits = torch.log(torch.tensor([[[[0.5, 0.75]], [[0.5, 0.25]]]]))
+        target = torch.tensor([[[0, 1]]])
+        loss = cross_entropy_loss(logits, target, class_weights=torch.tensor([1.0, 3.0]))
+        assert loss.item() == pytest.approx((math.log(2) + 3 * math.log(4)) / 4)
+
+    def test_agrees_with_torch_where_pixels_are_ignored(self):
+        logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        target = torch.arange(32).view(2, 4, 4) % 3
+        target[0, 0] = 255
+        weights = torch.tensor([0.5, 1.0, 4.0])
+        expected = torch.nn.functional.cross_entropy(logits, target, weights, ignore_index=255)
+        found = cross_entropy_loss(logits, target, class_weights=weights)
+        torch.testing.assert_close(found, expected)
+
+    def test_all_ignored_is_finite(self):
+        logits = torch.randn(1, 2, 2, 2, requires_grad=True)
+        loss = cross_entropy_loss(
+            logits, torch.full((1, 2, 2), 255), class_weights=torch.tensor([1.0, 2.0])
+        )
+        loss.backward()
+        assert loss.item() == 0
+        assert logits.grad.isfinite().all()

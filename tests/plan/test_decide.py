@@ -126,6 +126,21 @@ class TestTime:
         assert 1 <= plan.num_val_images < 10_000
         assert plan_for(budget=None, epochs=1, num_val=10_000).num_val_images is None
 
+    def test_epochs_alone_choose_the_network_by_what_it_gets_to_see(self, plan_for):
+        assert plan_for(budget=None, epochs=1, num_train=20).widths == (4, 8)
+        assert plan_for(budget=None, epochs=10_000, num_train=20).widths == (6, 12)
+
+    def test_rare_classes_weigh_more_where_there_are_several(self, plan_for):
+        assert plan_for(budget=None, epochs=1).class_weights is None
+        shares = (0.64, 0.32, 0.04)
+        plan = plan_for(
+            budget=None, epochs=1, task="multiclass", num_classes=3, class_shares=shares
+        )
+        weights = plan.class_weights
+        assert weights[2] == pytest.approx(4 * weights[0], rel=0.01)  # the root of 16
+        total = sum(weight * share for weight, share in zip(weights, shares, strict=True))
+        assert total == pytest.approx(1, rel=0.01)
+
     def test_the_speed_is_measured(self, plan_for):
         measured = plan_for(budget=None, epochs=1).calibration
         assert measured.device == "cpu"

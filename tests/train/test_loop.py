@@ -295,17 +295,12 @@ class TestResume:
         assert outcome.scores == expected.scores
         assert outcome.num_steps == 20
 
-    @pytest.mark.xfail(
-        reason="optimizer moments come back in the standard layout, weights in channels last, "
-        "and fused AdamW pairs them by their place in memory"
-    )
     def test_gives_them_in_channels_last_too(self, make_trainer, tmp_path):
         whole, _, resumed, _ = self.stop_and_go_on(
             make_trainer, tmp_path, channels_last=True, val=[]
         )
         assert equal(weights_of(whole), weights_of(resumed))
 
-    @pytest.mark.xfail(reason="the validation of the checkpoint's step is done again")
     def test_gives_the_history_of_an_uninterrupted_training(self, make_trainer, tmp_path):
         _, expected, _, outcome = self.stop_and_go_on(make_trainer, tmp_path)
         assert without_seconds(outcome.history) == without_seconds(expected.history)
@@ -384,7 +379,7 @@ class TestLostLoss:
         trainer = make_trainer(num_steps=50, validate_every=5, loss=loss)
         with pytest.raises(
             TrainingError,
-            match=r"became nan at step 8. The best weights, from step 5, were kept. Use a lower",
+            match=r"nan at step 8. The weights of step 5, the best validated ones, were kept. Use",
         ):
             trainer.run()
         assert equal(weights_of(trainer), trainer.best.weights)
@@ -417,8 +412,16 @@ class TestWarnings:
         )
         log = Log()
         outcome = make_trainer(num_steps=6, validate_every=2, watcher=log).run()
-        assert log.notes == ["Over-fitting!"]
-        assert outcome.warnings == ["Over-fitting!"]
+        said = ["Over-fitting! The best weights, from before the rise, are kept."]
+        assert log.notes == said
+        assert outcome.warnings == said
+
+    def test_over_fitting_where_the_last_weights_are_kept(self, make_trainer, monkeypatch):
+        monkeypatch.setitem(
+            Trainer._validate.__globals__, "find_overfitting", lambda history: "Over-fitting!"
+        )
+        outcome = make_trainer(num_steps=6, validate_every=2, keep_last=True).run()
+        assert outcome.warnings == ["Over-fitting! The last weights are kept, not the best ones."]
 
     def test_none_where_there_is_none(self, make_trainer):
         assert make_trainer().run().warnings == []

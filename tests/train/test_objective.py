@@ -23,6 +23,13 @@ OVERLAPS = {
 }
 
 
+def overlap(name, logits, target, *, task, **options):
+    """The loss of that name; Dice of several classes leaves out those that are absent."""
+    if name != "tversky":
+        options["absent"] = task == "binary"
+    return OVERLAPS[name](logits, target, multilabel=task == "multilabel", **options)
+
+
 def example(task):
     """(logits, target) of 2 images of 6 x 6, some pixels ignored."""
     random = torch.Generator().manual_seed(0)
@@ -75,20 +82,37 @@ class TestNames:
     @pytest.mark.parametrize("name", OVERLAPS)
     def test_overlaps_leave_the_background_of_many_classes_out(self, name):
         found, data = loss_for(name, "multiclass", background=True), example("multiclass")
-        assert found(*data) == OVERLAPS[name](*data, background=False)
-        assert found(*data) != OVERLAPS[name](*data, background=True)
+        assert found(*data) == overlap(name, *data, task="multiclass", background=False)
+        assert found(*data) != overlap(name, *data, task="multiclass", background=True)
 
     @pytest.mark.parametrize("name", OVERLAPS)
     def test_overlaps_count_class_0_where_it_is_no_background(self, name):
         found, data = loss_for(name, "multiclass", background=False), example("multiclass")
-        assert found(*data) == OVERLAPS[name](*data, background=True)
+        assert found(*data) == overlap(name, *data, task="multiclass", background=True)
 
     @pytest.mark.parametrize("name", OVERLAPS)
     @pytest.mark.parametrize("background", [True, False])
     def test_background_means_nothing_to_other_tasks(self, name, background):
         for task in ("binary", "multilabel"):
-            expected = OVERLAPS[name](*example(task), multilabel=task == "multilabel")
+            expected = overlap(name, *example(task), task=task)
             assert loss_for(name, task, background=background)(*example(task)) == expected
+
+    @pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_dice"])
+    def test_class_weights_reach_the_cross_entropy_of_several_classes(self, name):
+        logits, target = example("multiclass")
+        weights = [1.0] + [3.0] * (logits.shape[1] - 1)
+        plain, weighted = (
+            loss_for(name, "multiclass", class_weights=w)(logits, target) for w in (None, weights)
+        )
+        difference = cross_entropy_loss(
+            logits, target, class_weights=torch.tensor(weights)
+        ) - cross_entropy_loss(logits, target)
+        assert difference != 0
+        torch.testing.assert_close(weighted - plain, difference)
+        binary = example("binary")
+        assert loss_for(name, "binary", class_weights=[1, 3])(*binary) == loss_for(name, "binary")(
+            *binary
+        )
 
 
 class TestLogits:

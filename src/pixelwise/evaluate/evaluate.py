@@ -34,8 +34,7 @@ def evaluate_samples(
         assert sample.mask is not None
         probabilities = predictor.probabilities(sample.image)
         mask = predictor.to_mask(probabilities)
-        target = sample.mask if config.task != "multilabel" else sample.mask.astype(bool)
-        counts.append(count_pixels(mask, target, config.num_classes))
+        counts.append(count_pixels(mask, sample.mask, config.num_classes))
         if on_prediction is not None:
             on_prediction(sample, probabilities)
         if progress is not None:

@@ -18,18 +18,14 @@ from pixelwise.data import (
     read_split,
     write_split,
 )
-from pixelwise.data.image_files import read_bytes
 from pixelwise.errors import LayoutError, PlanError, TrainingError
-from pixelwise.evaluate import Scores, has_background, is_background
+from pixelwise.evaluate import Scores, has_background
 from pixelwise.folders.pages import write_run_report
-from pixelwise.network import Model, ModelConfig, Task, UNet, save_model
+from pixelwise.folders.request import Request, budget_seconds, plan_for, read_plan, task_of
+from pixelwise.network import Model, ModelConfig, UNet, save_model
 from pixelwise.plan import (
     Plan,
-    make_plan,
     network_config,
-    parse_budget,
-    parse_plan,
-    take_fingerprint,
 )
 from pixelwise.predict import pick_device
 from pixelwise.train import (
@@ -62,26 +58,6 @@ class Run:
     seconds: float  # from the data being read to the report being written
     stopped: str  # why training ended
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What the user asked for, checked."""
-
-    budget: float | None
-    epochs: int | None
-    plan: Plan | None
-    resume: bool
-    overwrite: bool
-    seed: int | None
-    device: torch.device
-
-    @property
-    def split_seed(self) -> int:
-        """Of the split into train, val and test: the plan's, so that a plan repeats its run."""
-        if self.seed is not None:
-            return self.seed
-        return self.plan.seed if self.plan is not None else 0
 
 
 def train(
@@ -129,10 +105,10 @@ def train(
     folder = RunFolder(Path(out))
     if resume:
         folder.prepare(resume=True, overwrite=False)  # before its plan is read
-    request = _Request(
-        _budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
+    request = Request(
+        budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
-        _read_plan(folder.plan if resume and plan is None else plan),
+        read_plan(folder.plan if resume and plan is None else plan),
         resume,
         overwrite,
         seed,
@@ -144,7 +120,7 @@ def train(
     return _train_dataset(dataset, folder, request, watcher)
 
 
-def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watcher: Watcher) -> Run:
+def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watcher: Watcher) -> Run:
     """Plan, train, keep and report; the clock starts here.
 
     An earlier training is only removed when nothing is left that could refuse the new one.
@@ -153,7 +129,7 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watch
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
-    plan = _plan(dataset, train, val, request, clock, checkpoint)
+    plan = plan_for(dataset, train, val, request, clock, checkpoint)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
     model = _new_model(dataset, plan)
@@ -189,24 +165,7 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: _Request, watch
     return run
 
 
-def _budget_seconds(
-    budget: str | float | None, epochs: int | None, *, default: str | None
-) -> float | None:
-    if budget is not None and epochs is not None:
-        raise PlanError("Both a budget and a number of epochs were given. Give one of them.")
-    if epochs is not None and epochs < 1:
-        raise PlanError(f"{epochs} epochs were asked for. Give 1 or more.")
-    chosen = default if budget is None and epochs is None else budget
-    return None if chosen is None else parse_budget(chosen)
-
-
-def _read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
-    if plan is None or isinstance(plan, Plan):
-        return plan
-    return parse_plan(read_bytes(Path(plan)).decode("utf-8", errors="replace"), str(plan))
-
-
-def _read_data(path: Path, folder: RunFolder, request: _Request, watcher: Watcher) -> Dataset:
+def _read_data(path: Path, folder: RunFolder, request: Request, watcher: Watcher) -> Dataset:
     """Read and check the data; errors stop here, what was understood is said."""
     split = read_split(folder.split) if request.resume else None
     examination = examine_dataset(path, ReadOptions(seed=request.split_seed, split=split))
@@ -224,52 +183,9 @@ def _read_data(path: Path, folder: RunFolder, request: _Request, watcher: Watche
     return dataset
 
 
-def _plan(
-    dataset: Dataset,
-    train: Sequence[Sample],
-    val: Sequence[Sample],
-    request: _Request,
-    clock: Clock,
-    checkpoint: Checkpoint | None,
-) -> Plan:
-    """Make a plan, or adapt the one that was given."""
-    if request.plan is None:
-        fingerprint = take_fingerprint(train, val, len(dataset.encoding.classes))
-        budget = request.budget and max(1.0, request.budget - clock.elapsed)
-        plan = make_plan(
-            fingerprint,
-            _task(dataset),
-            device=request.device,
-            budget=budget,
-            epochs=request.epochs,
-            seed=request.seed or 0,
-        )
-        return plan.model_copy(update={"budget_seconds": request.budget})
-    changes: dict[str, object] = {}
-    budget = request.budget
-    if request.resume and budget is None and request.epochs is None:
-        budget = request.plan.budget_seconds
-    changes["budget_seconds"] = budget
-    if request.epochs is not None:
-        per_epoch = -(-dataset.splits["train"] // request.plan.batch_size)
-        changes["num_steps"] = per_epoch * request.epochs
-    elif checkpoint is not None and budget is not None and checkpoint.facts["step"]:
-        step, elapsed = checkpoint.facts["step"], checkpoint.facts["elapsed"]
-        changes["num_steps"] = max(step + 1, int(step * budget / elapsed))  # a forecast
-    if request.seed is not None:
-        changes["seed"] = request.seed
-    return request.plan.model_copy(update=changes)
-
-
-def _task(dataset: Dataset) -> Task:
-    """Two classes of which one is background are binary; anything else is multi-class."""
-    names = dataset.encoding.class_names
-    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"
-
-
 def _new_model(dataset: Dataset, plan: Plan) -> Model:
     """Build the planned network with fresh weights, and say how it is to be used."""
-    task, encoding = _task(dataset), dataset.encoding
+    task, encoding = task_of(dataset), dataset.encoding
     network = network_config(
         plan, in_channels=dataset.in_channels, task=task, num_classes=len(encoding.classes)
     )
@@ -321,7 +237,7 @@ def _loss(model: Model, plan: Plan) -> Loss:
     if plan.loss == "custom":
         raise PlanError("A plan with a custom loss is for arrays; name a loss to train on folders.")
     background = has_background(config.task, config.class_names)
-    return loss_for(plan.loss, config.task, background=background)
+    return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
 
 
 def _pace(plan: Plan, clock: Clock) -> Pace:

@@ -47,7 +47,11 @@ def binary_cross_entropy_loss(
 
 
 def cross_entropy_loss(
-    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX
+    logits: Tensor,
+    target: Tensor,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Mean multi-class cross-entropy over all pixels that are not ignored.
 
@@ -55,15 +59,21 @@ def cross_entropy_loss(
         logits: (B, K, *spatial), K of 2 or more.
         target: (B, *spatial) class index.
         ignore_index: value of the target that is left out.
+        class_weights: (K,) weight of each class's pixels in the mean; None: all alike.
 
     Returns:
         Scalar float32, in natural logarithm units: ln K for equal logits.
     """
     _check_index_target(logits, target)
+    weights = None if class_weights is None else class_weights.to(logits.device)
     total = F.cross_entropy(
-        logits.float(), target.long(), ignore_index=ignore_index, reduction="sum"
+        logits.float(), target.long(), weights, ignore_index=ignore_index, reduction="sum"
     )
-    return total / (target != ignore_index).sum().clamp(min=1)
+    keep = target != ignore_index
+    if weights is None:
+        return total / keep.sum().clamp(min=1)
+    weight = (weights[target.long() * keep] * keep).sum()
+    return total / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def dice_loss(
@@ -74,6 +84,7 @@ def dice_loss(
     multilabel: bool = False,
     background: bool = True,
     batch: bool = True,
+    absent: bool = True,
     smooth: float = 1.0,
 ) -> Tensor:
     """Soft Dice loss: 1 - (2 * overlap + smooth) / (predicted + present + smooth), mean of classes.
@@ -87,6 +98,9 @@ def dice_loss(
             background does not dilute the rest. Binary and multi-label targets have no such class.
         batch: True adds pixels up over the whole batch before dividing, as nnU-Net does: steadier
             with small patches, many of which lack a class. False: each image by itself, then mean.
+        absent: False leaves classes that the target lacks (of the batch, or of an image) out of the
+            mean. With many classes most batches lack some, and pushing those down each time keeps
+            rare classes from ever being learnt; the cross-entropy still punishes false alarms.
         smooth: in pixels. A class that is neither present nor predicted has loss 0; with 1, the
             slope stays below 1 per pixel even there (with 1e-5 it would reach 100,000).
 
@@ -98,7 +112,10 @@ def dice_loss(
     probabilities, one_hot = _probabilities_and_one_hot(logits, target, ignore_index, multilabel)
     overlap, predicted, present = _soft_counts(probabilities, one_hot, batch)
     dice = (2 * overlap + smooth) / (predicted + present + smooth)
-    return 1 - _foreground(dice, background or multilabel).mean()
+    scores = _foreground(dice, background or multilabel)
+    if absent:
+        return 1 - scores.mean()
+    return _kept_mean(1 - scores, _foreground(present, background or multilabel) > 0)
 
 
 def tversky_loss(
@@ -149,7 +166,9 @@ def cross_entropy_dice_loss(
     multilabel: bool = False,
     background: bool = True,
     batch: bool = True,
+    absent: bool = True,
     smooth: float = 1.0,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy (binary where K = 1 or ``multilabel``) plus soft Dice loss, equally weighted.
 
@@ -162,20 +181,27 @@ def cross_entropy_dice_loss(
         multilabel: as in `dice_loss`.
         background: as in `dice_loss`; the cross-entropy always counts every class.
         batch: as in `dice_loss`.
+        absent: as in `dice_loss`.
         smooth: as in `dice_loss`.
+        class_weights: as in `cross_entropy_loss`; for multi-class targets only.
 
     Returns:
         Scalar float32.
     """
-    is_binary = multilabel or logits.shape[1] == 1
-    cross_entropy = binary_cross_entropy_loss if is_binary else cross_entropy_loss
-    return cross_entropy(logits, target, ignore_index=ignore_index) + dice_loss(
+    if multilabel or logits.shape[1] == 1:
+        cross_entropy = binary_cross_entropy_loss(logits, target, ignore_index=ignore_index)
+    else:
+        cross_entropy = cross_entropy_loss(
+            logits, target, ignore_index=ignore_index, class_weights=class_weights
+        )
+    return cross_entropy + dice_loss(
         logits,
         target,
         ignore_index=ignore_index,
         multilabel=multilabel,
         background=background,
         batch=batch,
+        absent=absent,
         smooth=smooth,
     )
 

@@ -36,6 +36,7 @@ class ModelConfig(BaseModel):
     format_version: int = FORMAT_VERSION
     network: UNetConfig
     scaling: IntensityScaling = IntensityScaling()
+    float_images: bool = False  # trained on floats as they were: integers would mean others
     task: Task
     class_names: tuple[str, ...]
     class_colors: tuple[str, ...]  # "#rrggbb", one per class

@@ -273,7 +273,7 @@ class InstanceNorm(nn.Module):
             return F.instance_norm(features, weight=self.weight, bias=self.bias)
         images = [
             F.batch_norm(image, None, None, self.weight, self.bias, training=True)
-            for image in features.split(1)
+            for image in torch.split(features, 1)
         ]
         return torch.cat(images) if len(images) > 1 else images[0]
 

@@ -23,6 +23,9 @@ WIDTHS = (
 )  # candidates, cheapest first
 MIN_PATCHES = 8_000  # patches that the wider network must get to see to be worth its time
 BATCH_SIZE = 8
+FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
+CLASSES_SHARE = 0.5  # of patches, for several classes
+MIN_CLASS_SHARE = 1e-3  # rarer classes weigh no more than one of this share
 NORMALIZATION: Literal["instance"] = "instance"
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
@@ -68,16 +71,19 @@ def make_plan(
     batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
     timing, calibration, reason = _choose_network(
-        fingerprint, task, patch_size, batch_size, device, budget
+        fingerprint, task, patch_size, batch_size, device, budget, epochs
     )
     decide("widths", timing.widths, reason)
     decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
     decide("upsampling", "nearest", "cheapest; as good as the others")
     decide("loss", "cross_entropy_dice", "honest probabilities, and small objects count")
-    decide("foreground_share", 0.33, "a third of the patches is centred on a labelled object")
+    decide("class_weights", *_choose_class_weights(fingerprint, task))
+    share = FOREGROUND_SHARE if task == "binary" else CLASSES_SHARE
+    decide("foreground_share", share, "this share of the patches is centred on a labelled object")
     decide("augmentation", *_choose_augmentation(fingerprint))
     decide("learning_rate", 5e-3, "high, with warm-up and decay: fast progress in a short training")
     decide("weight_decay", 1e-2, "the usual value for AdamW")
+    decide("max_gradient_norm", 5.0, "single odd batches must not throw training off")
     decide("warmup_share", 0.05, "the first steps are the least certain")
     decide("schedule", "cosine", "reaches its end when the budget does")
     decide("average_share", 0.02, "averaged weights score higher than the newest")
@@ -140,6 +146,7 @@ def _choose_network(
     batch_size: int,
     device: torch.device,
     budget: float | None,
+    epochs: int | None,
 ) -> tuple[Timing, Calibration, str]:
     """Measure candidates, cheapest first; take the widest that sees enough patches in time."""
     deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
@@ -165,7 +172,8 @@ def _choose_network(
             channels_last=timings[0].channels_last,
         )
         timings += (timing,)
-        is_affordable = budget is None or _patches_in(budget, timing) >= MIN_PATCHES
+        patches = _patches_in(budget, timing) if budget else fingerprint.num_train * (epochs or 1)
+        is_affordable = patches >= MIN_PATCHES
         if chosen is None or is_affordable:
             chosen = timing
         if not is_affordable or time.monotonic() > deadline:
@@ -180,12 +188,11 @@ def _choose_network(
         seconds_per_validation=round(per_pixel * fingerprint.num_val * fingerprint.mean_pixels, 3),
         timings=timings,
     )
-    reason = f"the widest of {len(WIDTHS)} candidates; {seconds:.3f} s per step"
-    if budget is not None:
-        reason = (
-            f"the widest that sees {MIN_PATCHES} patches in the budget, or the narrowest: "
-            f"{seconds:.3f} s per step, about {_patches_in(budget, chosen)} patches"
-        )
+    patches = _patches_in(budget, chosen) if budget else fingerprint.num_train * (epochs or 1)
+    reason = (
+        f"the widest that sees {MIN_PATCHES} patches, or the narrowest: {seconds:.3f} s per step, "
+        f"about {patches} patches"
+    )
     return chosen, calibration, reason
 
 
@@ -214,6 +221,19 @@ def _choose_validations(calibration: Calibration, budget: float | None) -> int:
     return max(2, min(VALIDATIONS, int(affordable)))
 
 
+def _choose_class_weights(
+    fingerprint: Fingerprint, task: Task
+) -> tuple[tuple[float, ...] | None, str]:
+    """Weights that fall with the square root of a class's share; a pixel weighs 1 on average."""
+    if task != "multiclass" or fingerprint.num_classes < 3:
+        return None, "few classes: the Dice part of the loss balances them"
+    shares = np.maximum(fingerprint.class_shares, MIN_CLASS_SHARE)
+    weights = shares**-0.5 / (shares**0.5).sum()
+    return tuple(round(float(weight), 3) for weight in weights), (
+        "rare classes weigh more, by the square root of how rare they are"
+    )
+
+
 def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
     has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
     has_side = fingerprint.horizontal_order >= ORDER_OF_SCENES
@@ -233,6 +253,8 @@ def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
     )
     if has_up:
         return augmentation, "upper and lower halves differ: images have an up, so none is turned"
+    if has_side:
+        return augmentation, "left and right halves differ, so none is turned or mirrored sideways"
     return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
 
 

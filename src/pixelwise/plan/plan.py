@@ -63,10 +63,12 @@ class Plan(BaseModel):
     normalization: Literal["none", "batch", "instance", "group"]
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
     loss: Literal[LossName, "custom"]
+    class_weights: tuple[float, ...] | None = None  # in the cross-entropy; None: all alike
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()
     learning_rate: float = Field(gt=0)  # the highest
     weight_decay: float = Field(default=0, ge=0)
+    max_gradient_norm: float | None = Field(default=5.0, gt=0)  # longer gradients are cut; None: no
     warmup_share: float = Field(default=0, ge=0, lt=1)  # of all steps
     schedule: Literal["cosine", "constant"] = "cosine"
     average_share: float = Field(default=0, ge=0, lt=1)  # moving average's memory, of all steps

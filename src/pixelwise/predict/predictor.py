@@ -160,6 +160,12 @@ class Predictor:
                 f"The image has {image.shape[0]} channels (shape {image.shape}); this model was "
                 f"trained on {config.in_channels}. Convert the image, or train on such images."
             )
+        if self.model.config.float_images and image.dtype.kind in "biu":
+            raise ArrayError(
+                f"The image has {image.dtype} values, but the model was trained on float arrays "
+                "that the caller had scaled. Scale it in the same way, for example with "
+                "image.astype('float32') / 255."
+            )
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise ArrayError(
                 f"The image has {np.count_nonzero(~np.isfinite(image))} NaN or infinite values. "

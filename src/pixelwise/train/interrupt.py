@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from pixelwise.train.watch import Watcher
+ANSWER = "Ending training and keeping the best model; interrupt again to quit at once."
 
 
 class Interruption:
@@ -17,10 +17,11 @@ class Interruption:
 
 
 @contextmanager
-def noticing_interrupts(watcher: Watcher) -> Iterator[Interruption]:
+def noticing_interrupts() -> Iterator[Interruption]:
     """Turn the first Ctrl-C (or SIGTERM) into a wish; a second one interrupts as usual.
 
-    Outside the main thread signals cannot be caught, and nothing is changed.
+    The handler only remembers it, since printing is not safe there. Outside the main thread signals
+    cannot be caught, and nothing is changed.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
@@ -31,7 +32,6 @@ def noticing_interrupts(watcher: Watcher) -> Iterator[Interruption]:
         if interruption.is_asked:
             raise KeyboardInterrupt
         interruption.is_asked = True
-        watcher.note("Ending training and keeping the best model; interrupt again to quit at once.")
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -18,7 +18,7 @@ from pixelwise.predict import Predictor, autocast
 from pixelwise.train.augment import augment, crop_size_for
 from pixelwise.train.average import AveragedWeights
 from pixelwise.train.checkpoint import Checkpoint
-from pixelwise.train.interrupt import Interruption, noticing_interrupts
+from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
@@ -27,8 +27,9 @@ from pixelwise.train.schedule import learning_rate_at
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
 
-MAX_GRADIENT_NORM = 5.0
 Row = dict[str, float]
+BEST_KEPT = "The best weights, from before the rise, are kept."
+LAST_KEPT = "The last weights are kept, not the best ones."
 
 
 @dataclass
@@ -104,6 +105,9 @@ class Trainer:
             weight_decay=plan.weight_decay,
             fused=True,
         )
+        self._rate_factors = [  # an optimizer of several groups keeps their ratios
+            group["lr"] / plan.learning_rate for group in self.optimizer.param_groups
+        ]
         self.source = PatchSource(
             train,
             crop_size=plan.patch_size and crop_size_for(plan.patch_size, plan.augmentation),
@@ -114,9 +118,10 @@ class Trainer:
             seed=plan.seed,
         )
         self.step = 0
+        self._validated = -1  # step of the last validation
         self.history: list[Row] = []
         self.warnings: list[str] = []
-        self.best = Best()
+        self.best = Best(weights=_copy(self.network))
         self._recent: list[Row] = []  # losses and metrics of the steps since the last validation
 
     def run(self) -> Outcome:
@@ -125,11 +130,13 @@ class Trainer:
         Raises:
             TrainingError: the loss became NaN or infinite; the model has the best weights so far.
         """
-        with noticing_interrupts(self.watcher) as wish, BatchQueue(self.source, self.step) as queue:
+        with noticing_interrupts() as wish, BatchQueue(self.source, self.step) as queue:
             while True:
                 stopped = self._why_stop(wish)
-                if stopped or self.pace.is_validation_due(self.step):
+                is_due = stopped or self.pace.is_validation_due(self.step)
+                if is_due and self.step != self._validated:
                     self._validate()
+                    stopped = stopped or self._why_stop(wish)  # it may have taken the time left
                 if stopped:
                     break
                 started = time.monotonic()
@@ -156,14 +163,20 @@ class Trainer:
         state = self.optimizer.state_dict()
         state["state"] = checkpoint.optimizer
         self.optimizer.load_state_dict(state)
+        for parameter, moments in self.optimizer.state.items():
+            for name, moment in moments.items():  # fused updates want the layout of the weights
+                if moment.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(moment)
         facts = checkpoint.facts
         self.step, self.history = facts["step"], facts["history"]
+        self._validated = self.step
         scores = Scores.from_json(facts["best_scores"]) if facts["best_scores"] else None
         self.best = Best(facts["best_score"], facts["best_step"], checkpoint.best, scores)
 
     def _why_stop(self, wish: Interruption) -> str:
         """Return why training is to end now, or nothing."""
         if wish.is_asked:
+            self.watcher.note(ANSWER)
             return "it was interrupted"
         if self.pace.is_over:
             return "the budget was used"
@@ -180,15 +193,16 @@ class Trainer:
             warmup_share=self.plan.warmup_share,
             schedule=self.plan.schedule,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for group, factor in zip(self.optimizer.param_groups, self._rate_factors, strict=True):
+            group["lr"] = rate * factor
         self.network.train()
         with autocast(self.device, self.plan.precision):
             logits = self.network(batch.images)
         loss = self.loss(logits.float(), batch.targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
+        if self.plan.max_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.max_gradient_norm)
         value = loss.item()
         if not math.isfinite(value):
             self._give_up(value)
@@ -224,7 +238,7 @@ class Trainer:
             scores, means = validate(self.predictor, self.val, self.loss, self.metrics)
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
-            row["val_dice"] = scores.mean_dice
+            row.setdefault("val_dice", scores.mean_dice)
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         self.history.append(row)
         if score > self.best.score or self.keep_last:
@@ -233,11 +247,14 @@ class Trainer:
         if self.keep is not None:
             kept = Model(self.model.config, self.average.network)
             self.keep(kept, self.best, self.history, self._checkpoint())
+        self._validated = self.step
         self.pace.validated(self.step, time.monotonic() - started)
         self.watcher.validated(row)
 
     def _look_for_overfitting(self) -> None:
         found = find_overfitting(self.history)
+        if found:
+            found += f" {LAST_KEPT if self.keep_last else BEST_KEPT}"
         if found and not self.warnings:
             self.watcher.note(found)
         if found:
@@ -265,9 +282,10 @@ class Trainer:
         """Keep the best weights and say at which step the loss was lost."""
         self._settle()
         kept = (
-            f"The best weights, from step {self.best.step}, were kept"
-            if self.best.weights
-            else "No weights had been validated yet, so nothing was kept"
+            f"The weights of step {self.best.step}, the {'last' if self.keep_last else 'best'} "
+            "validated ones, were kept"
+            if self.best.step
+            else "No weights had been validated yet, so those from before training were kept"
         )
         raise TrainingError(
             f"The loss became {loss} at step {self.step + 1}. {kept}. Use a lower learning rate "
@@ -277,8 +295,7 @@ class Trainer:
 
     def _settle(self) -> None:
         """Give the model the weights to keep."""
-        if self.best.weights:
-            self.network.load_state_dict(self.best.weights)
+        self.network.load_state_dict(self.best.weights)
         self.network.eval()
 
     def _seconds_left(self) -> float:

@@ -1,7 +1,8 @@
 """The objective: the loss of a task by its name in the plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,13 @@ from pixelwise.plan import LossName
 Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar float32
 
 
-def loss_for(name: LossName, task: Task, *, background: bool = True) -> Loss:
+def loss_for(
+    name: LossName,
+    task: Task,
+    *,
+    background: bool = True,
+    class_weights: Sequence[float] | None = None,
+) -> Loss:
     """Return the loss of that name for a task.
 
     Args:
@@ -28,19 +35,27 @@ def loss_for(name: LossName, task: Task, *, background: bool = True) -> Loss:
         task: of the model.
         background: whether class 0 is background, which the Dice part of a multi-class loss
             leaves out.
+        class_weights: one per class, in the cross-entropy of a multi-class task; None: all alike.
     """
+    weights = None if class_weights is None or task != "multiclass" else torch.tensor(class_weights)
     if name == "cross_entropy":
-        return cross_entropy_loss if task == "multiclass" else binary_cross_entropy_loss
+        if task == "multiclass":
+            return partial(cross_entropy_loss, class_weights=weights)
+        return binary_cross_entropy_loss
     is_multilabel = task == "multilabel"
     if name == "focal":
         return partial(focal_loss, multilabel=is_multilabel)
-    overlap_losses = {
-        "dice": dice_loss,
-        "cross_entropy_dice": cross_entropy_dice_loss,
-        "tversky": tversky_loss,
-    }
     counts_first = not (task == "multiclass" and background)
-    return partial(overlap_losses[name], multilabel=is_multilabel, background=counts_first)
+    if name == "tversky":
+        return partial(tversky_loss, multilabel=is_multilabel, background=counts_first)
+    options: dict[str, Any] = {
+        "multilabel": is_multilabel,
+        "background": counts_first,
+        "absent": task == "binary",
+    }
+    if name == "dice":
+        return partial(dice_loss, **options)
+    return partial(cross_entropy_dice_loss, **options, class_weights=weights)
 
 
 def logits_of(probabilities: Tensor, task: Task) -> Tensor:

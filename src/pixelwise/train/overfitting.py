@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 PATIENCE = 3  # validations in a row with a loss above the lowest
 MIN_RISE = 1.1  # times the lowest validation loss
 ADVICE = (
-    "The best weights, from before the rise, are kept where there are validation scores. More "
-    "images, stronger augmentation, a smaller network (fewer or lower widths) or fewer epochs help."
+    "More images, stronger augmentation, a smaller network (fewer or lower widths) or fewer epochs "
+    "help."
 )
 
 

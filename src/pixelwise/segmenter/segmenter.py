@@ -5,11 +5,7 @@ predictor as the command line.
 """
 
 import os
-import sys
-import time
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +23,12 @@ from pixelwise.data import (
     to_targets,
 )
 from pixelwise.data.arrays import to_array
-from pixelwise.data.colors import default_color
-from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
-from pixelwise.evaluate import has_background, is_background
-from pixelwise.export.keras import read_keras
-from pixelwise.network import (
-    IntensityScaling,
-    Model,
-    ModelConfig,
-    Task,
-    UNet,
-    UNetConfig,
-    load_model,
-    save_model,
-)
+from pixelwise.errors import ArrayError, PlanError
+from pixelwise.evaluate import has_background
+from pixelwise.network import IntensityScaling, Model, save_model
 from pixelwise.plan import Plan
 from pixelwise.predict import Predictor, pick_device
+from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.train import (
     Clock,
     Compiled,
@@ -51,24 +37,9 @@ from pixelwise.train import (
     OptimizerFactory,
     Pace,
     Trainer,
-    Watcher,
     compile_names,
 )
 from pixelwise.train.validate import validate
-
-TUTORIAL_WIDTHS = (16, 32, 64)
-
-
-@dataclass
-class History:
-    """What `fit` returns: the values of every epoch, by name (`loss`, `val_loss`, metrics)."""
-
-    history: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def epoch(self) -> list[int]:
-        """Epoch numbers from 0."""
-        return list(range(len(self.history.get("loss", []))))
 
 
 class Segmenter:
@@ -168,7 +139,7 @@ class Segmenter:
         compiled = self._checked_compiled()
         if epochs < 1 or batch_size < 1:
             raise PlanError(f"epochs={epochs} and batch_size={batch_size} must be 1 or more.")
-        x, y, validation = _split_off(x, y, validation_data, validation_split)
+        x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
         val = self._samples(*validation) if validation is not None else []
         self._choose_scaling(train)
@@ -187,7 +158,7 @@ class Segmenter:
             ),
             device=device,
             metrics=compiled.metrics,
-            watcher=_EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
+            watcher=EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
             keep_last=True,
             optimizer=optimizer,
         )
@@ -206,7 +177,7 @@ class Segmenter:
         predictor = Predictor(self.model, device=self._device)
         _, means = validate(predictor, self._samples(x, y), compiled.loss, compiled.metrics)
         if verbose:
-            print(_format(means))
+            print(format_values(means))
         return means
 
     # --- prediction ---------------------------------------------------------------------------
@@ -313,7 +284,10 @@ class Segmenter:
 
     def _choose_scaling(self, train: Sequence[Sample]) -> None:
         """Scale integer images by the training set's statistics; leave floats alone."""
-        if self.model.config.scaling.scheme != "none" or train[0].image.dtype.kind == "f":
+        if self.model.config.scaling.scheme != "none":
+            return
+        if train[0].image.dtype.kind == "f":
+            self.model = self.model.with_config(float_images=True)
             return
         images = np.stack([sample.image for sample in train])  # (N, C, *spatial)
         axes = (0, *range(2, images.ndim))
@@ -373,215 +347,9 @@ class Segmenter:
             upsampling=network.upsampling,
             loss="custom",
             learning_rate=rate,
+            max_gradient_norm=None,
             schedule="constant",
             num_steps=epochs * steps_per_epoch,
             validate_every=steps_per_epoch,
             seed=seed,
         )
-
-
-class _EpochWatcher(Watcher):
-    """Fills a history and prints a line an epoch, as Keras does."""
-
-    def __init__(
-        self,
-        history: History,
-        metrics: Sequence[str],
-        epochs: int,
-        plan: Plan,
-        *,
-        verbose: bool | int,
-    ) -> None:
-        self._history, self._epochs, self._verbose = history, epochs, verbose
-        self._steps = plan.validate_every
-        self._names = ["loss", *metrics]
-        self._started = time.monotonic()
-
-    def validated(self, row: Mapping[str, float]) -> None:
-        columns = {name: "train_loss" if name == "loss" else name for name in self._names}
-        values = {name: row[column] for name, column in columns.items() if column in row}
-        values |= {
-            f"val_{name}": row[f"val_{name}"] for name in self._names if f"val_{name}" in row
-        }
-        for name, value in values.items():
-            self._history.history.setdefault(name, []).append(value)
-        if self._verbose:
-            self._print_line(values)
-        self._started = time.monotonic()
-
-    def note(self, text: str) -> None:
-        warnings.warn(text, PixelwiseWarning, stacklevel=2)
-
-    def _print_line(self, values: Mapping[str, float]) -> None:
-        seconds = time.monotonic() - self._started
-        epoch = len(self._history.epoch)
-        print(
-            f"Epoch {epoch}/{self._epochs}  {self._steps}/{self._steps}  {seconds:.1f}s "
-            f"{1000 * seconds / self._steps:.0f}ms/step - {_format(values)}"
-        )
-        sys.stdout.flush()
-
-
-def unet(
-    input_shape: Sequence[int | None],
-    num_classes: int = 1,
-    *,
-    widths: Sequence[int] = TUTORIAL_WIDTHS,
-    normalization: str = "none",
-    upsampling: str = "nearest",
-    multilabel: bool = False,
-    class_names: Sequence[str] | None = None,
-    skips: bool = True,
-    seed: int | None = None,
-    device: str = "auto",
-) -> Segmenter:
-    """Build a U-Net for arrays. The defaults are the common tutorial network.
-
-    Args:
-        input_shape: (H, W, C), or (D, H, W, C) for volumes. Only C matters: images of any size can
-            be trained on and predicted.
-        num_classes: 1 gives one sigmoid probability; K of 2 or more a softmax over K classes, of
-            which class 0 is the background.
-        widths: channels per level from the full resolution down; the last is the bottleneck's.
-        normalization: "none", "batch", "instance" or "group".
-        upsampling: "nearest", "linear" or "transposed".
-        multilabel: a sigmoid for each of the classes, which may overlap.
-        class_names: of the classes; the background's included where there is a softmax, and left
-            out or included where there is one class.
-        skips: False leaves out the skip connections, to show what they are good for.
-        seed: of the first weights; None takes torch's own random state.
-        device: "auto", "cpu", "cuda", "mps".
-
-    Example:
-        >>> import pixelwise as pw
-        >>> pw.unet(input_shape=(128, 128, 1)).count_params()
-        117985
-
-    Raises:
-        PlanError: a setting cannot be used.
-    """
-    is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
-    if not is_shape or input_shape[-1] is None:
-        raise PlanError(
-            f"input_shape={input_shape!r} should be (height, width, channels), for example "
-            "(128, 128, 1) for grey and (128, 128, 3) for colour images."
-        )
-    task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
-    try:
-        network = UNetConfig(
-            in_channels=input_shape[-1],
-            out_channels=num_classes,
-            widths=tuple(widths),
-            spatial_dims=len(input_shape) - 1,
-            normalization=normalization,
-            upsampling=upsampling,
-            skips=skips,
-        )
-        config = _array_config(network, task, class_names)
-    except ValueError as error:
-        raise PlanError(_first_line(error)) from error
-    if seed is not None:
-        torch.manual_seed(seed)
-    return Segmenter(Model(config, UNet(network)), device)
-
-
-def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
-    """Read a model file, or a run folder's model.
-
-    Raises:
-        ModelFileError: it is not a model, or one that cannot be used here.
-    """
-    return Segmenter(load_model(Path(path)), device)
-
-
-def from_keras(
-    path: str | os.PathLike[str],
-    architecture: UNetConfig | None = None,
-    *,
-    class_names: Sequence[str] | None = None,
-    device: str = "auto",
-) -> Segmenter:
-    """Read a U-Net that Keras 3 saved, without Keras or TensorFlow.
-
-    Args:
-        path: a `.keras` file, or a `.weights.h5` file with its architecture given.
-        architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
-            that is built like it.
-        class_names: of the classes, if they should have names.
-        device: "auto", "cpu", "cuda", "mps".
-
-    Raises:
-        ModelFileError: it is not such a file, or holds layers that are no part of a U-Net; the
-            message names the layer.
-        MissingExtraError: h5py is not installed.
-    """
-    network, head = read_keras(Path(path), architecture)
-    num_logits = network.config.out_channels
-    if head == "softmax":
-        task: Task = "multiclass"
-    else:
-        task = "binary" if num_logits == 1 else "multilabel"
-    return Segmenter(Model(_array_config(network.config, task, class_names), network), device)
-
-
-def _array_config(
-    network: UNetConfig, task: Task, class_names: Sequence[str] | None
-) -> ModelConfig:
-    """How a network for arrays is used: intensities as they are, default names and colours."""
-    count = 2 if task == "binary" else network.out_channels
-    if class_names is None:
-        first = 0 if task == "multilabel" else 1
-        foreground = (
-            ["foreground"] if task == "binary" else [f"class {i}" for i in range(first, count)]
-        )
-        class_names = foreground if task == "multilabel" else ["background", *foreground]
-    if task == "binary" and len(class_names) == 1 and not is_background(class_names[0]):
-        class_names = ["background", *class_names]
-    if len(class_names) != count:
-        raise ValueError(
-            f"class_names={list(class_names)!r} are {len(class_names)}, but the model has {count} "
-            f"classes{', with the background' if task != 'multilabel' else ''}. Name each once."
-        )
-    return ModelConfig(
-        network=network,
-        task=task,
-        class_names=tuple(class_names),
-        class_colors=tuple(default_color(i, name) for i, name in enumerate(class_names)),
-    )
-
-
-def _split_off(
-    x: ArrayLike,
-    y: ArrayLike,
-    validation_data: tuple[ArrayLike, ArrayLike] | None,
-    validation_split: float,
-) -> tuple[ArrayLike, ArrayLike, tuple[ArrayLike, ArrayLike] | None]:
-    """Take the validation images from the end, as Keras does; given ones win."""
-    if validation_data is not None:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            raise ArrayError("validation_data should be a pair of arrays, (x_val, y_val).")
-        return x, y, (validation_data[0], validation_data[1])
-    if validation_split == 0:
-        return x, y, None
-    if not 0 < validation_split < 1:
-        raise PlanError(f"validation_split={validation_split} must lie between 0 and 1.")
-    x, y = to_array("x", x), to_array("y", y)
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
-        return x, y, None  # refused with the other mistakes
-    num_train = int(len(x) * (1 - validation_split))
-    if num_train in (0, len(x)):
-        raise ArrayError(
-            f"validation_split={validation_split} of {len(x)} images leaves {num_train} for "
-            f"training and {len(x) - num_train} for validation. Give more images or another share."
-        )
-    return x[:num_train], y[:num_train], (x[num_train:], y[num_train:])
-
-
-def _format(values: Mapping[str, float]) -> str:
-    return " - ".join(f"{name}: {value:.4f}" for name, value in values.items())
-
-
-def _first_line(error: ValueError) -> str:
-    """The first problem that pydantic found, in a line."""
-    lines = str(error).splitlines()
-    return " ".join(line.strip() for line in lines[1:3]) if len(lines) > 2 else lines[0]

@@ -1,0 +1,98 @@
+"""What the user asks of a training, and the plan that answers it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pixelwise.data import Dataset, Sample
+from pixelwise.data.image_files import read_bytes
+from pixelwise.errors import PlanError
+from pixelwise.evaluate import is_background
+from pixelwise.network import Task
+from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
+from pixelwise.train import Checkpoint, Clock
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, checked."""
+
+    budget: float | None
+    epochs: int | None
+    plan: Plan | None
+    resume: bool
+    overwrite: bool
+    seed: int | None
+    device: torch.device
+
+    @property
+    def split_seed(self) -> int:
+        """Of the split into train, val and test: the plan's, so that a plan repeats its run."""
+        if self.seed is not None:
+            return self.seed
+        return self.plan.seed if self.plan is not None else 0
+
+
+def budget_seconds(
+    budget: str | float | None, epochs: int | None, *, default: str | None
+) -> float | None:
+    """Return the budget in seconds; None where epochs or a plan say how long."""
+    if budget is not None and epochs is not None:
+        raise PlanError("Both a budget and a number of epochs were given. Give one of them.")
+    if epochs is not None and epochs < 1:
+        raise PlanError(f"{epochs} epochs were asked for. Give 1 or more.")
+    chosen = default if budget is None and epochs is None else budget
+    return None if chosen is None else parse_budget(chosen)
+
+
+def read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
+    """Return a plan as given, or from its file."""
+    if plan is None or isinstance(plan, Plan):
+        return plan
+    return parse_plan(read_bytes(Path(plan)).decode("utf-8", errors="replace"), str(plan))
+
+
+def plan_for(
+    dataset: Dataset,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    request: Request,
+    clock: Clock,
+    checkpoint: Checkpoint | None,
+) -> Plan:
+    """Make a plan, or adapt the one that was given."""
+    if request.plan is None:
+        fingerprint = take_fingerprint(train, val, len(dataset.encoding.classes))
+        budget = request.budget and max(1.0, request.budget - clock.elapsed)
+        plan = make_plan(
+            fingerprint,
+            task_of(dataset),
+            device=request.device,
+            budget=budget,
+            epochs=request.epochs,
+            seed=request.seed or 0,
+        )
+        return plan.model_copy(update={"budget_seconds": request.budget})
+    changes: dict[str, object] = {}
+    budget = request.budget
+    if request.resume and budget is None and request.epochs is None:
+        budget = request.plan.budget_seconds
+    changes["budget_seconds"] = budget
+    if request.epochs is not None:
+        per_epoch = -(-dataset.splits["train"] // request.plan.batch_size)
+        changes["num_steps"] = per_epoch * request.epochs
+    elif checkpoint is not None and budget is not None and checkpoint.facts["step"]:
+        step, elapsed = checkpoint.facts["step"], checkpoint.facts["elapsed"]
+        changes["num_steps"] = max(step + 1, int(step * budget / elapsed))  # a forecast
+    if request.seed is not None:
+        changes["seed"] = request.seed
+    return request.plan.model_copy(update=changes)
+
+
+def task_of(dataset: Dataset) -> Task:
+    """Two classes of which one is background are binary; anything else is multi-class."""
+    names = dataset.encoding.class_names
+    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"

@@ -1,0 +1,148 @@
+"""Where Segmenters come from: built anew, read from a model file, read from Keras."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from pixelwise.data.colors import default_color
+from pixelwise.errors import PlanError
+from pixelwise.evaluate import is_background
+from pixelwise.export.keras import read_keras
+from pixelwise.network import Model, ModelConfig, Task, UNet, UNetConfig, load_model
+from pixelwise.segmenter.segmenter import Segmenter
+
+TUTORIAL_WIDTHS = (16, 32, 64)
+
+
+def unet(
+    input_shape: Sequence[int | None],
+    num_classes: int = 1,
+    *,
+    widths: Sequence[int] = TUTORIAL_WIDTHS,
+    normalization: str = "none",
+    upsampling: str = "nearest",
+    multilabel: bool = False,
+    class_names: Sequence[str] | None = None,
+    skips: bool = True,
+    seed: int | None = None,
+    device: str = "auto",
+) -> Segmenter:
+    """Build a U-Net for arrays. The defaults are the common tutorial network.
+
+    Args:
+        input_shape: (H, W, C), or (D, H, W, C) for volumes. Only C matters: images of any size can
+            be trained on and predicted.
+        num_classes: 1 gives one sigmoid probability; K of 2 or more a softmax over K classes, of
+            which class 0 is the background.
+        widths: channels per level from the full resolution down; the last is the bottleneck's.
+        normalization: "none", "batch", "instance" or "group".
+        upsampling: "nearest", "linear" or "transposed".
+        multilabel: a sigmoid for each of the classes, which may overlap.
+        class_names: of the classes; the background's included where there is a softmax, and left
+            out or included where there is one class.
+        skips: False leaves out the skip connections, to show what they are good for.
+        seed: of the first weights; None takes torch's own random state.
+        device: "auto", "cpu", "cuda", "mps".
+
+    Example:
+        >>> import pixelwise as pw
+        >>> pw.unet(input_shape=(128, 128, 1)).count_params()
+        117985
+
+    Raises:
+        PlanError: a setting cannot be used.
+    """
+    is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
+    if not is_shape or input_shape[-1] is None:
+        raise PlanError(
+            f"input_shape={input_shape!r} should be (height, width, channels), for example "
+            "(128, 128, 1) for grey and (128, 128, 3) for colour images."
+        )
+    task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
+    try:
+        network = UNetConfig(
+            in_channels=input_shape[-1],
+            out_channels=num_classes,
+            widths=tuple(widths),
+            spatial_dims=len(input_shape) - 1,
+            normalization=normalization,
+            upsampling=upsampling,
+            skips=skips,
+        )
+        config = array_config(network, task, class_names)
+    except ValueError as error:
+        raise PlanError(_first_line(error)) from error
+    if seed is not None:
+        torch.manual_seed(seed)
+    return Segmenter(Model(config, UNet(network)), device)
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
+    """Read a model file, or a run folder's model.
+
+    Raises:
+        ModelFileError: it is not a model, or one that cannot be used here.
+    """
+    return Segmenter(load_model(Path(path)), device)
+
+
+def from_keras(
+    path: str | os.PathLike[str],
+    architecture: UNetConfig | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    device: str = "auto",
+) -> Segmenter:
+    """Read a U-Net that Keras 3 saved, without Keras or TensorFlow.
+
+    Args:
+        path: a `.keras` file, or a `.weights.h5` file with its architecture given.
+        architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
+            that is built like it.
+        class_names: of the classes, if they should have names.
+        device: "auto", "cpu", "cuda", "mps".
+
+    Raises:
+        ModelFileError: it is not such a file, or holds layers that are no part of a U-Net; the
+            message names the layer.
+        MissingExtraError: h5py is not installed.
+    """
+    network, head = read_keras(Path(path), architecture)
+    num_logits = network.config.out_channels
+    if head == "softmax":
+        task: Task = "multiclass"
+    else:
+        task = "binary" if num_logits == 1 else "multilabel"
+    return Segmenter(Model(array_config(network.config, task, class_names), network), device)
+
+
+def array_config(network: UNetConfig, task: Task, class_names: Sequence[str] | None) -> ModelConfig:
+    """How a network for arrays is used: intensities as they are, default names and colours."""
+    count = 2 if task == "binary" else network.out_channels
+    if class_names is None:
+        first = 0 if task == "multilabel" else 1
+        foreground = (
+            ["foreground"] if task == "binary" else [f"class {i}" for i in range(first, count)]
+        )
+        class_names = foreground if task == "multilabel" else ["background", *foreground]
+    if task == "binary" and len(class_names) == 1 and not is_background(class_names[0]):
+        class_names = ["background", *class_names]
+    if len(class_names) != count:
+        raise ValueError(
+            f"class_names={list(class_names)!r} are {len(class_names)}, but the model has {count} "
+            f"classes{', with the background' if task != 'multilabel' else ''}. Name each once."
+        )
+    return ModelConfig(
+        network=network,
+        task=task,
+        class_names=tuple(class_names),
+        class_colors=tuple(default_color(i, name) for i, name in enumerate(class_names)),
+    )
+
+
+def _first_line(error: ValueError) -> str:
+    """The first problem that pydantic found, in a line."""
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines[1:3]) if len(lines) > 2 else lines[0]
