@@ -114,6 +114,6 @@ class TestAtomicWriting:
 
     def test_a_file_in_the_way(self, tmp_path):
         (tmp_path / "checkpoint").write_text("not a folder")
-        with pytest.raises(OutputError, match="cannot be written"):
+        with pytest.raises(OutputError, match="is a file, where a folder is to be made"):
             write_checkpoint(tmp_path / "checkpoint", checkpoint())
         assert (tmp_path / "checkpoint").read_text() == "not a folder"

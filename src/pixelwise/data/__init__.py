@@ -20,6 +20,7 @@ from pixelwise.data.splits import read_split, write_split
 from pixelwise.data.writers import (
     is_written_mask,
     make_folder,
+    write_bytes,
     write_image,
     write_json,
     write_mask,
@@ -54,6 +55,7 @@ __all__ = [
     "to_rgb",
     "to_samples",
     "to_targets",
+    "write_bytes",
     "write_image",
     "write_json",
     "write_mask",

@@ -1,5 +1,6 @@
 """Write results; a file is written beside its place and then moved: it is whole or not there."""
 
+import errno
 import json
 import os
 import threading
@@ -28,9 +29,21 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, whole or not at all; OutputError where it cannot be written."""
+
+    def save(file: BinaryIO) -> None:
+        file.write(data)
+        file.flush()
+        if file.seekable():  # a power cut must not leave the name without the content
+            os.fsync(file.fileno())
+
+    _write(Path(path), save)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text; OutputError where it cannot be written."""
-    _write(Path(path), lambda file: file.write(text.encode("utf-8")))
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | os.PathLike[str], content: object) -> None:
@@ -155,6 +168,8 @@ def _reason(path: Path, error: OSError) -> str:
     advice = "Choose another folder, or change its permissions."
     if isinstance(error, FileNotFoundError):
         advice = f"Make the folder {path.parent} first."
+    elif error.errno == errno.ENOSPC:
+        advice = "Free some space; what was written before is intact."
     elif isinstance(error, IsADirectoryError):
         advice = "A folder of that name is in the way: choose another name."
     return f"{path} cannot be written ({error.strerror or error}). {advice}"

@@ -31,6 +31,16 @@ class IntensityScaling(BaseModel):
     low: float = 0.5  # percentile, 0 to 100
     high: float = 99.5  # percentile, 0 to 100
 
+    @classmethod
+    def from_images(cls, images: NDArray[Any]) -> "IntensityScaling":
+        """Return the `statistics` scheme of images (N, C, *spatial): per channel, all pixels."""
+        axes = (0, *range(2, images.ndim))
+        return cls(
+            scheme="statistics",
+            mean=tuple(images.mean(axes, dtype=np.float64).tolist()),
+            std=tuple(images.std(axes, dtype=np.float64).tolist()),
+        )
+
     def coefficients(self, image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (offset, gain), each (C,) float32, for an image (C, *spatial) of any dtype.
 

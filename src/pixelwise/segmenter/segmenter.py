@@ -289,13 +289,7 @@ class Segmenter:
         if train[0].image.dtype.kind == "f":
             self.model = self.model.with_config(float_images=True)
             return
-        images = np.stack([sample.image for sample in train])  # (N, C, *spatial)
-        axes = (0, *range(2, images.ndim))
-        scaling = IntensityScaling(
-            scheme="statistics",
-            mean=tuple(images.mean(axes, dtype=np.float64).tolist()),
-            std=tuple(images.std(axes, dtype=np.float64).tolist()),
-        )
+        scaling = IntensityScaling.from_images(np.stack([sample.image for sample in train]))
         self.model = self.model.with_config(scaling=scaling)
 
     def _prepared_optimizer(

@@ -6,9 +6,7 @@ gets follows from the seed and the step's number.
 """
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from pixelwise.errors import OutputError, TrainingError
+from pixelwise.data import make_folder, write_bytes
+from pixelwise.errors import TrainingError
 
 FILE_NAME = "state.safetensors"
 METADATA_KEY = "checkpoint"
@@ -53,23 +52,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         for name, tensor in content.items()
     }
     data = save(tensors, metadata={METADATA_KEY: json.dumps(checkpoint.facts)})
-    path = folder / FILE_NAME
-    temporary = path.with_name(path.name + ".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"The checkpoint {path} cannot be written: {error.strerror or error}. Free some space "
-            "or choose another run folder; what was written before is intact."
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    make_folder(folder)
+    write_bytes(folder / FILE_NAME, data)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
