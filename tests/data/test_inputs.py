@@ -39,7 +39,7 @@ def test_images_inside_a_data_folder_are_taken(folder):
 def test_nothing_to_predict_is_an_error(tmp_path):
     with pytest.raises(LayoutError, match="no images were given"):
         find_images([])
-    with pytest.raises(LayoutError, match="holds no images, only no pictures"):
+    with pytest.raises(LayoutError, match=r"holds no images\. Name the folder"):
         find_images([tmp_path])
     (tmp_path / "train").mkdir()
     with pytest.raises(LayoutError, match=r"only train/. Name the folder"):

@@ -292,3 +292,14 @@ def test_budget_and_epochs_together_are_refused(data, tmp_path):
 def test_folds_come_later(data, tmp_path):
     with pytest.raises(pw.PlanError, match="later version"):
         pw.train(data, tmp_path / "run", folds=3)
+
+
+def test_a_refused_training_leaves_no_folder_behind(tmp_path):
+    with pytest.raises(pw.DataError):
+        pw.train(tmp_path / "nowhere", tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(pw.DataError):
+        pw.train(tmp_path / "nowhere", tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"

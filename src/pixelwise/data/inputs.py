@@ -46,8 +46,7 @@ def _find_in_folder(folder: Path) -> list[Path]:
     stems = {path.stem for path in files}
     images = [path for path in files if mask_stem(path.stem) not in stems]
     if not images:
-        holds = ", ".join(f"{path.name}/" for path in folders[:5]) or "no pictures"
-        raise LayoutError(
-            f"{folder} holds no images, only {holds}. Name the folder that holds them."
-        )
+        names = ", ".join(f"{path.name}/" for path in folders[:5])
+        holds = f", only {names}" if names else ""
+        raise LayoutError(f"{folder} holds no images{holds}. Name the folder that holds them.")
     return images

@@ -73,9 +73,10 @@ def predict(
         if progress is not None:
             progress(index + 1, len(paths))
     if failures:
+        others = "" if len(failures) == len(paths) else f"; the masks of the others are in {folder}"
         raise DataError(
-            f"{len(failures)} of {len(paths)} images could not be predicted; the masks of the "
-            f"others are in {folder}. " + " ".join(failures[:3])
+            f"{len(failures)} of {len(paths)} images could not be predicted{others}. "
+            + " ".join(failures[:3])
         )
     return written
 

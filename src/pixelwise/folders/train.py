@@ -18,7 +18,7 @@ from pixelwise.data import (
     read_split,
     write_split,
 )
-from pixelwise.errors import LayoutError, PlanError, TrainingError
+from pixelwise.errors import LayoutError, PixelwiseError, PlanError, TrainingError
 from pixelwise.evaluate import Scores, has_background
 from pixelwise.folders.pages import write_run_report
 from pixelwise.folders.request import Request, budget_seconds, plan_for, read_plan, task_of
@@ -116,7 +116,11 @@ def train(
     )
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
-    dataset = _read_data(Path(data), folder, request, watcher)
+    try:
+        dataset = _read_data(Path(data), folder, request, watcher)
+    except PixelwiseError:
+        folder.remove_if_empty()
+        raise
     return _train_dataset(dataset, folder, request, watcher)
 
 

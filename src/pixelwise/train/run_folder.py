@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,11 @@ class RunFolder:
         if overwrite:
             for path in self.contents:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def remove_if_empty(self) -> None:
+        """Take back a folder that was made for a training that could not begin."""
+        with suppress(OSError):
+            self.path.rmdir()
 
     def write_plan(self, plan: Plan) -> None:
         """Write plan.yaml."""
