@@ -213,33 +213,14 @@ class TestRows:
         assert rows["augmentation"][0].startswith("flip vertical yes, scale 1.25")
         assert "fingerprint" not in rows
 
-    def test_nothing_is_called_none(self, make_small_plan):
-        rows = make_small_plan(patch_size=None, budget_seconds=None).to_rows()
-        assert {value for name, value, _ in rows if name in ("patch size", "budget seconds")} == {
-            "none"
-        }
+    def test_what_no_value_means(self, make_small_plan):
+        plan = make_small_plan(patch_size=None, budget_seconds=None, num_val_images=None)
+        values = {name: value for name, value, _ in plan.to_rows()}
+        assert values["patch size"] == "whole images"
+        assert values["budget seconds"] == "none"
+        assert values["num val images"] == "all"
 
-
-class TestAugmentation:
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"flip_vertical": True},
-            {"flip_horizontal": True},
-            {"right_angles": True},
-            {"rotation_degrees": 1},
-            {"scale": 1.1},
-            {"elastic_px": 1},
-        ],
-    )
-    def test_geometry(self, change):
-        assert Augmentation(**change).has_geometry
-
-    def test_intensities_are_no_geometry(self):
-        assert not Augmentation(noise=1, contrast=2, gamma=2, blur_px=3, invert=1).has_geometry
-        assert not Augmentation().has_geometry
-
-
-def test_plans_are_frozen(make_small_plan):
-    with pytest.raises(ValidationError, match="frozen"):
-        make_small_plan().seed = 1
+    def test_only_sizes_are_joined_with_an_x(self, make_small_plan):
+        values = {name: value for name, value, _ in make_small_plan().to_rows()}
+        assert values["patch size"] == "16 x 24"
+        assert values["widths"] == "4, 8"

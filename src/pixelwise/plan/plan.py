@@ -15,6 +15,7 @@ HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back
 # with `pixelwise train DATA --out RUN --plan plan.yaml`.
 """
+WITHOUT_VALUE = {"patch_size": "whole images", "num_val_images": "all"}  # in words for people
 LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
 
 
@@ -88,7 +89,7 @@ class Plan(BaseModel):
         """Return (name, value, reason) of every decision, for people."""
         values = self.model_dump(mode="json", exclude={"fingerprint", "calibration", "reasons"})
         return [
-            (name.replace("_", " "), _spoken(value), self.reasons.get(name, ""))
+            (name.replace("_", " "), _spoken(value, name), self.reasons.get(name, ""))
             for name, value in values.items()
         ]
 
@@ -158,14 +159,15 @@ def _first_problem(error: ValidationError) -> str:
     return f"`{place}`: {problem['msg']}{arrived}. Mend the value, or plan anew without --plan."
 
 
-def _spoken(value: object) -> str:
-    """A value as a person would write it."""
+def _spoken(value: object, name: str = "") -> str:
+    """A value as a person would write it: sizes with an x, other lists with commas."""
     if value is None:
-        return "none"
+        return WITHOUT_VALUE.get(name, "none")
     if isinstance(value, dict):
         return ", ".join(f"{k.replace('_', ' ')} {_spoken(v)}" for k, v in value.items() if v)
     if isinstance(value, list):
-        return " x ".join(_spoken(v) for v in value) if value else "none"
+        separator = " x " if name.endswith("size") else ", "
+        return separator.join(_spoken(v) for v in value) if value else "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
