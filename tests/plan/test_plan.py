@@ -224,3 +224,28 @@ class TestRows:
         values = {name: value for name, value, _ in make_small_plan().to_rows()}
         assert values["patch size"] == "16 x 24"
         assert values["widths"] == "4, 8"
+
+
+class TestAugmentation:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"flip_vertical": True},
+            {"flip_horizontal": True},
+            {"right_angles": True},
+            {"rotation_degrees": 1},
+            {"scale": 1.1},
+            {"elastic_px": 1},
+        ],
+    )
+    def test_geometry(self, change):
+        assert Augmentation(**change).has_geometry
+
+    def test_intensities_are_no_geometry(self):
+        assert not Augmentation(noise=1, contrast=2, gamma=2, blur_px=3, invert=1).has_geometry
+        assert not Augmentation().has_geometry
+
+
+def test_plans_are_frozen(make_small_plan):
+    with pytest.raises(ValidationError, match="frozen"):
+        make_small_plan().seed = 1
