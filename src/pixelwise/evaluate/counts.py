@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError
 
-IGNORE_INDEX = 255
 SCORE_NAMES = ("dice", "iou", "precision", "recall")
 CHUNK_PIXELS = 1 << 20  # pixels counted at a time: bounds memory at about 30 MB for any image
 

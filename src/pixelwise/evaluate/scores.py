@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pixelwise.data.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError, DataError
 from pixelwise.evaluate.bootstrap import nanmean, resample_means
 from pixelwise.evaluate.counts import (
-    IGNORE_INDEX,
     SCORE_NAMES,
     Counts,
     Floats,

@@ -11,14 +11,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pixelwise.data.arrays import TargetForm
+from pixelwise.data import IGNORE_INDEX, TargetForm
 from pixelwise.errors import PlanError
 from pixelwise.network import Task
 from pixelwise.plan import LossName
 from pixelwise.train.objective import Loss, loss_for
 from pixelwise.train.validate import Metric
 
-IGNORE_INDEX = 255
 Value = TypeVar("Value")
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
