@@ -17,7 +17,7 @@ from pixelwise.network.model import (
     load_model,
     save_model,
 )
-from pixelwise.network.scaling import IntensityScaling
+from pixelwise.network.scaling import IntensityScaling, scale_intensities
 from pixelwise.network.unet import UNet, UNetConfig
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "focal_loss",
     "load_model",
     "save_model",
+    "scale_intensities",
     "tversky_loss",
 ]

@@ -64,9 +64,24 @@ class IntensityScaling(BaseModel):
 
     def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Scale an image (C, *spatial) of any dtype to float32 of the same shape."""
-        offset, gain = self.coefficients(image)
-        shape = (-1,) + (1,) * (image.ndim - 1)  # (C,) -> (C, 1, ..., 1)
-        return (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+        return scale_intensities(image, *self.coefficients(image))
+
+
+def scale_intensities(
+    image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Scale an image, or a crop or tile of one, by the coefficients of the whole image.
+
+    Args:
+        image: (C, *spatial) of any dtype.
+        offset: (C,) as `IntensityScaling.coefficients` gives it.
+        gain: (C,) likewise.
+
+    Returns:
+        float32 of the image's shape.
+    """
+    shape = (-1,) + (1,) * (image.ndim - 1)  # (C,) -> (C, 1, ..., 1)
+    return (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
 
 
 def _subsample(image: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.errors import ArrayError
-from pixelwise.network.model import Model
+from pixelwise.network import Model, scale_intensities
 from pixelwise.predict.device import autocast, pick_device
 from pixelwise.predict.tiles import plan_tiles
 
@@ -110,8 +110,7 @@ class Predictor:
         self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Predict one tile or whole image: (C, *spatial) in, probabilities (K, *spatial) out."""
-        shape = (-1,) + (1,) * (image.ndim - 1)
-        scaled = (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+        scaled = scale_intensities(image, offset, gain)
         batch = torch.from_numpy(np.ascontiguousarray(scaled))[None].to(self.device)
         return self.predict_batch(batch)[0].cpu().numpy()
 

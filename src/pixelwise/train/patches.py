@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.data import IGNORE_INDEX, Sample
-from pixelwise.network import IntensityScaling
+from pixelwise.network import IntensityScaling, scale_intensities
 
 MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
 
@@ -107,9 +107,7 @@ class PatchSource:
                 )
             ]
             image, mask = _take(image, rows), _take(mask, rows)
-        shape = (-1,) + (1,) * (image.ndim - 1)
-        scaled = (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
-        return scaled, mask.astype(np.uint8)
+        return scale_intensities(image, offset, gain), mask.astype(np.uint8)
 
     def _centre(
         self,
