@@ -5,7 +5,7 @@ import pytest
 
 from pixelwise.data import read_dataset, to_channels
 from pixelwise.data.channel_choice import choose_channels
-from pixelwise.data.survey import survey_image
+from pixelwise.data.doctor.survey import survey_image
 from pixelwise.errors import DataError
 
 GREY = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)[:, :, None]
@@ -58,7 +58,7 @@ def test_what_would_lose_something_is_refused(image, in_channels, message):
 
 def choice(save, *images):
     return choose_channels(
-        [survey_image(save(f"{i}.png", np.squeeze(image))) for i, image in enumerate(images)]
+        [survey_image([save(f"{i}.png", np.squeeze(image))]) for i, image in enumerate(images)]
     )
 
 

@@ -4,20 +4,8 @@ from pixelwise.data.arrays import TargetForm, to_images, to_samples, to_targets
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.display import overlay, to_rgb
-from pixelwise.data.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
-from pixelwise.data.findings import Finding
-from pixelwise.data.image_files import read_image, read_mask_values
-from pixelwise.data.inputs import find_images
-from pixelwise.data.read import (
-    Examination,
-    ReadOptions,
-    check_dataset,
-    examine_dataset,
-    read_dataset,
-)
-from pixelwise.data.samples import FolderSamples, Sample, SampleFiles
-from pixelwise.data.splits import read_split, write_split
-from pixelwise.data.writers import (
+from pixelwise.data.files.image_files import read_image, read_mask_values
+from pixelwise.data.files.writers import (
     is_written_mask,
     make_folder,
     write_bytes,
@@ -27,6 +15,19 @@ from pixelwise.data.writers import (
     write_probabilities,
     write_text,
 )
+from pixelwise.data.findings import Finding
+from pixelwise.data.inputs import find_images
+from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
+from pixelwise.data.masks.stored import to_stored
+from pixelwise.data.read import (
+    Examination,
+    ReadOptions,
+    check_dataset,
+    examine_dataset,
+    read_dataset,
+)
+from pixelwise.data.samples import FolderSamples, Sample, SampleFiles, read_mask
+from pixelwise.data.splits import read_split, write_split
 
 __all__ = [
     "IGNORE_INDEX",
@@ -48,12 +49,14 @@ __all__ = [
     "overlay",
     "read_dataset",
     "read_image",
+    "read_mask",
     "read_mask_values",
     "read_split",
     "to_channels",
     "to_images",
     "to_rgb",
     "to_samples",
+    "to_stored",
     "to_targets",
     "write_bytes",
     "write_image",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pixelwise.data.encoding import IGNORE_INDEX
+from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
 

@@ -36,12 +36,13 @@ def to_channels(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any
 
 def has_constant_alpha(image: NDArray[Any]) -> bool:
     """Whether the last of 2 or 4 channels has one value all over, as an unused alpha has."""
-    return image.shape[2] in (2, 4) and bool((image[:, :, -1] == image[0, 0, -1]).all())
+    alpha = image[..., -1]
+    return image.shape[-1] in (2, 4) and bool((alpha == alpha.flat[0]).all())
 
 
 def has_equal_channels(image: NDArray[Any]) -> bool:
-    """Whether (H, W, C) is grey: every channel equals the first."""
-    return all(bool((image[:, :, 0] == image[:, :, c]).all()) for c in range(1, image.shape[2]))
+    """Whether (*S, C) is grey: every channel equals the first."""
+    return all(bool((image[..., 0] == image[..., c]).all()) for c in range(1, image.shape[-1]))
 
 
 def _convert(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pixelwise.data.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError

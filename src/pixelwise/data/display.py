@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
-from pixelwise.data.colors import BACKGROUND_COLOR, color_table, parse_color
-from pixelwise.data.encoding import IGNORE_INDEX
+from pixelwise.data.masks.colors import BACKGROUND_COLOR, color_table, parse_color
+from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError
 
 STRETCH_PERCENTILES = (0.5, 99.5)

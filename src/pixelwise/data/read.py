@@ -1,6 +1,6 @@
 """From a folder to a `Dataset`: look at the names, survey the files, understand the masks, split.
 
-find_layout, survey_pairs, check_files, learn_encoding, assign_splits, check_masks -> Dataset
+find_layout, survey_samples, check_files, learn_encoding, assign_splits, check_masks -> Dataset
 """
 
 import os
@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwise.data.channel_choice import choose_channels
-from pixelwise.data.check import check_files, check_masks, readable_images, readable_masks
-from pixelwise.data.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.encoding import MaskEncoding
+from pixelwise.data.doctor.check import check_files, check_masks, readable_images, readable_masks
+from pixelwise.data.doctor.survey import ImageFacts, MaskFacts, SampleFacts, survey_samples
 from pixelwise.data.findings import Finding, Severity, finding_of_error
-from pixelwise.data.layout import SPLIT_FOLDERS, Layout, find_layout
-from pixelwise.data.learn import Reading, add_counts, apply_known, learn_encoding
+from pixelwise.data.layouts.find import find_layout
+from pixelwise.data.layouts.folders import SPLIT_FOLDERS
+from pixelwise.data.layouts.found import Layout, LayoutOptions
+from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
+from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.learn import Reading, add_counts, apply_known, learn_encoding
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.splits import Split, assign_splits, to_split
-from pixelwise.data.survey import ImageFacts, MaskFacts, PairFacts, survey_pairs
 from pixelwise.errors import DataError, FileError, MaskError
 
 
@@ -31,6 +33,7 @@ class ReadOptions:
     ignore: int | None = None
     split: Mapping[str, str] | None = None
     encoding: MaskEncoding | None = None
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,13 @@ def examine_dataset(
     """Read a data folder and keep all findings, instead of raising the first error."""
     options = options or ReadOptions()
     try:
-        layout = find_layout(Path(root))
+        layout = find_layout(Path(root), options.layout)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
-    surveyed = survey_pairs(layout.pairs)
-    findings = check_files(surveyed, layout.lone_masks)
+    surveyed = survey_samples(layout.samples)
+    findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
-    encoding = _choose_encoding(Path(root), surveyed, options, findings)
+    encoding = _choose_encoding(Path(root), layout, surveyed, options, findings)
     splits = _choose_splits(surveyed, options)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
@@ -114,7 +117,7 @@ def examine_dataset(
 
 
 def _choose_channels(
-    surveyed: Sequence[PairFacts], findings: list[Finding]
+    surveyed: Sequence[SampleFacts], findings: list[Finding]
 ) -> tuple[int, str] | None:
     """Number of channels and note; None, and a finding, where the images do not go together."""
     images = [image for _, image in readable_images(surveyed)]
@@ -126,13 +129,17 @@ def _choose_channels(
 
 
 def _choose_encoding(
-    root: Path, surveyed: Sequence[PairFacts], options: ReadOptions, findings: list[Finding]
+    root: Path,
+    layout: Layout,
+    surveyed: Sequence[SampleFacts],
+    options: ReadOptions,
+    findings: list[Finding],
 ) -> MaskEncoding | None:
     """The meaning of the mask values; None, and a finding, where they have no clear one."""
     masks = [mask for _, _, mask in readable_masks(surveyed)]
     class_file = find_class_file(root)
     try:
-        declared = read_class_file(class_file) if class_file else None
+        declared = read_class_file(class_file) if class_file else layout.declaration
     except (MaskError, FileError) as error:
         findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
         return None
@@ -186,31 +193,31 @@ def _replace_ignored(encoding: MaskEncoding, ignore: tuple[int, ...]) -> MaskEnc
     return MaskEncoding(classes=encoding.classes, ignore=ignore, snap=encoding.snap)
 
 
-def _choose_splits(surveyed: Sequence[PairFacts], options: ReadOptions) -> dict[str, Split]:
+def _choose_splits(surveyed: Sequence[SampleFacts], options: ReadOptions) -> dict[str, Split]:
     """Split of every name; images without masks are "unlabelled"."""
     folders: dict[str, Split | None] = {
-        facts.pair.name: None if facts.pair.split is None else to_split(facts.pair.split)
+        facts.found.name: None if facts.found.split is None else to_split(facts.found.split)
         for facts in surveyed
-        if facts.pair.mask is not None
+        if facts.found.mask is not None
     }
     splits = assign_splits(folders, options.split, options.seed, _find_twins(surveyed))
     unlabelled: dict[str, Split] = {
-        f.pair.name: "unlabelled" for f in surveyed if f.pair.mask is None
+        f.found.name: "unlabelled" for f in surveyed if f.found.mask is None
     }
     return splits | unlabelled
 
 
-def _find_twins(surveyed: Sequence[PairFacts]) -> dict[str, str]:
+def _find_twins(surveyed: Sequence[SampleFacts]) -> dict[str, str]:
     """For each labelled image the name of the first image with the same content."""
     first: dict[bytes, str] = {}
-    labelled = ((f, image) for f, image in readable_images(surveyed) if f.pair.mask is not None)
-    return {f.pair.name: first.setdefault(image.digest, f.pair.name) for f, image in labelled}
+    labelled = ((f, image) for f, image in readable_images(surveyed) if f.found.mask is not None)
+    return {f.found.name: first.setdefault(image.digest, f.found.name) for f, image in labelled}
 
 
 def _build(
     root: Path,
     layout: Layout,
-    surveyed: Sequence[PairFacts],
+    surveyed: Sequence[SampleFacts],
     splits: Mapping[str, Split],
     channels: tuple[int, str],
     encoding: MaskEncoding,
@@ -221,7 +228,14 @@ def _build(
         root=root,
         layout=layout.description,
         files=tuple(
-            SampleFiles(f.pair.name, f.pair.image, f.pair.mask, splits[f.pair.name], image.size)
+            SampleFiles(
+                f.found.name,
+                f.found.images,
+                f.found.mask,
+                splits[f.found.name],
+                image.size,
+                f.found.group,
+            )
             for f, image in images
         ),
         in_channels=channels[0],
@@ -234,5 +248,5 @@ def _build(
     )
 
 
-def _num_bytes(facts: PairFacts, image: ImageFacts) -> int:
+def _num_bytes(facts: SampleFacts, image: ImageFacts) -> int:
     return image.num_bytes + (facts.mask.num_bytes if isinstance(facts.mask, MaskFacts) else 0)

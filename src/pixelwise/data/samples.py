@@ -9,10 +9,12 @@ from typing import Any, overload
 from numpy.typing import NDArray
 
 from pixelwise.data.channels import to_channels
-from pixelwise.data.encoding import MaskEncoding
-from pixelwise.data.image_files import read_image, read_mask_values
+from pixelwise.data.doctor.survey import map_in_threads
+from pixelwise.data.files.image_files import read_images
+from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.splits import Split
-from pixelwise.data.survey import map_in_threads
 from pixelwise.errors import MaskError
 
 MEMORY_LIMIT = (
@@ -45,13 +47,28 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleFiles:
-    """The files of one sample, and the size (height, width) of both."""
+    """Where one sample comes from, its split and its size.
+
+    Attributes:
+        name: unique in the data set.
+        images: the image file, or one file a channel.
+        mask: where the mask comes from; None where there is none.
+        split: train, val, test or unlabelled.
+        size: (height, width), or (depth, height, width), of image and mask.
+        group: patient, plate or scene, where known.
+    """
 
     name: str
-    image: Path
-    mask: Path | None
+    images: tuple[Path, ...]
+    mask: MaskSource | None
     split: Split
-    size: tuple[int, int]
+    size: tuple[int, ...]
+    group: str | None = None
+
+    @property
+    def image(self) -> Path:
+        """The image file; the first where there are several."""
+        return self.images[0]
 
 
 class FolderSamples(Sequence[Sample]):
@@ -119,21 +136,32 @@ class FolderSamples(Sequence[Sample]):
         return sample
 
     def _read(self, files: SampleFiles) -> Sample:
-        image = to_channels(read_image(files.image), self.in_channels, str(files.image))
-        mask = (
-            None
-            if files.mask is None
-            else self.encoding.decode(read_mask_values(files.mask), files.mask)
-        )
-        if mask is not None and mask.shape != image.shape[1:]:
+        image = to_channels(read_images(files.images), self.in_channels, str(files.image))
+        mask = read_mask(files, self.encoding)
+        if mask is not None and mask.shape[-len(image.shape[1:]) :] != image.shape[1:]:
+            assert files.mask is not None
             raise MaskError(
-                describe_size_mismatch(files.mask, mask.shape, files.image, image.shape[1:])
+                describe_size_mismatch(files.mask.path, mask.shape, files.image, image.shape[1:])
             )
         return Sample(files.name, image, mask, files.image)
 
 
+def read_mask(files: SampleFiles, encoding: MaskEncoding) -> NDArray[Any] | None:
+    """The mask of a sample as class indices, or None where it has none.
+
+    Returns:
+        (*S) uint8 with IGNORE_INDEX, or (K, *S) bool where classes overlap.
+
+    Raises:
+        FileError, MaskError: the mask cannot be read or means nothing in this encoding.
+    """
+    if files.mask is None:
+        return None
+    return encoding.decode(read_stored_mask(files.mask, files.size), files.mask.path)
+
+
 def describe_size_mismatch(
-    mask: Path | None, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
+    mask: Path, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
 ) -> str:
     """Say that a mask and its image differ in size, and what to do."""
     return (

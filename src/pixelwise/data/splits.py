@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pixelwise.data.image_files import read_bytes
-from pixelwise.data.writers import write_text
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.writers import write_text
 from pixelwise.errors import DataError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.encoding import IGNORE_INDEX
+from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError
 
 SCORE_NAMES = ("dice", "iou", "precision", "recall")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixelwise.data.encoding import IGNORE_INDEX
+from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError, DataError
 from pixelwise.evaluate.bootstrap import nanmean, resample_means
 from pixelwise.evaluate.counts import (

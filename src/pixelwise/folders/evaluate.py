@@ -15,8 +15,10 @@ from pixelwise.data import (
     SampleFiles,
     make_folder,
     read_dataset,
+    read_mask,
     read_mask_values,
     read_split,
+    to_stored,
     write_json,
     write_text,
 )
@@ -132,12 +134,13 @@ def _score_files(
     found = _find_masks(folder, files)
     counts = []
     for index, entry in enumerate(files):
+        target = read_mask(entry, dataset.encoding)
+        assert target is not None
         assert entry.mask is not None
-        target = dataset.encoding.decode(read_mask_values(entry.mask), entry.mask)
         mask = _read_prediction(found[entry.name], dataset.encoding)
         if mask.shape != target.shape:
             raise MaskError(
-                f"{found[entry.name]} is {mask.shape[0]}x{mask.shape[1]} but {entry.mask} is "
+                f"{found[entry.name]} is {mask.shape[0]}x{mask.shape[1]} but {entry.mask.path} is "
                 f"{target.shape[0]}x{target.shape[1]} (height x width). Predict in the image's own "
                 "size."
             )
@@ -173,7 +176,7 @@ def _read_prediction(path: Path, encoding: MaskEncoding) -> NDArray[np.uint8]:
     """Read a predicted mask: class indices, or the values of the data's own masks."""
     values = read_mask_values(path)
     is_index = values.ndim == 2 and int(values.max(initial=0)) < len(encoding.classes)
-    return values.astype(np.uint8) if is_index else encoding.decode(values, path)
+    return values.astype(np.uint8) if is_index else encoding.decode(to_stored(values, path), path)
 
 
 def _facts(dataset: Dataset, split: str) -> list[tuple[str, str]]:

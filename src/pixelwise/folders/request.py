@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from pixelwise.data import Dataset, Sample
-from pixelwise.data.image_files import read_bytes
+from pixelwise.data.files.image_files import read_bytes
 from pixelwise.errors import PlanError
 from pixelwise.evaluate import is_background
 from pixelwise.network import Task

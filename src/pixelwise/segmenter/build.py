@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pixelwise.data.colors import default_color
+from pixelwise.data.masks.colors import default_color
 from pixelwise.errors import PlanError
 from pixelwise.evaluate import is_background
 from pixelwise.export.keras import read_keras

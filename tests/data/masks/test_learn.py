@@ -8,8 +8,10 @@ from PIL import Image
 from scipy import ndimage
 
 from pixelwise.data import MaskClass, MaskEncoding
-from pixelwise.data.learn import add_counts, apply_known, learn_encoding
-from pixelwise.data.survey import survey_mask
+from pixelwise.data.doctor.survey import survey_mask
+from pixelwise.data.masks.learn import add_counts, apply_known, learn_encoding
+from pixelwise.data.masks.sources import MaskFile
+from pixelwise.data.masks.stored import to_stored
 from pixelwise.errors import MaskError
 
 NAMES = ("background", "foreground")
@@ -21,7 +23,7 @@ def counts_of(save):
 
     def count(*masks, suffix=".png"):
         paths = [save(f"m{i}{suffix}", mask) for i, mask in enumerate(masks)]
-        return add_counts([survey_mask(path) for path in paths])
+        return add_counts([survey_mask(MaskFile(path), None) for path in paths])
 
     return count
 
@@ -121,7 +123,7 @@ def test_jpeg_damage_is_snapped_back_to_the_true_mask(counts_of, disc, quality, 
     }.items():
         reading = learn_encoding(counts)
         assert reading.encoding.snap, name
-        decoded = reading.encoding.decode(damaged, tmp_path)
+        decoded = reading.encoding.decode(to_stored(damaged, tmp_path), tmp_path)
         assert (decoded != true).mean() < 0.002, name
 
 

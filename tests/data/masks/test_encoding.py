@@ -12,8 +12,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from pixelwise.data import IGNORE_INDEX, MaskClass, MaskEncoding
-from pixelwise.data.encoding import to_stored_integers
-from pixelwise.data.image_files import decode_mask
+from pixelwise.data.files.image_files import decode_mask
+from pixelwise.data.masks.stored import to_stored
 from pixelwise.errors import MaskError
 
 PATH = Path("masks/a.png")
@@ -29,7 +29,7 @@ def encoding_of(*values: int, ignore: tuple[int, ...] = (), snap: bool = False) 
 
 def test_values_become_indices_and_ignored_becomes_255():
     values = np.array([[0, 7], [200, 9]], dtype=np.uint8)
-    mask = encoding_of(0, 7, 200, ignore=(9,)).decode(values, PATH)
+    mask = encoding_of(0, 7, 200, ignore=(9,)).decode(to_stored(values, PATH), PATH)
     assert mask.dtype == np.uint8
     assert mask.tolist() == [[0, 1], [2, IGNORE_INDEX]]
 
@@ -37,30 +37,30 @@ def test_values_become_indices_and_ignored_becomes_255():
 def test_unknown_values_are_named():
     values = np.array([[0, 3], [5, 1]], dtype=np.uint8)
     with pytest.raises(MaskError, match=r"masks/a.png holds the values 3, 5, .*classes 0, 1"):
-        encoding_of(0, 1).decode(values, PATH)
+        encoding_of(0, 1).decode(to_stored(values, PATH), PATH)
 
 
 def test_snap_moves_to_the_nearer_tone():
     values = np.array([[0, 30, 127, 128, 254]], dtype=np.uint8)
-    mask = encoding_of(0, 255, snap=True).decode(values, PATH)
+    mask = encoding_of(0, 255, snap=True).decode(to_stored(values, PATH), PATH)
     assert mask.tolist() == [[0, 0, 0, 1, 1]]
 
 
 def test_snap_leaves_ignored_values_ignored():
     values = np.array([[0, 100, 255]], dtype=np.uint8)
-    mask = encoding_of(0, 255, ignore=(100,), snap=True).decode(values, PATH)
+    mask = encoding_of(0, 255, ignore=(100,), snap=True).decode(to_stored(values, PATH), PATH)
     assert mask.tolist() == [[0, IGNORE_INDEX, 1]]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "int64", "float32", "bool"])
 def test_every_number_type_decodes_alike(dtype):
     values = np.array([[0, 1], [1, 0]]).astype(dtype)
-    assert encoding_of(0, 1).decode(values, PATH).tolist() == [[0, 1], [1, 0]]
+    assert encoding_of(0, 1).decode(to_stored(values, PATH), PATH).tolist() == [[0, 1], [1, 0]]
 
 
 def test_negative_and_large_values():
     values = np.array([[-1, 0], [70000, -9999]], dtype=np.int64)
-    mask = encoding_of(0, 70000, ignore=(-1, -9999)).decode(values, PATH)
+    mask = encoding_of(0, 70000, ignore=(-1, -9999)).decode(to_stored(values, PATH), PATH)
     assert mask.tolist() == [[255, 0], [1, 255]]
 
 
@@ -69,18 +69,21 @@ def test_negative_and_large_values():
 def test_grey_stored_as_colour_is_grey(channels, alpha):
     grey = np.array([[0, 1], [1, 0]], dtype=np.uint8)
     layers = [grey] * channels + [np.full_like(grey, 255)] * alpha
-    assert encoding_of(0, 1).decode(np.stack(layers, axis=2), PATH).tolist() == grey.tolist()
+    assert (
+        encoding_of(0, 1).decode(to_stored(np.stack(layers, axis=2), PATH), PATH).tolist()
+        == grey.tolist()
+    )
 
 
 def test_colours_fractions_and_nan_are_refused():
     colors = np.zeros((2, 2, 3), dtype=np.uint8)
     colors[0, 0] = (255, 0, 0)
     with pytest.raises(MaskError, match="3 channels that differ"):
-        to_stored_integers(colors, PATH)
+        to_stored(colors, PATH)
     with pytest.raises(MaskError, match=r"fractions such as 0.25"):
-        to_stored_integers(np.array([[0, 0.25]]), PATH)
+        to_stored(np.array([[0, 0.25]]), PATH)
     with pytest.raises(MaskError, match="NaN"):
-        to_stored_integers(np.array([[0, np.nan]]), PATH)
+        to_stored(np.array([[0, np.nan]]), PATH)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_random_masks_come_back_from_every_8_bit_form(mask, values, form):
         picture.putpalette(list(range(256)) * 3)
     else:
         picture = Image.fromarray(stored).convert(form)
-    decoded = encoding.decode(decode_mask(png_bytes(picture), PATH).values, PATH)
+    decoded = encoding.decode(to_stored(decode_mask(png_bytes(picture), PATH).values, PATH), PATH)
     expected = np.where(mask == 3, IGNORE_INDEX, mask)
     np.testing.assert_array_equal(decoded, expected)
 
@@ -144,7 +147,7 @@ def test_random_masks_come_back_from_every_8_bit_form(mask, values, form):
 )
 def test_random_masks_come_back_from_any_whole_numbers(mask, values, dtype):
     stored = np.array(values, dtype=dtype)[mask]
-    np.testing.assert_array_equal(encoding_of(*values).decode(stored, PATH), mask)
+    np.testing.assert_array_equal(encoding_of(*values).decode(to_stored(stored, PATH), PATH), mask)
 
 
 @settings(max_examples=60, deadline=None)
@@ -154,7 +157,7 @@ def test_any_bytes_are_decoded_or_refused_never_mixed_up(stored, values):
     known = dict(zip(values, [0, 1, 2, 3, IGNORE_INDEX], strict=True))
     if set(stored.ravel().tolist()) <= set(values):
         expected = [[known[value] for value in row] for row in stored.tolist()]
-        assert encoding.decode(stored, PATH).tolist() == expected
+        assert encoding.decode(to_stored(stored, PATH), PATH).tolist() == expected
     else:
         with pytest.raises(MaskError):
-            encoding.decode(stored, PATH)
+            encoding.decode(to_stored(stored, PATH), PATH)

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
-from pixelwise.data.encoding import to_stored_integers
-from pixelwise.data.image_files import decode_image, decode_mask, read_bytes
-from pixelwise.data.layout import FoundPair
+from pixelwise.data.files.image_files import decode_image, read_bytes, stack_channels
+from pixelwise.data.layouts.found import FoundSample
+from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.sources import MaskSource
 from pixelwise.errors import FileError, MaskError
 
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 class ImageFacts:
     """What is kept of an image."""
 
-    size: tuple[int, int]
+    size: tuple[int, ...]
     channels: int  # as stored
     dtype: str
     has_constant_alpha: bool
@@ -48,7 +49,7 @@ class ImageFacts:
 class MaskFacts:
     """What is kept of a mask."""
 
-    size: tuple[int, int]
+    size: tuple[int, ...]
     values: NDArray[np.int64]  # stored values that occur
     counts: NDArray[np.int64]  # pixels of each
     interior: NDArray[
@@ -59,17 +60,19 @@ class MaskFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PairFacts:
+class SampleFacts:
     """A pair of files with what is known of them, or the error that reading them gave."""
 
-    pair: FoundPair
+    found: FoundSample
     image: ImageFacts | FileError
     mask: MaskFacts | FileError | MaskError | None
 
 
-def survey_pairs(pairs: Iterable[FoundPair], num_threads: int | None = None) -> list[PairFacts]:
+def survey_samples(
+    samples: Iterable[FoundSample], num_threads: int | None = None
+) -> list[SampleFacts]:
     """Read every image and mask once, in threads, and keep the facts; bad files raise nothing."""
-    return map_in_threads(_survey_pair, list(pairs), num_threads)
+    return map_in_threads(_survey_sample, list(samples), num_threads)
 
 
 def map_in_threads(
@@ -88,57 +91,64 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _survey_pair(pair: FoundPair) -> PairFacts:
+def _survey_sample(found: FoundSample) -> SampleFacts:
     image: ImageFacts | FileError
     mask: MaskFacts | FileError | MaskError | None
     try:
-        image = survey_image(pair.image)
+        image = survey_image(found.images)
     except FileError as error:
         image = error
     try:
-        mask = survey_mask(pair.mask) if pair.mask else None
+        size = image.size if isinstance(image, ImageFacts) else None
+        mask = survey_mask(found.mask, size) if found.mask else None
     except (FileError, MaskError) as error:
         mask = error
-    return PairFacts(pair, image, mask)
+    return SampleFacts(found, image, mask)
 
 
-def survey_image(path: Path) -> ImageFacts:
-    """Decode an image and keep its facts; FileError where it cannot be read."""
-    data = read_bytes(path)
-    pixels = decode_image(data, path)
+def survey_image(paths: Sequence[Path]) -> ImageFacts:
+    """Decode an image and keep its facts; FileError where it cannot be read.
+
+    Args:
+        paths: the file, or one file a channel.
+    """
+    contents = [read_bytes(path) for path in paths]
+    pixels = stack_channels(
+        [decode_image(*file) for file in zip(contents, paths, strict=True)], paths
+    )
     values = pixels.values
     constant_alpha = has_constant_alpha(values)
-    color = values[:, :, :-1] if constant_alpha else values
+    color = values[..., :-1] if constant_alpha else values
     return ImageFacts(
-        size=(values.shape[0], values.shape[1]),
-        channels=values.shape[2],
+        size=values.shape[:-1],
+        channels=values.shape[-1],
         dtype=values.dtype.name,
         has_constant_alpha=constant_alpha,
-        is_grey=color.shape[2] in (1, 3) and has_equal_channels(color),
-        is_constant=bool((color == color[0, 0]).all()),
+        is_grey=color.shape[-1] in (1, 3) and has_equal_channels(color),
+        is_constant=bool((color == color.reshape(-1, color.shape[-1])[0]).all()),
         is_finite=values.dtype.kind != "f" or bool(np.isfinite(values).all()),
         turned=pixels.turned,
-        num_bytes=len(data),
-        digest=hashlib.blake2b(data, digest_size=16).digest(),
+        num_bytes=pixels.num_bytes,
+        digest=hashlib.blake2b(b"".join(contents), digest_size=16).digest(),
         note=pixels.note,
     )
 
 
-def survey_mask(path: Path) -> MaskFacts:
-    """Decode a mask and count its values; FileError or MaskError where it cannot be understood."""
-    pixels = decode_mask(read_bytes(path), path)
-    stored = to_stored_integers(pixels.values, path)
+def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
+    """Read a mask and count its values; FileError or MaskError where it cannot be understood."""
+    mask = read_stored_mask(source, image_size)
+    stored = mask.values
     values, counts = count_values(stored)
     interior = counts.copy()
     if len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE:
         interior = _count_interior(stored, values)
     return MaskFacts(
-        size=(stored.shape[0], stored.shape[1]),
+        size=mask.size,
         values=values,
         counts=counts,
         interior=interior,
-        is_jpeg=path.suffix.lower() in (".jpg", ".jpeg"),
-        num_bytes=pixels.num_bytes,
+        is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
+        num_bytes=mask.num_bytes,
     )
 
 

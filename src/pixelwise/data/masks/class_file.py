@@ -13,9 +13,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pixelwise.data.colors import default_color
-from pixelwise.data.encoding import MaskClass, MaskEncoding
-from pixelwise.data.image_files import read_bytes
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.masks.colors import default_color
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.errors import MaskError
 
 CLASS_FILE = "classes.json"

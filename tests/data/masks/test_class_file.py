@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelwise.data.class_file import read_class_file
+from pixelwise.data.masks.class_file import read_class_file
 from pixelwise.errors import MaskError
 
 

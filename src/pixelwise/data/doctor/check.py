@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pixelwise.data.encoding import MaskEncoding, shorten
+from pixelwise.data.doctor.survey import ImageFacts, MaskFacts, SampleFacts
 from pixelwise.data.findings import Finding, Severity, finding_of_error
+from pixelwise.data.masks.encoding import MaskEncoding, shorten
 from pixelwise.data.samples import describe_size_mismatch
 from pixelwise.data.splits import Split
-from pixelwise.data.survey import ImageFacts, MaskFacts, PairFacts
 from pixelwise.errors import FileError, MaskError
 
 FEW_IMAGES = 10
 MAX_CLASSES_NAMED = 5
 
 
-def check_files(surveyed: Sequence[PairFacts], lone_masks: Sequence[Path]) -> list[Finding]:
+def check_files(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) -> list[Finding]:
     """Find what is wrong with single files and pairs, before the masks are understood."""
     return [
         *_find_unreadable(surveyed),
@@ -31,7 +31,7 @@ def check_files(surveyed: Sequence[PairFacts], lone_masks: Sequence[Path]) -> li
 
 
 def check_masks(
-    surveyed: Sequence[PairFacts], encoding: MaskEncoding, splits: Mapping[str, Split]
+    surveyed: Sequence[SampleFacts], encoding: MaskEncoding, splits: Mapping[str, Split]
 ) -> list[Finding]:
     """Find what is wrong with the content, once masks and splits are known."""
     return [
@@ -42,47 +42,49 @@ def check_masks(
     ]
 
 
-def readable_images(surveyed: Iterable[PairFacts]) -> list[tuple[PairFacts, ImageFacts]]:
+def readable_images(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, ImageFacts]]:
     """Pairs whose image could be read, with its facts."""
     return [(facts, facts.image) for facts in surveyed if isinstance(facts.image, ImageFacts)]
 
 
-def readable_masks(surveyed: Iterable[PairFacts]) -> list[tuple[PairFacts, Path, MaskFacts]]:
+def readable_masks(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, Path, MaskFacts]]:
     """Pairs whose mask could be read, with its path and facts."""
     return [
-        (facts, facts.pair.mask, facts.mask)
+        (facts, facts.found.mask.path, facts.mask)
         for facts in surveyed
-        if facts.pair.mask is not None and isinstance(facts.mask, MaskFacts)
+        if facts.found.mask is not None and isinstance(facts.mask, MaskFacts)
     ]
 
 
-def _find_unreadable(surveyed: Sequence[PairFacts]) -> list[Finding]:
+def _find_unreadable(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     failed: list[tuple[Path, FileError]] = []
     for facts in surveyed:
         if isinstance(facts.image, FileError):
-            failed.append((facts.pair.image, facts.image))
-        if isinstance(facts.mask, FileError) and facts.pair.mask:
-            failed.append((facts.pair.mask, facts.mask))
+            failed.append((facts.found.image, facts.image))
+        if isinstance(facts.mask, FileError) and facts.found.mask:
+            failed.append((facts.found.mask.path, facts.mask))
     return [finding_of_error("unreadable", [p for p, _ in failed], failed[0][1])] if failed else []
 
 
-def _find_unclear_masks(surveyed: Sequence[PairFacts]) -> list[Finding]:
+def _find_unclear_masks(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     failed = [
-        (f.pair.mask, f.mask) for f in surveyed if f.pair.mask and isinstance(f.mask, MaskError)
+        (f.found.mask.path, f.mask)
+        for f in surveyed
+        if f.found.mask and isinstance(f.mask, MaskError)
     ]
     return [finding_of_error("mask-values", [p for p, _ in failed], failed[0][1])] if failed else []
 
 
-def _find_size_mismatch(surveyed: Sequence[PairFacts]) -> list[Finding]:
+def _find_size_mismatch(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     findings = []
     for facts, path, mask in readable_masks(surveyed):
         image = facts.image
         if not isinstance(image, ImageFacts) or image.size == mask.size:
             continue
-        error = MaskError(describe_size_mismatch(path, mask.size, facts.pair.image, image.size))
+        error = MaskError(describe_size_mismatch(path, mask.size, facts.found.image, image.size))
         if image.turned and mask.size == image.size[::-1]:
             error = MaskError(
-                f"{facts.pair.image} is turned by its EXIF data and {path} is not ({mask.size} "
+                f"{facts.found.image} is turned by its EXIF data and {path} is not ({mask.size} "
                 f"against {image.size}). Turn the mask in the same way, or remove the pair."
             )
         findings.append((path, error))
@@ -93,8 +95,8 @@ def _find_size_mismatch(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_non_finite(surveyed: Sequence[PairFacts]) -> list[Finding]:
-    files = [facts.pair.image for facts, image in readable_images(surveyed) if not image.is_finite]
+def _find_non_finite(surveyed: Sequence[SampleFacts]) -> list[Finding]:
+    files = [facts.found.image for facts, image in readable_images(surveyed) if not image.is_finite]
     return _one(
         "non-finite",
         "error",
@@ -104,8 +106,8 @@ def _find_non_finite(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_unpaired(surveyed: Sequence[PairFacts], lone_masks: Sequence[Path]) -> list[Finding]:
-    unlabelled = [facts.pair.image for facts in surveyed if facts.pair.mask is None]
+def _find_unpaired(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) -> list[Finding]:
+    unlabelled = [facts.found.image for facts in surveyed if facts.found.mask is None]
     return _one(
         "missing-mask",
         "warning",
@@ -122,8 +124,8 @@ def _find_unpaired(surveyed: Sequence[PairFacts], lone_masks: Sequence[Path]) ->
     )
 
 
-def _find_few(surveyed: Sequence[PairFacts]) -> list[Finding]:
-    number = sum(facts.pair.mask is not None for facts in surveyed)
+def _find_few(surveyed: Sequence[SampleFacts]) -> list[Finding]:
+    number = sum(facts.found.mask is not None for facts in surveyed)
     if number >= FEW_IMAGES:
         return []
     what = (
@@ -135,8 +137,8 @@ def _find_few(surveyed: Sequence[PairFacts]) -> list[Finding]:
     return [Finding("few-images", "warning", (), f"{what}.", fix)]
 
 
-def _find_constant(surveyed: Sequence[PairFacts]) -> list[Finding]:
-    files = [facts.pair.image for facts, image in readable_images(surveyed) if image.is_constant]
+def _find_constant(surveyed: Sequence[SampleFacts]) -> list[Finding]:
+    files = [facts.found.image for facts, image in readable_images(surveyed) if image.is_constant]
     return _one(
         "constant-image",
         "warning",
@@ -146,10 +148,10 @@ def _find_constant(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_mixed_types(surveyed: Sequence[PairFacts]) -> list[Finding]:
+def _find_mixed_types(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     by_type: dict[str, list[Path]] = {}
     for facts, image in readable_images(surveyed):
-        by_type.setdefault(image.dtype, []).append(facts.pair.image)
+        by_type.setdefault(image.dtype, []).append(facts.found.image)
     if len(by_type) < 2:
         return []
     counts = ", ".join(f"{len(files)} {dtype}" for dtype, files in sorted(by_type.items()))
@@ -160,8 +162,8 @@ def _find_mixed_types(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_turned(surveyed: Sequence[PairFacts]) -> list[Finding]:
-    files = [facts.pair.image for facts, image in readable_images(surveyed) if image.turned]
+def _find_turned(surveyed: Sequence[SampleFacts]) -> list[Finding]:
+    files = [facts.found.image for facts, image in readable_images(surveyed) if image.turned]
     return _one(
         "exif-turned",
         "note",
@@ -171,9 +173,9 @@ def _find_turned(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_assumed_axes(surveyed: Sequence[PairFacts]) -> list[Finding]:
+def _find_assumed_axes(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     noted = [
-        (facts.pair.image, image.note) for facts, image in readable_images(surveyed) if image.note
+        (facts.found.image, image.note) for facts, image in readable_images(surveyed) if image.note
     ]
     fix = "Save the files with named axes (tifffile: metadata={'axes': 'CYX'}) to leave no doubt."
     return (
@@ -181,7 +183,7 @@ def _find_assumed_axes(surveyed: Sequence[PairFacts]) -> list[Finding]:
     )
 
 
-def _find_unknown_values(surveyed: Sequence[PairFacts], encoding: MaskEncoding) -> list[Finding]:
+def _find_unknown_values(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
     files, values = [], set()
     for _, path, mask in readable_masks(surveyed):
         unknown = encoding.unknown_values(mask.values)
@@ -199,7 +201,7 @@ def _find_unknown_values(surveyed: Sequence[PairFacts], encoding: MaskEncoding) 
     )
 
 
-def _find_empty_masks(surveyed: Sequence[PairFacts], encoding: MaskEncoding) -> list[Finding]:
+def _find_empty_masks(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
     background = encoding.classes[0].value
     meaningless = {background, *encoding.ignore}
     files = [
@@ -217,12 +219,12 @@ def _find_empty_masks(surveyed: Sequence[PairFacts], encoding: MaskEncoding) -> 
 
 
 def _find_absent_classes(
-    surveyed: Sequence[PairFacts], encoding: MaskEncoding, splits: Mapping[str, Split]
+    surveyed: Sequence[SampleFacts], encoding: MaskEncoding, splits: Mapping[str, Split]
 ) -> list[Finding]:
     present: dict[Split, set[int]] = {}
     for facts, _, mask in readable_masks(surveyed):
         indices = set(encoding.index_of(mask.values).tolist())
-        present.setdefault(splits[facts.pair.name], set()).update(indices)
+        present.setdefault(splits[facts.found.name], set()).update(indices)
     findings = []
     for split, indices in present.items():
         absent = [entry.name for entry in encoding.classes if entry.index not in indices]
@@ -236,23 +238,23 @@ def _find_absent_classes(
     return findings
 
 
-def _find_duplicates(surveyed: Sequence[PairFacts], splits: Mapping[str, Split]) -> list[Finding]:
-    groups: dict[bytes, list[PairFacts]] = {}
+def _find_duplicates(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
+    groups: dict[bytes, list[SampleFacts]] = {}
     for facts, image in readable_images(surveyed):
         groups.setdefault(image.digest, []).append(facts)
     twins = [group for group in groups.values() if len(group) > 1]
-    leaks = [group for group in twins if len({splits[facts.pair.name] for facts in group}) > 1]
+    leaks = [group for group in twins if len({splits[facts.found.name] for facts in group}) > 1]
     within = [group for group in twins if group not in leaks]
     return _one(
         "split-leak",
         "warning",
-        [facts.pair.image for group in leaks for facts in group],
+        [facts.found.image for group in leaks for facts in group],
         "{files} are the same images in different splits: scores on them are too good.",
         "Remove the copies from all splits but train.",
     ) + _one(
         "duplicate",
         "warning",
-        [facts.pair.image for group in within for facts in group],
+        [facts.found.image for group in within for facts in group],
         "{files} are copies of each other.",
         "Remove the copies: they count double in training and scores.",
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.data.colors import color_table
+from pixelwise.data.masks.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
 
 

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pixelwise.data.image_files import decode_image, decode_mask
+from pixelwise.data.files.image_files import decode_image, decode_mask
 from pixelwise.errors import FileError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)

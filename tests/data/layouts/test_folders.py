@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelwise.data.layout import find_layout, mask_stem
+from pixelwise.data.layouts.find import find_layout
+from pixelwise.data.layouts.folders import mask_stem
 from pixelwise.errors import LayoutError
 
 
@@ -21,10 +22,10 @@ def pairs_of(root: Path) -> dict[str, tuple[str, str | None, str | None]]:
     return {
         pair.name: (
             pair.image.relative_to(root).as_posix(),
-            pair.mask.relative_to(root).as_posix() if pair.mask else None,
+            pair.mask.path.relative_to(root).as_posix() if pair.mask else None,
             pair.split,
         )
-        for pair in find_layout(root).pairs
+        for pair in find_layout(root).samples
     }
 
 

@@ -8,10 +8,12 @@ DATA/a.jpg  DATA/a.png                          side by side, by type: JPEG imag
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.image_files import is_image_file
+from pixelwise.data.files.image_files import is_image_file
+from pixelwise.data.layouts.found import FoundSample, Layout
+from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input")
@@ -28,47 +30,21 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})
 NUM_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPair:
-    """An image, its mask (None where there is none) and the split folder they came from, if any."""
-
-    name: str
-    image: Path
-    mask: Path | None
-    split: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a folder is arranged, in one line, and what was found in it."""
-
-    description: str
-    pairs: tuple[FoundPair, ...]
-    lone_masks: tuple[Path, ...] = ()
-
-
 @dataclass(slots=True)
 class _Found:
     """Pairs of one folder, while looking."""
 
     description: str
-    pairs: list[FoundPair] = field(default_factory=list)
+    pairs: list[FoundSample] = field(default_factory=list)
     lone_masks: list[Path] = field(default_factory=list)
 
 
-def find_layout(root: Path) -> Layout:
-    """Find the images and masks of a data folder.
-
-    Args:
-        root: the data folder.
-
-    Returns:
-        The layout; images without masks are in it with mask None.
+def find_folders(root: Path) -> Layout:
+    """Find images and masks by the names of folders and files.
 
     Raises:
-        LayoutError: the folder is missing or not a folder, holds no images, or nothing that pairs.
+        LayoutError: the folder holds no images, or nothing that pairs.
     """
-    check_folder(root)
     splits = split_folders(root)
     found = _find_in_splits(splits) if splits else _find_unsplit(root)
     if found is None or not (found.pairs or found.lone_masks):
@@ -215,7 +191,7 @@ def _pair_folders(
     where = images.name if files is None else "."
     found = _Found(f"{where}/ + {masks.name}/" if masks else f"{where}/")
     found.pairs = [
-        FoundPair(name, path, mask_names.get(name), split) for name, path in image_names.items()
+        _found(name, path, mask_names.get(name), split) for name, path in image_names.items()
     ]
     found.lone_masks = [path for name, path in mask_names.items() if name not in image_names]
     return found
@@ -248,7 +224,8 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     masks = [path for path, base in bases.items() if base in stems]
     if not masks and len(stems) == len(files):
         return _Found(
-            "pictures in one folder", [FoundPair(path.stem, path, None, split) for path in files]
+            "pictures in one folder",
+            [_found(path.stem, path, None, split) for path in files],
         )
     if not masks:
         return _pair_by_type(files, split)
@@ -260,7 +237,7 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     image = next(path for path in files if path.stem == bases[masks[0]])
     return _Found(
         f"x{image.suffix} + x{masks[0].name.removeprefix(image.stem)} side by side",
-        [FoundPair(stem, path, mask_of.get(stem), split) for stem, path in images.items()],
+        [_found(stem, path, mask_of.get(stem), split) for stem, path in images.items()],
         [path for stem, path in mask_of.items() if stem not in images],
     )
 
@@ -278,18 +255,20 @@ def _pair_by_type(files: list[Path], split: str | None) -> _Found:
     suffixes = next(iter(photos.values())).suffix, next(iter(others.values())).suffix
     return _Found(
         f"x{suffixes[0]} + x{suffixes[1]} side by side",
-        [FoundPair(stem, path, others.get(stem), split) for stem, path in photos.items()],
+        [_found(stem, path, others.get(stem), split) for stem, path in photos.items()],
         [path for stem, path in others.items() if stem not in photos],
     )
 
 
-def _with_unique_names(pairs: list[FoundPair]) -> list[FoundPair]:
+def _found(name: str, image: Path, mask: Path | None, split: str | None) -> FoundSample:
+    return FoundSample(name, (image,), None if mask is None else MaskFile(mask), split)
+
+
+def _with_unique_names(pairs: list[FoundSample]) -> list[FoundSample]:
     """The same pairs; where two splits use one name, every name gets its split in front."""
     if len({pair.name for pair in pairs}) == len(pairs):
         return pairs
-    return [
-        FoundPair(f"{pair.split}/{pair.name}", pair.image, pair.mask, pair.split) for pair in pairs
-    ]
+    return [replace(pair, name=f"{pair.split}/{pair.name}") for pair in pairs]
 
 
 def _describe_nothing(root: Path) -> str:

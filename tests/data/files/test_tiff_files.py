@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.data import read_image, read_mask_values
-from pixelwise.data.image_files import decode_image
+from pixelwise.data.files.image_files import decode_image
 from pixelwise.errors import FileError
 
 CHANNELS = np.arange(5 * 40 * 50, dtype=np.uint16).reshape(5, 40, 50)

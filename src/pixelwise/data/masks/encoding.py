@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pixelwise.data.channels import has_constant_alpha, has_equal_channels
+from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 
 IGNORE_INDEX = 255  # class index of pixels that are left out of loss and scores
@@ -70,28 +70,28 @@ class MaskEncoding(BaseModel):
         """Colours "#rrggbb" in the order of the indices."""
         return tuple(c.color for c in self.classes)
 
-    def decode(self, values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-        """Turn the stored values of one mask into class indices.
+    def decode(self, mask: StoredMask, path: Path) -> NDArray[np.uint8]:
+        """Turn what one mask stores into class indices.
 
         Args:
-            values: (H, W) or (H, W, C) as `read_mask_values` gives them.
+            mask: as `read_stored_mask` gives it.
             path: of the file, for the message.
 
         Returns:
-            (H, W) uint8 class index, IGNORE_INDEX (255) where ignored.
+            (*S) uint8 class index, IGNORE_INDEX (255) where ignored.
 
         Raises:
-            MaskError: values that mean nothing in this encoding, or a mask in colours.
+            MaskError: values that mean nothing in this encoding.
         """
-        stored = to_stored_integers(values, path)
+        stored = mask.values
         if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
-            mask: NDArray[np.uint8] = self._table[stored]
+            index: NDArray[np.uint8] = self._table[stored]
         else:
             present, places = np.unique(stored, return_inverse=True)
-            mask = self.index_of(present)[places].reshape(stored.shape)
-        if (mask == UNKNOWN_INDEX).any():
-            raise MaskError(self._unknown_message(np.unique(stored[mask == UNKNOWN_INDEX]), path))
-        return mask
+            index = self.index_of(present)[places].reshape(stored.shape)
+        if (index == UNKNOWN_INDEX).any():
+            raise MaskError(self._unknown_message(np.unique(stored[index == UNKNOWN_INDEX]), path))
+        return index
 
     def index_of(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Class index of each stored value; UNKNOWN_INDEX for values without a meaning."""
@@ -130,52 +130,6 @@ class MaskEncoding(BaseModel):
             f"set (classes {known}{ignored}). Correct the mask, or declare these values in "
             "classes.json."
         )
-
-
-def to_stored_integers(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Bring the values of a mask file to one integer a pixel.
-
-    Grey masks stored as RGB or RGBA lose the copies, whole floats become integers.
-
-    Args:
-        values: (H, W) or (H, W, C) of any type.
-        path: of the file, for the message.
-
-    Returns:
-        (H, W) integers.
-
-    Raises:
-        MaskError: the mask is in colours, or holds fractions or NaN.
-    """
-    stored = _to_one_channel(values, path)
-    if stored.dtype == np.bool_:
-        return stored.astype(np.uint8)
-    if stored.dtype.kind != "f":
-        return stored
-    if not np.isfinite(stored).all():
-        raise MaskError(
-            f"{path} holds NaN or infinite values. Give these pixels an ignore value such as 255."
-        )
-    if (stored != np.rint(stored)).any():
-        fraction = float(stored[stored != np.rint(stored)][0])
-        raise MaskError(
-            f"{path} holds fractions such as {fraction:.4g}, as probabilities do. Masks hold one "
-            "whole number a pixel: threshold it, for example at 0.5."
-        )
-    return stored.astype(np.int64)
-
-
-def _to_one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    if values.ndim == 2:
-        return values
-    if has_constant_alpha(values):
-        values = values[:, :, :-1]
-    if has_equal_channels(values):
-        return values[:, :, 0]
-    raise MaskError(
-        f"{path} is a mask with {values.shape[2]} channels that differ: colours, one-hot classes "
-        "or alpha. Save one number a pixel: the class index, as a grey or palette PNG."
-    )
 
 
 def shorten(items: Sequence[int], limit: int = 8) -> str:

@@ -8,7 +8,7 @@ The content decides how a file is read, never its name: TIFF by `tiff_files`, th
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pixelwise.data.tiff_files import decode_tiff, is_tiff
+from pixelwise.data.files.tiff_files import decode_tiff, is_tiff
 from pixelwise.errors import FileError
 
 IMAGE_SUFFIXES = frozenset(
@@ -100,6 +100,35 @@ def decode_image(data: bytes, path: Path) -> Pixels:
     pixels = _decode(data, path, decode_tiff, _pillow_image)
     values = pixels.values if pixels.values.ndim == 3 else pixels.values[:, :, np.newaxis]
     return Pixels(values, pixels.num_bytes, pixels.note, pixels.turned)
+
+
+def read_images(paths: Sequence[Path]) -> NDArray[Any]:
+    """Read an image from its file, or from one file a channel, as (*S, C) in its stored type.
+
+    Raises:
+        FileError: a file cannot be read, or the files differ in size or type.
+    """
+    return stack_channels([decode_image(read_bytes(path), path) for path in paths], paths).values
+
+
+def stack_channels(files: Sequence[Pixels], paths: Sequence[Path]) -> Pixels:
+    """Join the files of one image along the channels; FileError where they do not fit together."""
+    if len(files) == 1:
+        return files[0]
+    first = files[0].values
+    for path, file in zip(paths, files, strict=True):
+        if file.values.shape[:-1] != first.shape[:-1] or file.values.dtype != first.dtype:
+            raise FileError(
+                f"{path} holds {file.values.dtype} of shape {file.values.shape[:-1]}, but "
+                f"{paths[0]} {first.dtype} of shape {first.shape[:-1]}, though both are channels "
+                "of one image. Export the channels in one size and type."
+            )
+    return Pixels(
+        np.concatenate([file.values for file in files], axis=-1),
+        sum(file.num_bytes for file in files),
+        files[0].note,
+        files[0].turned,
+    )
 
 
 def decode_mask(data: bytes, path: Path) -> Pixels:

@@ -1,0 +1,1 @@
+"""Where a folder keeps images and masks: names and annotation files -> found samples."""
