@@ -11,13 +11,14 @@ from pathlib import Path
 from pixelwise.data.channel_choice import choose_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.check import check_files, check_masks, readable_images, readable_masks
-from pixelwise.data.doctor.survey import ImageFacts, MaskFacts, SampleFacts, survey_samples
+from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, survey_samples
 from pixelwise.data.findings import Finding, Severity, finding_of_error
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.folders import SPLIT_FOLDERS
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.learn import Reading, add_counts, apply_known, learn_encoding
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.splits import Split, assign_splits, to_split

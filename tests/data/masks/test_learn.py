@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pixelwise.data import MaskClass, MaskEncoding
-from pixelwise.data.doctor.survey import survey_mask
+from pixelwise.data.masks.facts import survey_mask
 from pixelwise.data.masks.learn import add_counts, apply_known, learn_encoding
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored

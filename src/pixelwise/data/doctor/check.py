@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pixelwise.data.doctor.survey import ImageFacts, MaskFacts, SampleFacts
+from pixelwise.data.doctor.survey import ImageFacts, SampleFacts
 from pixelwise.data.findings import Finding, Severity, finding_of_error
 from pixelwise.data.masks.encoding import MaskEncoding, shorten
+from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.samples import describe_size_mismatch
 from pixelwise.data.splits import Split
 from pixelwise.errors import FileError, MaskError

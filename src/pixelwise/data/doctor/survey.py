@@ -10,19 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
 from pixelwise.data.files.image_files import decode_image, read_bytes, stack_channels
 from pixelwise.data.layouts.found import FoundSample
-from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.masks.sources import MaskSource
+from pixelwise.data.masks.facts import MaskFacts, survey_mask
 from pixelwise.errors import FileError, MaskError
-
-TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,20 +39,6 @@ class ImageFacts:
     num_bytes: int
     digest: bytes  # of the file's content
     note: str  # of the reader
-
-
-@dataclass(frozen=True, slots=True)
-class MaskFacts:
-    """What is kept of a mask."""
-
-    size: tuple[int, ...]
-    values: NDArray[np.int64]  # stored values that occur
-    counts: NDArray[np.int64]  # pixels of each
-    interior: NDArray[
-        np.int64
-    ]  # pixels of each that are no edge: all four neighbours have the same value
-    is_jpeg: bool
-    num_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,46 +114,3 @@ def survey_image(paths: Sequence[Path]) -> ImageFacts:
         digest=hashlib.blake2b(b"".join(contents), digest_size=16).digest(),
         note=pixels.note,
     )
-
-
-def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
-    """Read a mask and count its values; FileError or MaskError where it cannot be understood."""
-    mask = read_stored_mask(source, image_size)
-    stored = mask.values
-    values, counts = count_values(stored)
-    interior = counts.copy()
-    if len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE:
-        interior = _count_interior(stored, values)
-    return MaskFacts(
-        size=mask.size,
-        values=values,
-        counts=counts,
-        interior=interior,
-        is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
-        num_bytes=mask.num_bytes,
-    )
-
-
-def count_values(stored: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The values that occur, in order, and how often each does."""
-    if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
-        counts = np.bincount(stored.ravel())
-        values = np.flatnonzero(counts)
-        return values.astype(np.int64), counts[values].astype(np.int64)
-    values, counts = np.unique(stored, return_counts=True)
-    return values.astype(np.int64), counts.astype(np.int64)
-
-
-def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of pixels of each value whose four neighbours have the same value."""
-    centre = stored[1:-1, 1:-1]
-    is_interior = (
-        (centre == stored[:-2, 1:-1])
-        & (centre == stored[2:, 1:-1])
-        & (centre == stored[1:-1, :-2])
-        & (centre == stored[1:-1, 2:])
-    )
-    found, counts = count_values(centre[is_interior])
-    interior = np.zeros(len(values), dtype=np.int64)
-    interior[np.searchsorted(values, found)] = counts
-    return interior

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.doctor.survey import TWO_TONE_RANGE, MaskFacts
 from pixelwise.data.masks.colors import default_color
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding, shorten
+from pixelwise.data.masks.facts import TWO_TONE_RANGE, MaskFacts
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32  # above it masks more likely hold object ids or a photograph
