@@ -1,0 +1,50 @@
+"""How long `pixelwise check` takes and how much memory, and how both grow with the images.
+
+    python benchmarks/check.py [--numbers 1000,10000] [--folder DIR]
+
+Writes generated images (192 x 256, grey PNG with masks) into a folder for each number, which is kept
+where --folder names one, checks each in a process of its own, and prints a line for each.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pixelwise.data.synthetic import write_cells
+
+
+def measure(folder: Path) -> tuple[float, float, int]:
+    """Seconds, peak memory in MB, and exit status of one check."""
+    command = [sys.executable, "-m", "pixelwise", "check", str(folder)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)
+
+
+def main() -> None:
+    """Check every number of images and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--numbers", default="1000,10000")
+    parser.add_argument("--folder", type=Path, default=None)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = args.folder or Path(temporary)
+        print(f"{'images':>8} {'seconds':>8} {'ms/image':>9} {'peak MB':>8} {'exit':>5}")
+        for number in (int(text) for text in args.numbers.split(",")):
+            folder = root / f"cells-{number}"
+            if not folder.exists():
+                write_cells(folder, number)
+            seconds, megabytes, status = measure(folder)
+            per_image = 1000 * seconds / number
+            print(f"{number:8d} {seconds:8.1f} {per_image:9.1f} {megabytes:8.0f} {status:5d}")
+
+
+if __name__ == "__main__":
+    main()
