@@ -39,10 +39,23 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A data set with everything found in it; `dataset` is None where there are errors."""
+    """A data set with everything found in it.
+
+    Attributes:
+        dataset: as it can be trained on; None where there are errors.
+        findings: errors first, then warnings, then notes.
+        layout: what the names told; None where they told nothing.
+        surveyed: the facts of every sample.
+        encoding: what the values of the masks mean; None where that is not clear.
+        splits: split of every name.
+    """
 
     dataset: Dataset | None
     findings: tuple[Finding, ...] = field(default=())
+    layout: Layout | None = None
+    surveyed: tuple[SampleFacts, ...] = ()
+    encoding: MaskEncoding | None = None
+    splits: Mapping[str, Split] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[Finding]:
@@ -111,10 +124,10 @@ def examine_dataset(
         findings += check_masks(surveyed, encoding, splits)
     order = ("error", "warning", "note")
     findings.sort(key=lambda finding: order.index(finding.severity))
-    if channels is None or encoding is None or (findings and findings[0].severity == "error"):
-        return Examination(None, tuple(findings))
-    dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)
-    return Examination(dataset, tuple(findings))
+    dataset = None
+    if channels and encoding and not any(found.severity == "error" for found in findings):
+        dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)
+    return Examination(dataset, tuple(findings), layout, tuple(surveyed), encoding, splits)
 
 
 def _choose_channels(
