@@ -72,12 +72,20 @@ class TestClasses:
         ones = grey((2, 2), np.ones((2, 2), np.uint8))
         assert take_fingerprint([ones, grey((2, 6))], [], 2).class_shares == (0.75, 0.25)
 
-    def test_multilabel_shares_are_of_all_labels(self):
+    def test_classes_that_overlap_have_shares_of_the_pixels(self):
         mask = np.zeros((2, 4, 4), bool)
         mask[0] = True
-        mask[1, :2, :2] = True  # 4 of 20 labels
+        mask[1, :2, :2] = True  # 4 of 16 pixels, which class 0 has too
         found = take_fingerprint([sample(np.zeros((1, 4, 4)), mask)], [], 2)
-        assert found.class_shares == (0.8, 0.2)
+        assert found.class_shares == (1, 0.25)
+
+    def test_ignored_pixels_of_one_of_the_classes_that_overlap(self):
+        mask = np.zeros((2, 2, 4), np.uint8)
+        mask[0, 0] = 1  # 4 of 8
+        mask[1, 0] = IGNORE_INDEX
+        mask[1, 1, 0] = 1  # 1 of the 4 that are left
+        found = take_fingerprint([sample(np.zeros((1, 2, 4)), mask)], [], 2)
+        assert found.class_shares == (0.5, 0.25)
 
     def test_nothing_labelled(self):
         mask = np.full((4, 4), IGNORE_INDEX, np.uint8)
@@ -101,6 +109,20 @@ class TestOrder:
         mask[1, 2:] = 1  # and 2 more to the right
         found = take_fingerprint([grey((4, 4), mask)], [], 2)
         assert (found.vertical_order, found.horizontal_order) == (0.5, 0)
+
+    def test_classes_that_overlap_have_an_up_where_their_pixels_lie(self):
+        """Both in the lower half only: their shares among labels are alike, but not of pixels."""
+        mask = np.zeros((2, 4, 4), bool)
+        mask[:, 2:] = True
+        found = take_fingerprint([sample(np.zeros((1, 4, 4)), mask)], [], 2)
+        assert (found.vertical_order, found.horizontal_order) == (1, 0)
+
+    def test_a_half_that_is_ignored_says_nothing_of_order(self):
+        mask = np.zeros((4, 4), np.uint8)
+        mask[:, 2:] = 1  # left and right
+        mask[:2] = IGNORE_INDEX
+        found = take_fingerprint([grey((4, 4), mask)], [], 2)
+        assert (found.vertical_order, found.horizontal_order) == (0, 1)
 
     def test_images_turned_either_way_have_none(self):
         one = half_and_half(0)

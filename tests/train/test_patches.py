@@ -1,6 +1,7 @@
 """Crops and batches: which step gets which pixels."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -283,6 +284,59 @@ class TestManyLabels:
         assert centres[:, 0].all()
         assert 0.3 < centres[:, 1].float().mean() < 0.7  # half of them are its own
         assert not centres[:, 2].any()
+
+
+    def test_ignored_pixels_of_a_class_are_no_centre(self):
+        mask = np.zeros((2, 30, 30), np.uint8)
+        mask[0, 4, 6] = 1
+        mask[:, 20:] = IGNORE_INDEX
+        patches = source(
+            [sample(np.zeros((1, 30, 30)), mask)], foreground_share=1, background=False
+        )
+        batch = patches.batch(0)
+        assert (centre_of(batch)[:, 0] == 1).all()
+        assert set(batch.targets.unique().tolist()) <= {0, 1, IGNORE_INDEX}
+
+
+class TestMemoryMaps:
+    """Samples may be read-only maps of files that do not fit in memory."""
+
+    def mapped(self, folder, name, array):
+        np.save(folder / name, array)
+        return np.load(folder / name, mmap_mode="r")
+
+    @pytest.fixture(params=["index", "many labels"])
+    def pair(self, request, tmp_path):
+        """The same sample in memory and as maps."""
+        rng = np.random.default_rng(0)
+        image = rng.integers(0, 255, (2, 40, 50), dtype=np.uint8)
+        size = (40, 50) if request.param == "index" else (3, 40, 50)
+        mask = rng.integers(0, 2, size).astype(np.uint8 if request.param == "index" else bool)
+        maps = (self.mapped(tmp_path, "image.npy", image), self.mapped(tmp_path, "mask.npy", mask))
+        return Sample("a", image, mask, None), Sample("a", *maps, None)
+
+    @pytest.mark.parametrize("crop_size", [(8, 8), (64, 8), None])
+    @pytest.mark.parametrize("scheme", ["none", "percentiles"])
+    def test_give_the_same_batches(self, pair, crop_size, scheme):
+        options = {"crop_size": crop_size, "scaling": IntensityScaling(scheme=scheme)}
+        in_memory, mapped = (source([one] * 4, foreground_share=0.5, **options) for one in pair)
+        for step in range(3):
+            batch = mapped.batch(step)
+            assert equal(batch, in_memory.batch(step))
+            batch.images.zero_()  # what training does to a batch stays there
+            batch.targets.zero_()
+
+    def test_of_a_large_image_only_the_crop_is_read(self, tmp_path):
+        """A crop costs memory of its own size, not of the image's."""
+        image = self.mapped(tmp_path, "image.npy", np.zeros((1, 2000, 2000), np.uint8))
+        mask = self.mapped(tmp_path, "mask.npy", np.zeros((2000, 2000), np.uint8))
+        patches = source([Sample("a", image, mask, None)], crop_size=(16, 16), batch_size=1)
+        patches.batch(0)
+        tracemalloc.start()
+        patches.batch(1)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 200_000  # bytes; the image has 4,000,000
 
 
 class TestWholeImages:

@@ -27,7 +27,7 @@ class Fingerprint(BaseModel):
     min_size: tuple[int, ...]
     max_size: tuple[int, ...]
     mean_pixels: int  # of an image
-    class_shares: tuple[float, ...]  # share of labelled pixels, per class
+    class_shares: tuple[float, ...]  # share of labelled pixels, per class; may overlap
     intensity_mean: tuple[float, ...]  # per channel, over images of equal weight
     intensity_std: tuple[float, ...]  # per channel, all pixels
     image_contrast_ratio: float  # 90th / 10th percentile of the images' own standard deviations
@@ -41,7 +41,8 @@ class _Looks(NamedTuple):
     size: tuple[int, ...]
     mean: NDArray[np.float64]  # (C,)
     square: NDArray[np.float64]  # (C,) mean of squares
-    halves: NDArray[np.float64]  # (2 axes, 2 halves, K) labelled pixels
+    halves: NDArray[np.float64]  # (2 axes, 2 halves, K + 1) pixels of each class and of none
+    labelled: NDArray[np.float64]  # (K,) pixels that say whether they are of a class
 
 
 def take_fingerprint(
@@ -58,7 +59,8 @@ def take_fingerprint(
     mean = means.mean(0)
     deviations = np.sqrt(np.maximum(squares - means**2, 0)).mean(1)
     vertical, horizontal = (_order(axis_halves) for axis_halves in halves)
-    counts = halves[0].sum(0)
+    labelled = np.sum([look.labelled for look in looks], axis=0)
+    shares = halves[0].sum(0)[:num_classes] / np.maximum(labelled, 1)
     return Fingerprint(
         num_train=len(train),
         num_val=len(val),
@@ -68,7 +70,7 @@ def take_fingerprint(
         min_size=tuple(int(v) for v in sizes.min(0)),
         max_size=tuple(int(v) for v in sizes.max(0)),
         mean_pixels=int(sizes.prod(1).mean()),
-        class_shares=_rounded(counts / max(counts.sum(), 1)),
+        class_shares=_rounded(shares),
         intensity_mean=_rounded(mean),
         intensity_std=_rounded(np.sqrt(np.maximum(squares.mean(0) - mean**2, 0))),
         image_contrast_ratio=_contrast_ratio(deviations),
@@ -87,14 +89,15 @@ def _look_at(sample: Sample, num_classes: int) -> _Looks:
         image.mean(axes),
         (image**2).mean(axes),
         _count_halves(sample.mask, num_classes, spatial_dims),
+        _count_labelled(sample.mask, num_classes, spatial_dims),
     )
 
 
 def _count_halves(
     mask: NDArray[Any] | None, num_classes: int, spatial_dims: int
 ) -> NDArray[np.float64]:
-    """Pixels of each class in the upper and lower, left and right half: (2, 2, K)."""
-    counts = np.zeros((2, 2, num_classes))
+    """Pixels in the upper and lower, left and right half: (2, 2, K + 1), the last of no class."""
+    counts = np.zeros((2, 2, num_classes + 1))
     if mask is None:
         return counts
     for row, axis in enumerate((mask.ndim - 2, mask.ndim - 1)):  # the last two: rows, columns
@@ -102,16 +105,33 @@ def _count_halves(
         for column, half in enumerate((slice(None, middle), slice(middle, None))):
             part = mask[(slice(None),) * axis + (half,)]
             if mask.ndim > spatial_dims:  # multi-label (K, *spatial)
-                counts[row, column] = part.reshape(num_classes, -1).sum(1)
+                planes = part.reshape(num_classes, -1)
+                counts[row, column, :-1] = (planes == 1).sum(1)
+                counts[row, column, -1] = (planes == 0).all(0).sum()
             else:
                 found = np.bincount(part.ravel(), minlength=IGNORE_INDEX + 1)
-                counts[row, column] = found[:num_classes]
+                counts[row, column, :-1] = found[:num_classes]
     return counts
 
 
+def _count_labelled(
+    mask: NDArray[Any] | None, num_classes: int, spatial_dims: int
+) -> NDArray[np.float64]:
+    """Pixels that are not ignored, (K,); the same for every class unless classes overlap."""
+    if mask is None:
+        return np.zeros(num_classes)
+    planes = mask.reshape(num_classes if mask.ndim > spatial_dims else 1, -1)
+    return np.broadcast_to((planes != IGNORE_INDEX).sum(1).astype(np.float64), num_classes)
+
+
 def _order(halves: NDArray[np.float64]) -> float:
-    """Total variation distance, 0 to 1, of the classes in two halves (2, K)."""
-    shares = halves / np.maximum(halves.sum(1, keepdims=True), 1)
+    """Total variation distance, 0 to 1, of the classes in two halves (2, K + 1).
+
+    0 where nothing is labelled in one of the halves: it cannot be told.
+    """
+    if not halves.any(axis=1).all():
+        return 0.0
+    shares = halves / halves.sum(1, keepdims=True)
     return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 

@@ -146,7 +146,7 @@ class PatchSource:
     def _class_planes(self, mask: NDArray[Any]) -> list[NDArray[np.bool_]]:
         """Where each class is that may be a centre, one (*spatial) a class."""
         if self.crop_size is not None and mask.ndim > len(self.crop_size):  # (K, *spatial)
-            return [plane.astype(bool) for plane in mask]
+            return [plane == 1 for plane in mask]
         left_out = {IGNORE_INDEX, *([0] if self.background else [])}
         return [mask == value for value in np.unique(mask) if int(value) not in left_out]
 
@@ -212,7 +212,8 @@ def _take(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArr
 
 
 def _some_pixels(plane: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int32]:
-    pixels = np.argwhere(plane).astype(np.int32)
-    if len(pixels) > MAX_CENTRES:
-        pixels = pixels[rng.choice(len(pixels), MAX_CENTRES, replace=False)]
-    return pixels
+    """Coordinates of at most 2000 pixels of a plane: (N, dims)."""
+    places = np.flatnonzero(plane)  # one number a pixel: large images have many
+    if len(places) > MAX_CENTRES:
+        places = places[rng.choice(len(places), MAX_CENTRES, replace=False)]
+    return np.stack(np.unravel_index(places, plane.shape), axis=1).astype(np.int32)
