@@ -68,7 +68,10 @@ def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> Stor
             f"{source.path} has shapes, which need an image of two axes to be painted in; got "
             f"{size}. Use pictures, or save the masks as volumes."
         )
-    painted = paint_shapes(source.shapes, (size[0], size[1]))
+    try:
+        painted = paint_shapes(source.shapes, (size[0], size[1]))
+    except MaskError as error:
+        raise MaskError(f"{source.path}, {error}") from error
     return StoredMask(
         painted.values,
         instances=painted.instances,

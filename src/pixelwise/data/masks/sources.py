@@ -50,6 +50,7 @@ class Shape:
         runs: COCO run lengths: numbers of pixels, column by column, starting with those outside.
         is_relative: the corners are shares of the image's size, in [0, 1].
         is_group: a region of many objects that were not told apart ("crowd").
+        name: what the annotation file calls it, for messages.
     """
 
     value: int
@@ -57,6 +58,7 @@ class Shape:
     runs: NDArray[Any] | None = None
     is_relative: bool = False
     is_group: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
