@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskSource
+from pixelwise.data.masks.stored import StoredMask
 
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
 
@@ -28,7 +29,11 @@ class MaskFacts:
 
 def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
     """Read a mask and count its values; FileError or MaskError where it cannot be understood."""
-    mask = read_stored_mask(source, image_size)
+    return describe_mask(read_stored_mask(source, image_size), source)
+
+
+def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
+    """Count the values of a mask that was read."""
     stored = mask.values
     values, counts = count_values(stored)
     interior = counts.copy()
