@@ -10,8 +10,15 @@ from pathlib import Path
 
 from pixelwise.data.channel_choice import choose_channels
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.doctor.check import check_files, check_masks, readable_images, readable_masks
-from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, survey_samples
+from pixelwise.data.doctor.check import check_files, check_masks
+from pixelwise.data.doctor.duplicates import find_twins
+from pixelwise.data.doctor.survey import (
+    ImageFacts,
+    SampleFacts,
+    readable_images,
+    readable_masks,
+    survey_samples,
+)
 from pixelwise.data.findings import Finding, Severity, finding_of_error
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.folders import SPLIT_FOLDERS
@@ -214,18 +221,16 @@ def _choose_splits(surveyed: Sequence[SampleFacts], options: ReadOptions) -> dic
         for facts in surveyed
         if facts.found.mask is not None
     }
-    splits = assign_splits(folders, options.split, options.seed, _find_twins(surveyed))
+    splits = assign_splits(
+        folders,
+        options.split,
+        options.seed,
+        find_twins([facts for facts in surveyed if facts.found.mask]),
+    )
     unlabelled: dict[str, Split] = {
         f.found.name: "unlabelled" for f in surveyed if f.found.mask is None
     }
     return splits | unlabelled
-
-
-def _find_twins(surveyed: Sequence[SampleFacts]) -> dict[str, str]:
-    """For each labelled image the name of the first image with the same content."""
-    first: dict[bytes, str] = {}
-    labelled = ((f, image) for f, image in readable_images(surveyed) if f.found.mask is not None)
-    return {f.found.name: first.setdefault(image.digest, f.found.name) for f, image in labelled}
 
 
 def _build(

@@ -1,12 +1,11 @@
 """Look for what is wrong in a surveyed data set: one small function for each kind of finding."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pixelwise.data.doctor.survey import ImageFacts, SampleFacts
+from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, readable_images, readable_masks
 from pixelwise.data.findings import Finding, Severity, finding_of_error
 from pixelwise.data.masks.encoding import MaskEncoding, shorten
-from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.samples import describe_size_mismatch
 from pixelwise.data.splits import Split
 from pixelwise.errors import FileError, MaskError
@@ -40,20 +39,6 @@ def check_masks(
         *_find_empty_masks(surveyed, encoding),
         *_find_absent_classes(surveyed, encoding, splits),
         *_find_duplicates(surveyed, splits),
-    ]
-
-
-def readable_images(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, ImageFacts]]:
-    """Pairs whose image could be read, with its facts."""
-    return [(facts, facts.image) for facts in surveyed if isinstance(facts.image, ImageFacts)]
-
-
-def readable_masks(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, Path, MaskFacts]]:
-    """Pairs whose mask could be read, with its path and facts."""
-    return [
-        (facts, facts.found.mask.path, facts.mask)
-        for facts in surveyed
-        if facts.found.mask is not None and isinstance(facts.mask, MaskFacts)
     ]
 
 
