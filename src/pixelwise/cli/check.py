@@ -1,63 +1,195 @@
-"""`pixelwise check`: every problem in a data folder."""
+"""`pixelwise check`: how a data folder is understood, every problem in it, and a repaired copy."""
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelwise.cli.door import DATA_ERRORS, Json, Quiet, Verbose, clear_errors, fail, write_json
+from pixelwise.cli.data_options import (
+    Foreground,
+    Ignore,
+    Images,
+    LayoutName,
+    Masks,
+    SplitBy,
+    read_options,
+)
+from pixelwise.cli.door import (
+    DATA_ERRORS,
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    print_facts,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    from pixelwise.data import Finding
+    from pixelwise.data import Examination, Finding, ReadOptions
+    from pixelwise.folders import Repair
 
 NUM_FILES_SHOWN = 3
+COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @clear_errors
 def check(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.", show_default=False)],
     fix: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write a repaired copy (comes later).")
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a repaired copy; the original is never changed."),
     ] = None,
     json: Json = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page of images with masks as understood."),
+    ] = None,
+    images: Images = None,
+    masks: Masks = None,
+    layout: LayoutName = None,
+    foreground: Foreground = None,
+    ignore: Ignore = None,
+    split_by: SplitBy = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Find every problem in a data folder.
+    """Find every problem in a data folder, and repair what is safe to repair.
 
-    Example: [bold]pixelwise check data --json findings.json[/bold]
+    Example: [bold]pixelwise check data --html check.html[/bold]
+
+    Example: [bold]pixelwise check data --fix repaired[/bold]
 
     Exit status 0: usable; 3: errors that training stops at.
     """
-    if fix is not None:
-        fail("`check --fix` comes in a later version; the original data were not touched.")
+    read = read_options(images, masks, layout, foreground, ignore, split_by)
+    examination = _examine(data, read, quiet=quiet)
     from pixelwise import folders
 
-    result = folders.check(data)
-    summary = None if result.dataset is None else result.dataset.describe()
-    content = {"summary": summary, "findings": [_to_json(f) for f in result.findings]}
-    if not write_json(json, content):
-        if summary and not quiet:
-            print(summary)
-        _print_findings(result.findings, num_files=sys.maxsize if verbose else NUM_FILES_SHOWN)
-    if any(finding.severity == "error" for finding in result.findings):
+    summary = folders.summarize_check(examination)
+    if html is not None:
+        folders.write_sheet(data, examination, html)
+    if not write_json(json, summary):
+        if not quiet:
+            print_facts(_facts(summary, examination))
+        _print_findings(examination.findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
+        print(_closing_line(data, examination, repaired=fix is not None))
+        _print_pages(data, html)
+    if fix is not None:
+        _repair(data, examination, fix, quiet=quiet or str(json) == "-")
+    if examination.errors:
         raise typer.Exit(DATA_ERRORS)
 
 
-def _to_json(finding: "Finding") -> dict[str, object]:
-    return asdict(finding) | {"files": [str(file) for file in finding.files]}
+def _examine(data: Path, read: "ReadOptions", *, quiet: bool) -> "Examination":
+    from pixelwise import folders
+    from pixelwise.cli.progress import count_images
+
+    with count_images("reading", quiet=quiet) as progress:
+        return folders.check(data, read=read, progress=progress)
+
+
+def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -> None:
+    from pixelwise import folders
+    from pixelwise.cli.progress import count_images
+
+    with count_images("writing", quiet=quiet) as progress:
+        repair = folders.fix(data, examination, out, progress=progress)
+    if not quiet:
+        print(_describe_repair(repair))
+
+
+def _describe_repair(repair: "Repair") -> str:
+    lines = [
+        f"Wrote {repair.num_samples} images with masks to {repair.folder}; "
+        f"{len(repair.changes)} changes are listed in {repair.folder / 'fixes.csv'}."
+    ]
+    if repair.open:
+        codes = ", ".join(dict.fromkeys(finding.code for finding in repair.open))
+        lines.append(f"Not repaired, since it needs a person: {codes}.")
+    lines.append(f"Next: pixelwise check {repair.folder}")
+    return "\n".join(lines)
+
+
+def _facts(summary: dict[str, object], examination: "Examination") -> dict[str, str]:
+    """What was understood, by name, for the head of the output."""
+    facts = {"layout": str(summary["layout"] or "not understood")}
+    if examination.dataset is not None:
+        facts["data"] = examination.dataset.describe()
+    else:
+        facts["data"] = f"{summary['num_images']} images, {summary['num_pairs']} with masks"
+    if examination.encoding is not None:
+        facts["masks"] = f"{summary['mask_encoding']}: {_class_table(summary)}"
+        facts["task"] = str(summary["task"])
+    return facts
+
+
+def _class_table(summary: dict[str, object]) -> str:
+    classes = summary["classes"]
+    assert isinstance(classes, list)
+    table = ", ".join(f"{entry['source']} = {entry['name']}" for entry in classes)
+    ignored = summary["ignore"]
+    return table if ignored is None else f"{table}; {ignored} = ignored"
 
 
 def _print_findings(findings: "Sequence[Finding]", num_files: int) -> None:
+    if not findings:
+        return
+    if sys.stdout.isatty():
+        _print_rich(findings, num_files)
+        return
     for finding in findings:
-        print(f"{finding.severity}: {finding.message} {finding.fix}".rstrip())
-        for file in finding.files[:num_files]:
-            print(f"    {file}")
-        if len(finding.files) > num_files:
-            print(f"    and {len(finding.files) - num_files} more (-v shows all)")
-    errors = sum(finding.severity == "error" for finding in findings)
-    others = len(findings) - errors
-    print(f"{errors} errors, {others} warnings and notes" if findings else "No problems found.")
+        print(f"{finding.severity} [{finding.code}]: {finding.message} {finding.fix}".rstrip())
+        for line in _file_lines(finding, num_files):
+            print(f"    {line}")
+
+
+def _print_rich(findings: "Sequence[Finding]", num_files: int) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("finding", "files", "what it is, and what to do", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    for finding in findings:
+        color = COLORS[finding.severity]
+        files = "".join(f"\n[dim]{escape(line)}[/]" for line in _file_lines(finding, num_files))
+        table.add_row(
+            f"[{color}]{finding.severity}[/]\n{finding.code}",
+            str(finding.count or ""),
+            f"{escape(finding.message)}\n[green]{escape(finding.fix)}[/]{files}",
+            end_section=True,
+        )
+    Console().print(table)
+
+
+def _file_lines(finding: "Finding", num_files: int) -> list[str]:
+    lines = [str(file) for file in finding.files[:num_files]]
+    others = finding.count - num_files
+    return [*lines, f"and {others} more (-v shows all)"] if others > 0 else lines
+
+
+def _closing_line(data: Path, examination: "Examination", *, repaired: bool) -> str:
+    """How many findings there are, and which of them --fix repairs."""
+    if not examination.findings:
+        return "No problems found."
+    counts = [
+        (sum(f.severity == severity for f in examination.findings), severity)
+        for severity in ("error", "warning", "note")
+    ]
+    line = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts) + "."
+    from pixelwise import folders
+
+    codes = folders.fixable_codes(examination)
+    if codes and examination.encoding is not None and not repaired:
+        line += f" pixelwise check {data} --fix OUT repairs: {', '.join(codes)}."
+    return line
+
+
+def _print_pages(data: Path, html: Path | None) -> None:
+    if html is not None:
+        print(f"Images with their masks as understood: {html}")
+    elif sys.stdout.isatty():
+        print(f"To see the masks as understood: pixelwise check {data} --html check.html")

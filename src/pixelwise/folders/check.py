@@ -1,19 +1,119 @@
-"""Check a data folder."""
+"""Check a data folder: what it was understood as, and what is wrong in it."""
 
 import os
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from pixelwise.data import Examination, examine_dataset
+from pixelwise.data import Dataset, Examination, Finding, ReadOptions, examine_dataset
+from pixelwise.errors import LayoutError
+from pixelwise.folders.repair_plan import REPAIRS
+
+Progress = Callable[[int, int], None]
 
 
-def check(data: str | os.PathLike[str]) -> Examination:
+def check(
+    data: str | os.PathLike[str],
+    *,
+    read: ReadOptions | None = None,
+    progress: Progress | None = None,
+) -> Examination:
     """Find what is wrong in a data folder; the data are only read.
 
     Args:
         data: folder of images and masks.
+        read: what a person says about the data; what is left out is found out.
+        progress: called with (done, total) while the files are read.
 
     Returns:
         The data set as it was understood (None where there are errors) and the findings: errors
         first, then warnings, then notes.
+
+    Raises:
+        LayoutError: there is nothing of that name.
     """
-    return examine_dataset(Path(data))
+    if not Path(data).exists():
+        raise LayoutError(f"{data} does not exist. Check the name of the data folder.")
+    return examine_dataset(Path(data), read)
+
+
+def usable_dataset(data: str | os.PathLike[str], examination: Examination) -> Dataset:
+    """The data set, where nothing forbids to train on it.
+
+    Raises:
+        DataError: with every error in brief, and the repair where there is one.
+    """
+    if examination.dataset is not None:
+        return examination.dataset
+    errors = examination.errors
+    text = str(errors[0].to_error())
+    if len(errors) > 1:
+        others = ", ".join(_brief(error) for error in errors[1:])
+        text = f"{text} Also wrong: {others} (`pixelwise check {data}` shows all)."
+    if any(error.code in REPAIRS for error in errors):
+        text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
+    raise type(errors[0].to_error())(text)
+
+
+def _brief(finding: Finding) -> str:
+    return f"{finding.code} ({finding.count} files)" if finding.count > 1 else finding.code
+
+
+def summarize_check(examination: Examination) -> dict[str, Any]:
+    """What `check --json` writes: the layout, the masks as understood, and the findings.
+
+    What could not be found out because of errors is null or empty; docs/data.md has the schema.
+    """
+    layout, encoding = examination.layout, examination.encoding
+    samples = layout.samples if layout else ()
+    ignore = list(encoding.ignore) if encoding else []
+    return {
+        "layout": layout.description if layout else None,
+        "num_images": len(samples),
+        "num_pairs": sum(sample.mask is not None for sample in samples),
+        "splits": count_splits(examination),
+        "mask_encoding": describe_encoding(examination),
+        "task": task_of_examination(examination),
+        "ignore": ignore[0] if len(ignore) == 1 else ignore or None,
+        "classes": [
+            {"index": c.index, "name": c.name, "source": c.value}
+            for c in (encoding.classes if encoding else ())
+        ],
+        "findings": [_finding_to_json(finding) for finding in examination.findings],
+    }
+
+
+def count_splits(examination: Examination) -> dict[str, int]:
+    """Number of samples of each split that has any."""
+    counts: Mapping[str, int] = Counter(examination.splits.values())
+    return {name: counts[name] for name in ("train", "val", "test", "unlabelled") if counts[name]}
+
+
+def describe_encoding(examination: Examination) -> str | None:
+    """How the masks store classes, in a few words; None where that is not clear."""
+    encoding = examination.encoding
+    if encoding is None:
+        return None
+    if encoding.snap:
+        return "two tones, other values moved to the nearer"
+    is_index = all(c.value == c.index for c in encoding.classes)
+    return "class index" if is_index else "one value a class"
+
+
+def task_of_examination(examination: Examination) -> str | None:
+    """binary, multiclass, multilabel or instances; None where it is not clear."""
+    if examination.encoding is None:
+        return None
+    return "binary" if len(examination.encoding.classes) == 2 else "multiclass"
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "count": finding.count,
+        "files": [str(file) for file in finding.files],
+        "message": finding.message,
+        "fix": finding.fix,
+    }

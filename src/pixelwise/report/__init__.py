@@ -1,11 +1,28 @@
 """Scores, curves and pictures as one self-contained HTML page.
 
-The caller gathers a `ReportContent`, `build_report` gives the page as text, and the caller writes
-it. Nothing here reads or writes the user's files; matplotlib and jinja2 are imported only when a
+The caller gathers a `ReportContent` (or a `SheetContent`), `build_report` (or `build_sheet`) gives the
+page as text, and the caller writes it. Nothing here reads or writes the user's files; matplotlib and jinja2 are imported only when a
 page is built.
 """
 
 from pixelwise.report.build import build_report
 from pixelwise.report.content import ReportContent, ReportExample, choose_examples
+from pixelwise.report.sheet import (
+    SheetClass,
+    SheetContent,
+    SheetFinding,
+    SheetTile,
+    build_sheet,
+)
 
-__all__ = ["ReportContent", "ReportExample", "build_report", "choose_examples"]
+__all__ = [
+    "ReportContent",
+    "ReportExample",
+    "SheetClass",
+    "SheetContent",
+    "SheetFinding",
+    "SheetTile",
+    "build_report",
+    "build_sheet",
+    "choose_examples",
+]

@@ -12,12 +12,12 @@ MAX_PNG_BYTES = 60_000  # above it a photograph, which JPEG keeps as well in a f
 PIXELATED_SIDE = 160  # smaller images are shown with their pixels visible, not blurred
 
 
-def to_data_uri(image: NDArray[np.uint8]) -> str:
+def to_data_uri(image: NDArray[np.uint8], max_png_bytes: int = MAX_PNG_BYTES) -> str:
     """Encode uint8 (H, W, 3) for an `<img src>`: PNG where that is small, else JPEG."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     data, kind = _encode(picture, "PNG", optimize=True), "png"
-    if len(data) > MAX_PNG_BYTES:  # no `optimize`: Pillow's JPEG buffer is too small for noise
+    if len(data) > max_png_bytes:  # no `optimize`: Pillow's JPEG buffer is too small for noise
         data, kind = _encode(picture, "JPEG", quality=88, subsampling=0), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 

@@ -105,6 +105,27 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind))
 
 
+def write_pixels(path: str | os.PathLike[str], image: NDArray[Any]) -> Path:
+    """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
+
+    Args:
+        path: of the file, without its ending: .png or .tif is added.
+        image: (H, W, C) or (D, H, W, C), any number type.
+
+    Returns:
+        The path written: PNG for 8-bit grey and RGB, else a TIFF with named axes (CYX or CZYX).
+    """
+    channels, path = image.shape[-1], Path(path)
+    if image.dtype == np.uint8 and image.ndim == 3 and channels in (1, 3):
+        path = path.with_name(f"{path.name}.png")
+        write_image(path, image if channels == 3 else image[..., 0])
+        return path
+    path = path.with_name(f"{path.name}.tif")
+    axes = "CYX" if image.ndim == 3 else "CZYX"
+    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), {"axes": axes})
+    return path
+
+
 def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.float32]) -> None:
     """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss."""
     if probabilities.ndim != 3:

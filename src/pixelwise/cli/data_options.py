@@ -1,0 +1,65 @@
+"""What a person may say about a data folder: the same options on check, train and evaluate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pixelwise.data import ReadOptions
+
+PANEL = "The data, where they are not understood by themselves"
+
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the images.", rich_help_panel=PANEL),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder of the masks, or annotation file.", rich_help_panel=PANEL
+    ),
+]
+LayoutName = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="NAME", help="How it is arranged.", rich_help_panel=PANEL),
+]
+Foreground = Annotated[
+    int | None,
+    typer.Option(
+        metavar="V", help="Value of the foreground in masks of two values.", rich_help_panel=PANEL
+    ),
+]
+Ignore = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="V", help="Value in the masks to leave out; may be repeated.", rich_help_panel=PANEL
+    ),
+]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="What of a name is its group (patient, plate): kept in one split.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def read_options(
+    images: Path | None,
+    masks: Path | None,
+    layout: str | None,
+    foreground: int | None,
+    ignore: list[int] | None,
+    split_by: str | None,
+) -> "ReadOptions":
+    """Gather the options of a command line for the function that reads the data."""
+    from pixelwise.data import ReadOptions
+    from pixelwise.data.layouts.found import LayoutOptions
+
+    return ReadOptions(
+        foreground=foreground,
+        ignore=ignore[0] if ignore else None,
+        layout=LayoutOptions(images, masks, layout),
+    )

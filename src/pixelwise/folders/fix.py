@@ -1,0 +1,286 @@
+"""Write a repaired copy of a data folder; the original is only read.
+
+OUT/images/NAME.*     as they were, byte for byte, where nothing was wrong with them
+OUT/masks/NAME.png    class indices, 255 where ignored; TIFF for volumes
+OUT/classes.json      names, values and colours of the classes
+OUT/manifest.csv      image, mask, split, group
+OUT/fixes.csv         file, code, change: everything that was done
+"""
+
+import csv
+import io
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.data import (
+    IGNORE_INDEX,
+    Examination,
+    Finding,
+    MaskEncoding,
+    make_folder,
+    read_mask,
+    write_bytes,
+    write_json,
+    write_mask,
+    write_text,
+)
+from pixelwise.data.doctor.survey import ImageFacts, map_in_threads
+from pixelwise.data.files.image_files import EXIF_ORIENTATION, read_bytes, read_images
+from pixelwise.data.files.writers import write_pixels
+from pixelwise.data.masks.class_file import CLASS_FILE
+from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.sources import MaskFile, MaskSource
+from pixelwise.errors import DataError, OutputError
+from pixelwise.folders.repair_plan import (
+    REPAIRS,
+    Change,
+    Kept,
+    may_turn,
+    plan_repair,
+    sample_files,
+)
+
+MANIFEST = "manifest.csv"
+FIXES = "fixes.csv"
+QUARTER_TURNS = {
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF orientation
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A repaired copy.
+
+    Attributes:
+        folder: where it is.
+        num_samples: images with masks in it.
+        changes: everything that differs from the original, as in fixes.csv.
+        open: findings that were not repaired: they need a person.
+    """
+
+    folder: Path
+    num_samples: int
+    changes: tuple[Change, ...]
+    open: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of one sample: its row in the manifest, and the changes."""
+
+    row: tuple[str, str, str, str] | None
+    changes: tuple[Change, ...]
+    has_ignored: bool = False
+
+
+def fix(
+    data: str | os.PathLike[str],
+    examination: Examination,
+    out: str | os.PathLike[str],
+    progress: Progress | None = None,
+) -> Repair:
+    """Write a copy of a data folder in which everything is repaired that safely can be.
+
+    Args:
+        data: the folder that was examined.
+        examination: of it, as `check` gives it.
+        out: a new or empty folder, outside `data`.
+        progress: called with (done, total).
+
+    Raises:
+        DataError: nothing would be left: no images with masks, or masks without a clear meaning.
+        OutputError: `out` is in use, is inside `data`, or cannot be written.
+    """
+    folder = _check_place(Path(data), Path(out))
+    encoding = examination.encoding
+    if examination.layout is None or encoding is None:
+        first = examination.errors[0]
+        raise DataError(f"{data} cannot be repaired before this is: {first.message} {first.fix}")
+    plan = plan_repair(examination)
+    if not plan.kept:
+        raise DataError(
+            f"{data} holds no image with a mask that can be used. Mend the files by hand first."
+        )
+    for name in ("images", "masks"):
+        make_folder(folder / name)
+    writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept), len(plan.kept), progress)
+    written = map_in_threads(writer.write, plan.kept)
+    changes = (*plan.changes, *(change for entry in written for change in entry.changes))
+    rows = [entry.row for entry in written if entry.row is not None]
+    _write_class_file(folder, encoding, any(entry.has_ignored for entry in written))
+    write_text(folder / MANIFEST, _to_csv(("image", "mask", "split", "group"), rows))
+    done = ((str(change.file), change.code, change.what) for change in changes)
+    write_text(folder / FIXES, _to_csv(("file", "code", "change"), done))
+    return Repair(folder, len(rows), changes, open_findings(examination))
+
+
+def fixable_codes(examination: Examination) -> list[str]:
+    """Codes of the errors and warnings that --fix does something about, in their order."""
+    codes = [f.code for f in examination.findings if f.severity != "note" and f.code in REPAIRS]
+    return list(dict.fromkeys(codes))
+
+
+def open_findings(examination: Examination) -> tuple[Finding, ...]:
+    """Errors and warnings about which --fix does nothing: they need a person."""
+    return tuple(
+        finding
+        for finding in examination.findings
+        if finding.severity != "note" and finding.code not in REPAIRS
+    )
+
+
+def _check_place(data: Path, out: Path) -> Path:
+    """Refuse a folder in use, or one inside the original; OutputError."""
+    root, folder = data.resolve(), out.resolve()
+    if folder == root or root in folder.parents:
+        raise OutputError(
+            f"{out} is inside {data}, which is never changed. Choose a folder outside of it."
+        )
+    make_folder(out)
+    if any(out.iterdir()):
+        raise OutputError(f"{out} is not empty. Choose a new folder for the repaired copy.")
+    return out
+
+
+def _alpha_is_idle(samples: Sequence[Kept]) -> bool:
+    """Whether no image has an alpha channel that varies, so that constant ones can go."""
+    images = [kept.sample.image for kept in samples]
+    return not any(
+        image.channels in (2, 4) and not image.has_constant_alpha
+        for image in images
+        if isinstance(image, ImageFacts)
+    )
+
+
+@dataclass
+class _Writer:
+    """Writes samples, from any number of threads, and tells how many are done."""
+
+    folder: Path
+    encoding: MaskEncoding
+    drops_alpha: bool
+    total: int
+    progress: Progress | None
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, kept: Kept) -> _Written:
+        """Write one sample; one whose files changed since they were examined is left out."""
+        try:
+            written = self._write(kept)
+        except DataError as error:
+            left_out = Change(kept.sample.found.image, "unreadable", f"left out: {error}")
+            written = _Written(None, (left_out,))
+        with self.lock:
+            self.done += 1
+            if self.progress is not None:
+                self.progress(self.done, self.total)
+        return written
+
+    def _write(self, kept: Kept) -> _Written:
+        found, facts = kept.sample.found, kept.sample.image
+        assert isinstance(facts, ImageFacts)
+        assert found.mask is not None
+        mask = read_mask(sample_files(kept.sample), self.encoding)
+        assert mask is not None
+        changes = []
+        if isinstance(kept.sample.mask, MaskFacts) and may_turn(facts, kept.sample.mask):
+            mask = turn_upright(mask, exif_orientation(found.image))
+            what = f"turned like its image {found.image.name}"
+            changes.append(Change(found.mask.path, "size-mismatch", what))
+        masks = write_class_mask(self.folder / "masks" / kept.name, mask, self.encoding)
+        if not is_index_file(found.mask, self.encoding):
+            changes.append(Change(found.mask.path, "", f"written as {masks.name}: class indices"))
+        image, what = self._write_image(kept, facts)
+        if what:
+            changes.append(Change(found.image, "exif-turned" * facts.turned, what))
+        return _Written(
+            (
+                image.relative_to(self.folder).as_posix(),
+                masks.relative_to(self.folder).as_posix(),
+                kept.split if kept.has_split else "",
+                found.group or "",
+            ),
+            tuple(changes),
+            mask.dtype != np.bool_ and bool((mask == IGNORE_INDEX).any()),
+        )
+
+    def _write_image(self, kept: Kept, facts: ImageFacts) -> tuple[Path, str]:
+        """Copy the image, or write it anew; return where it is and what was done."""
+        paths = kept.sample.found.images
+        place = self.folder / "images" / kept.name
+        make_folder(place.parent)
+        drops_alpha = facts.has_constant_alpha and self.drops_alpha
+        if len(paths) == 1 and not facts.turned and not drops_alpha:
+            place = place.with_name(f"{place.name}{file_ending(paths[0])}")
+            write_bytes(place, read_bytes(paths[0]))
+            return place, ""
+        values = read_images(paths)
+        done = [
+            *["written upright"] * facts.turned,
+            *["constant alpha dropped"] * drops_alpha,
+            *[f"{len(paths)} channel files joined"] * (len(paths) > 1),
+        ]
+        return write_pixels(place, values[..., :-1] if drops_alpha else values), ", ".join(done)
+
+
+def exif_orientation(path: Path) -> int:
+    """The EXIF orientation of a picture, 1 to 8."""
+    with Image.open(path) as picture:
+        return int(picture.getexif().get(EXIF_ORIENTATION, 1))
+
+
+def turn_upright(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn a (H, W) mask as an image with this EXIF orientation (5 to 8) is turned."""
+    return np.asarray(Image.fromarray(mask).transpose(QUARTER_TURNS[orientation]))
+
+
+def file_ending(path: Path) -> str:
+    """The ending of a file in small letters, with that of what is packed: ".nii.gz".
+
+    >>> file_ending(Path("scan.01.NII.gz"))
+    '.nii.gz'
+    """
+    inner = Path(path.stem).suffix if path.suffix.lower() == ".gz" else ""
+    return f"{inner}{path.suffix}".lower()
+
+
+def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) -> Path:
+    """Write class indices beside `place`: a palette PNG, or a TIFF for volumes."""
+    make_folder(place.parent)
+    name = place.with_name(f"{place.name}.png")  # with_suffix would cut names such as "a.1"
+    if mask.ndim == 2 and mask.dtype != np.bool_:
+        return write_mask(name, mask, encoding.class_colors)
+    raise DataError("masks of volumes and of classes that overlap cannot be written yet.")
+
+
+def is_index_file(source: MaskSource, encoding: MaskEncoding) -> bool:
+    """Whether a mask is a file that already stores class indices."""
+    return isinstance(source, MaskFile) and all(c.value == c.index for c in encoding.classes)
+
+
+def _write_class_file(folder: Path, encoding: MaskEncoding, has_ignored: bool) -> None:
+    classes = [{"name": c.name, "value": c.index, "color": c.color} for c in encoding.classes]
+    content = {"classes": classes} | ({"ignore": IGNORE_INDEX} if has_ignored else {})
+    write_json(folder / CLASS_FILE, content)
+
+
+def _to_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,286 @@
+"""Decide what a repaired copy of a data folder holds: which samples, under which names and splits.
+
+Nothing is written here; `fix` carries it out.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pixelwise.data import Examination, MaskEncoding, read_mask
+from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, survey_samples
+from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.sources import MaskFile
+from pixelwise.data.samples import SampleFiles
+from pixelwise.errors import DataError
+
+Item = TypeVar("Item")
+
+SPLIT_ORDER = ("train", "val", "test", "unlabelled")  # copies stay in the first of these
+
+# What --fix does about each finding; what is not here needs a person.
+REPAIRS = {
+    "unreadable": "left out",
+    "missing-mask": "left out",
+    "missing-image": "left out",
+    "near-miss-name": "paired and renamed",
+    "size-mismatch": "masks turned like their images where EXIF says so, other pairs left out",
+    "mask-values": "masks that hold no classes left out",
+    "unknown-value": "left out",
+    "non-finite": "left out",
+    "duplicate": "copies dropped",
+    "split-leak": "copies dropped from val and test",
+    "group-leak": "groups moved to train",
+    "exif-turned": "written upright",
+    "snapped-values": "masks written as class indices",
+    "mapped-values": "masks written as class indices",
+    "ignored-values": "masks written as class indices",
+    "out-of-bounds": "shapes cut at the edge of the image",
+    "overlapping-objects": "masks written as class indices",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the original and the copy.
+
+    Attributes:
+        file: in the original.
+        code: of the finding that it answers; "" where there was none.
+        what: was done.
+    """
+
+    file: Path
+    code: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sample of the copy.
+
+    Attributes:
+        name: unique, of letters, digits, "-", "_", "." and "/".
+        sample: where it comes from; its split is that of the copy.
+        has_split: the split was given by folders or a manifest, and is written down.
+    """
+
+    name: str
+    sample: SampleFacts
+    split: str
+    has_split: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """The samples of the copy, and what was changed by choosing them."""
+
+    kept: tuple[Kept, ...]
+    changes: tuple[Change, ...]
+
+
+def plan_repair(examination: Examination) -> RepairPlan:
+    """Choose the samples of a repaired copy.
+
+    Args:
+        examination: of the original, whose encoding is known.
+    """
+    assert examination.encoding is not None
+    changes: list[Change] = []
+    samples = _pair_near_misses(examination, changes)
+    samples = _leave_out(samples, examination.encoding, changes)
+    samples = _drop_copies(samples, examination, changes)
+    splits = _choose_splits(samples, examination, changes)
+    return RepairPlan(_name_safely(samples, splits, changes), tuple(changes))
+
+
+def why_left_out(sample: SampleFacts, encoding: MaskEncoding) -> tuple[str, str] | None:
+    """Code and reason for which a sample cannot be in the copy; None where it can."""
+    image, mask = sample.image, sample.mask
+    if not isinstance(image, ImageFacts):
+        return "unreadable", "the image cannot be read"
+    if sample.found.mask is None:
+        return "missing-mask", "the image has no mask"
+    if not isinstance(mask, MaskFacts):
+        kind = "unreadable" if type(mask).__name__ == "FileError" else "mask-values"
+        return kind, f"the mask cannot be used ({mask})"
+    if not image.is_finite:
+        return "non-finite", "the image holds NaN or infinite pixels"
+    if mask.size != image.size and not may_turn(image, mask):
+        return "size-mismatch", f"the mask is {_by(mask.size)}, the image {_by(image.size)}"
+    if encoding.unknown_values(mask.values).size:
+        return "unknown-value", "the mask holds values that are none of the classes"
+    return None
+
+
+def may_turn(image: ImageFacts, mask: MaskFacts) -> bool:
+    """Whether the EXIF turn of the image is what the mask lacks."""
+    return image.turned and image.size != mask.size and mask.size == image.size[::-1]
+
+
+def safe_name(name: str) -> str:
+    """A name that every system and shell takes: composed letters, no spaces or signs.
+
+    >>> safe_name("Plate 3/cell (1)")
+    'Plate_3/cell_1'
+    """
+    composed = unicodedata.normalize("NFC", name)
+    parts = [re.sub(r"[^\w.-]+", "_", part).strip("_.") for part in composed.split("/")]
+    return "/".join(part for part in parts if part) or "image"
+
+
+def name_key(name: str) -> str:
+    """What near-miss names have in common: no case, spaces, signs or Unicode forms.
+
+    >>> name_key("Cell 01") == name_key("cell_01")
+    True
+    """
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _pair_near_misses(examination: Examination, changes: list[Change]) -> list[SampleFacts]:
+    """Give images without masks the lone masks whose names differ in case, spaces or form only."""
+    assert examination.layout is not None
+    samples = list(examination.surveyed)
+    lone = _unique(examination.layout.lone_masks, lambda path: name_key(path.stem))
+    bare = _unique(
+        [sample for sample in samples if sample.found.mask is None],
+        lambda sample: name_key(sample.found.image.stem),
+    )
+    for key in sorted(lone.keys() & bare.keys()):
+        found = replace(bare[key].found, mask=MaskFile(lone[key]))
+        samples[samples.index(bare[key])] = survey_samples([found])[0]
+        what = f"taken for the mask of {found.image.name}"
+        changes.append(Change(lone[key], "near-miss-name", what))
+    changes += [
+        Change(path, "missing-image", "left out: the mask has no image")
+        for path in examination.layout.lone_masks
+        if path not in [lone[key] for key in lone.keys() & bare.keys()]
+    ]
+    return samples
+
+
+def _unique(items: Iterable[Item], key: Callable[[Item], str]) -> dict[str, Item]:
+    """Items by their key, without those that share one."""
+    by_key: dict[str, list[Item]] = {}
+    for item in items:
+        by_key.setdefault(key(item), []).append(item)
+    return {key: found[0] for key, found in by_key.items() if len(found) == 1}
+
+
+def _leave_out(
+    samples: Sequence[SampleFacts], encoding: MaskEncoding, changes: list[Change]
+) -> list[SampleFacts]:
+    usable = []
+    for sample in samples:
+        reason = why_left_out(sample, encoding)
+        if reason is None:
+            usable.append(sample)
+        else:
+            changes.append(Change(sample.found.image, reason[0], f"left out: {reason[1]}"))
+    return usable
+
+
+def _drop_copies(
+    samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+) -> list[SampleFacts]:
+    """Keep one of equal images, in train if it is there, and none where their masks differ.
+
+    Of images that only look the same, those outside the first of their splits are dropped.
+    """
+    from pixelwise.data.doctor.duplicates import find_twins, group_twins
+
+    for is_near in (False, True):
+        by_name = {sample.found.name: sample for sample in samples}
+        dropped: set[str] = set()
+        for names in group_twins(find_twins(samples, near=is_near)):
+            group = [by_name[name] for name in names]
+            group.sort(key=lambda s: SPLIT_ORDER.index(examination.splits[s.found.name]))
+            drop = _drop_near if is_near else _drop_equal
+            dropped |= drop(group, examination, changes)
+        samples = [sample for sample in samples if sample.found.name not in dropped]
+    return list(samples)
+
+
+def _drop_equal(
+    group: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+) -> set[str]:
+    """Names of equal images to leave out: all but the first, or all where their masks differ."""
+    assert examination.encoding is not None
+    splits = {examination.splits[sample.found.name] for sample in group}
+    code = "split-leak" if len(splits) > 1 else "duplicate"
+    what, dropped = f"dropped: the same image as {group[0].found.image}", group[1:]
+    if not _have_equal_masks(group, examination.encoding):
+        what, dropped = "left out: the same image occurs with other masks", group
+    changes += [Change(sample.found.image, code, what) for sample in dropped]
+    return {sample.found.name for sample in dropped}
+
+
+def _drop_near(
+    group: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+) -> set[str]:
+    """Names of images to leave out because one that looks the same is in an earlier split."""
+    splits = examination.splits
+    first = splits[group[0].found.name]
+    dropped = [sample for sample in group if splits[sample.found.name] != first]
+    what = f"dropped: looks the same as {group[0].found.image} in {first}"
+    changes += [Change(sample.found.image, "split-leak", what) for sample in dropped]
+    return {sample.found.name for sample in dropped}
+
+
+def _have_equal_masks(group: Sequence[SampleFacts], encoding: MaskEncoding) -> bool:
+    try:
+        masks = [read_mask(sample_files(sample), encoding) for sample in group]
+    except DataError:
+        return False
+    return all(
+        mask is not None and masks[0] is not None and mask.tobytes() == masks[0].tobytes()
+        for mask in masks
+    )
+
+
+def sample_files(sample: SampleFacts) -> SampleFiles:
+    """The files of a sample whose image could be read."""
+    assert isinstance(sample.image, ImageFacts)
+    found = sample.found
+    return SampleFiles(found.name, found.images, found.mask, "train", sample.image.size)
+
+
+def _choose_splits(
+    samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+) -> dict[str, str]:
+    """Split of each sample; groups that are in several splits go to train."""
+    splits: dict[str, str] = {s.found.name: examination.splits[s.found.name] for s in samples}
+    leaked = {p for f in examination.findings if f.code == "group-leak" for p in f.files}
+    for sample in samples:
+        name, image = sample.found.name, sample.found.image
+        if image in leaked and splits[name] != "train":
+            what = f"moved from {splits[name]} to train, where its group is"
+            changes.append(Change(image, "group-leak", what))
+            splits[name] = "train"
+    return splits
+
+
+def _name_safely(
+    samples: Sequence[SampleFacts], splits: dict[str, str], changes: list[Change]
+) -> tuple[Kept, ...]:
+    kept: list[Kept] = []
+    taken: set[str] = set()
+    for sample in samples:
+        found = sample.found
+        name = base = safe_name(found.name)
+        number = 2
+        while name.casefold() in taken:
+            name, number = f"{base}-{number}", number + 1
+        taken.add(name.casefold())
+        if name != found.name:
+            changes.append(Change(found.image, "", f"renamed to {name}"))
+        kept.append(Kept(name, sample, splits[found.name], found.split is not None))
+    return tuple(kept)
+
+
+def _by(size: Sequence[int]) -> str:
+    return "x".join(str(length) for length in size)
