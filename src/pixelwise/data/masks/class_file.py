@@ -37,6 +37,7 @@ class DeclaredClass(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     value: int | None = None
     color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+    source: str | None = None  # what the annotation file calls it, for example a category id
 
 
 class ClassDeclaration(BaseModel):
@@ -67,6 +68,7 @@ class ClassDeclaration(BaseModel):
                 name=entry.name,
                 value=index if entry.value is None else entry.value,
                 color=entry.color or default_color(index, entry.name),
+                source=entry.source,
             )
             for index, entry in enumerate(self.classes)
         )

@@ -31,6 +31,7 @@ class MaskClass(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     value: int
     color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+    source: str | None = None  # what the annotation file calls it, for example a category id
 
 
 class MaskEncoding(BaseModel):
