@@ -45,12 +45,14 @@ class Dataset:
         """Say in one line what the data set is.
 
         For example "464 images (330 train, 67 val, 67 test), 2 classes: background, foreground
-        (value 255); 9 sizes; grey stored as RGBA".
+        (value 255); 9 sizes; grey stored as RGBA". Groups are counted where there are any.
         """
         splits = ", ".join(f"{number} {split}" for split, number in self.splits.items())
         classes = ", ".join(_describe_class(entry) for entry in self.encoding.classes)
+        grouped = f" in {len(self.groups)} groups" if self.groups else ""
         parts = [
-            f"{len(self.files)} images ({splits}), {len(self.encoding.classes)} classes: {classes}",
+            f"{len(self.files)} images{grouped} ({splits}), "
+            f"{len(self.encoding.classes)} classes: {classes}",
             f"{self.num_sizes} size{'s' * (self.num_sizes != 1)}",
             self.channel_note,
         ]
@@ -87,10 +89,20 @@ class Dataset:
         return {split: counts[split] for split in SPLITS if counts[split]}
 
     @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups (patients, plates, scenes), sorted; none where they are not known."""
+        return tuple(sorted({entry.group for entry in self.files if entry.group is not None}))
+
+    @cached_property
+    def spatial_dims(self) -> int:
+        """2 for pictures, 3 for volumes."""
+        return len(self.files[0].size)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change when files are added, removed or change in size."""
         lines = (
-            f"{entry.name} {entry.size[0]}x{entry.size[1]} {num_bytes}\n"
+            f"{entry.name} {'x'.join(map(str, entry.size))} {num_bytes}\n"
             for entry, num_bytes in zip(self.files, self.file_bytes, strict=True)
         )
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
