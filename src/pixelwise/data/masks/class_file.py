@@ -41,12 +41,21 @@ class DeclaredClass(BaseModel):
 
 
 class ClassDeclaration(BaseModel):
-    """The content of classes.json."""
+    """The content of classes.json.
+
+    Attributes:
+        classes: in the order of their indices.
+        ignore: values in the files that count neither in training nor in scores.
+        multilabel: whether classes may overlap; None leaves it to be found out.
+        instances: whether the numbers are object ids; None leaves it to be found out.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: tuple[Annotated[DeclaredClass, BeforeValidator(_name_alone)], ...]
     ignore: Annotated[tuple[int, ...], BeforeValidator(_one_or_many)] = ()
+    multilabel: bool | None = None
+    instances: bool | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,7 @@ class index       0   0   1   1    0
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,20 @@ UNKNOWN_INDEX = 254  # marks a value without a meaning while decoding; never lea
 MAX_CLASSES = 254
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
+EncodingForm = Literal["numbers", "colors", "layers", "instances"]
+Task = Literal["binary", "multiclass", "multilabel", "instances"]
+
 
 class MaskClass(BaseModel):
-    """One class: its index in pixelwise and its value in the mask files."""
+    """One class: its index in pixelwise and its value in the mask files.
+
+    Attributes:
+        index: class index in pixelwise.
+        name: for people.
+        value: number in the files; 0xRRGGBB for colours; number of the layer, from 1, for layers.
+        color: "#rrggbb", to show it in.
+        source: what it is in the files, for people: "category 7", "#ff0000"; None: its value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +53,9 @@ class MaskEncoding(BaseModel):
         ignore: values in the files that mean "leave this pixel out".
         snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG
             damage).
+        form: what the values are: "numbers" are class values, "colors" 0xRRGGBB, "layers" one
+            plane a class (value 0: no plane), "instances" object ids, all of one class.
+        multilabel: a pixel may have several classes, or none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +63,8 @@ class MaskEncoding(BaseModel):
     classes: Annotated[tuple[MaskClass, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     ignore: tuple[int, ...] = ()
     snap: bool = False
+    form: EncodingForm = "numbers"
+    multilabel: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -60,6 +76,15 @@ class MaskEncoding(BaseModel):
         if len({c.name for c in self.classes}) != len(self.classes):
             raise ValueError("two classes have the same name")
         return self
+
+    @property
+    def task(self) -> Task:
+        """What is to be learnt: one or several classes a pixel, or objects."""
+        if self.form == "instances":
+            return "instances"
+        if self.multilabel:
+            return "multilabel"
+        return "binary" if len(self.classes) <= 2 else "multiclass"
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -8,23 +8,45 @@ from numpy.typing import NDArray
 
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskSource
-from pixelwise.data.masks.stored import StoredMask
+from pixelwise.data.masks.stored import StoredForm, StoredMask
 
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
 
 
 @dataclass(frozen=True, slots=True)
 class MaskFacts:
-    """What is kept of a mask."""
+    """What is kept of a mask.
+
+    Attributes:
+        size: (height, width), or (depth, height, width).
+        values: stored values that occur, in order: numbers, 0xRRGGBB, or layers from 1 with 0 where
+            none is set. No more than MAX_KEPT_VALUES, those of the most pixels.
+        counts: pixels of each.
+        interior: pixels of each that are no edge: all four neighbours have the same value.
+        is_jpeg: the file is a JPEG file.
+        num_bytes: of the files.
+        form: what `values` are.
+        num_values: distinct values, also of those that are not kept.
+        num_regions: connected regions of one value, 0 left out; 0 where it was not counted.
+        num_instances: objects, where the source has objects; else the values that are not 0.
+        num_overlap: pixels that several objects or layers claim.
+        num_outside: objects that reach beyond the image.
+        palette: colour 0xRRGGBB of each of `values`, where the file has a palette.
+    """
 
     size: tuple[int, ...]
-    values: NDArray[np.int64]  # stored values that occur
-    counts: NDArray[np.int64]  # pixels of each
-    interior: NDArray[
-        np.int64
-    ]  # pixels of each that are no edge: all four neighbours have the same value
+    values: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    interior: NDArray[np.int64]
     is_jpeg: bool
     num_bytes: int
+    form: StoredForm = "numbers"
+    num_values: int = 0
+    num_regions: int = 0
+    num_instances: int = 0
+    num_overlap: int = 0
+    num_outside: int = 0
+    palette: NDArray[np.int64] | None = None
 
 
 def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
