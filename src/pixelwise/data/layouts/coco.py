@@ -1,14 +1,348 @@
-"""COCO: one JSON file that lists images, categories and annotated shapes."""
+"""COCO: one JSON file that lists images, categories and annotated shapes.
 
+DATA/annotations.json  DATA/images/a.jpg                             all in one
+DATA/train/annotations.json  DATA/train/images/a.jpg                 one file a split
+DATA/annotations/instances_train2017.json  DATA/train2017/a.jpg      as COCO itself
+
+The format: cocodataset.org/#format-data. Categories get the values 1, 2, ... in the order of their
+ids; 0 is background. A crowd region (`iscrowd`) belongs to its class but is no object, and lies
+below the objects. An image that the file lists without shapes is background; one that it does not
+list has no mask.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pixelwise.data.layouts.found import Layout, LayoutOptions
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.findings import Finding, Severity
+from pixelwise.data.layouts.annotations import (
+    BROKEN_SHAPE,
+    MISSING_IMAGE,
+    OTHER_NAME,
+    Category,
+    ImageIndex,
+    Notes,
+    as_list,
+    as_object,
+    below,
+    declare_classes,
+    names_of,
+    split_in_name,
+    to_ring,
+    unlisted_images,
+    with_unique_names,
+)
+from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.names import holds_images, own_split, split_folders
+from pixelwise.data.layouts.tables import parse_json, read_table
+from pixelwise.data.masks.shapes import decode_runs
+from pixelwise.data.masks.sources import MaskShapes, Shape
+from pixelwise.errors import LayoutError, MaskError
+
+MAX_CANDIDATES = 20  # more JSON files in one folder belong to single images (LabelMe)
+MAX_LENGTH = 2**30
+KEYS = (b'"images"', b'"annotations"')
+OFFICIAL_PREFIX = "instances_"  # COCO keeps captions_*.json and person_keypoints_*.json beside them
+BOXES_ONLY: tuple[str, Severity, str, str] = (
+    "boxes-only",
+    "warning",
+    "{path} has objects with a box but no outline: {names}.",
+    "Outline them; they are left out, so that their pixels count as background.",
+)
+BROKEN_RUNS: tuple[str, Severity, str, str] = (
+    "broken-shape",
+    "error",
+    "{path} has run lengths that are damaged or of another size than the image: {names}.",
+    "Export these annotations again.",
+)
+LOST_SHAPES: tuple[str, Severity, str, str] = (
+    "lost-shapes",
+    "warning",
+    "{path} has shapes of images that it does not list: {names}.",
+    "Export the file again with all its images; these shapes are left out.",
+)
+TWICE: tuple[str, Severity, str, str] = (
+    "duplicate-entry",
+    "warning",
+    "{path} lists images more than once: {names}.",
+    "Remove the copies; their shapes were put together.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An annotation file, the folder of its images, and its split."""
+
+    path: Path
+    images: Path
+    split: str | None
 
 
 def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
     """Find COCO annotations; None where the folder is not arranged like that.
 
+    Args:
+        root: the data folder.
+        options: `masks` may name the JSON file or its folder, `images` the folder of the images.
+
+    Returns:
+        The layout, with a class for each category.
+
     Raises:
         LayoutError: the folder is arranged like that, but something is wrong with it.
+        FileError: an annotation file is damaged.
     """
+    places = _find_places(root, options)
+    files = [(place, content) for place in places if (content := _read_coco(place.path))]
+    if not files:
+        return None
+    categories = _join_categories(files)
+    declaration, values = declare_classes(categories, files[0][0].path)
+    samples, findings = list[FoundSample](), list[Finding]()
+    for place, content in files:
+        notes = Notes(place.path)
+        samples += _read_samples(place, content, values, notes)
+        findings += notes.findings()
+    names = ", ".join(below(place.path, root) for place, _ in files)
+    return Layout(
+        f"COCO annotations in {names}",
+        with_unique_names(samples),
+        declaration=declaration,
+        findings=tuple(findings),
+    )
+
+
+def _find_places(root: Path, options: LayoutOptions) -> list[_Place]:
+    """Annotation files in the folder, in its split folders, or in annotations/."""
+    if options.masks is not None:
+        masks = options.masks if options.masks.is_absolute() else root / options.masks
+        files = [masks] if masks.is_file() else _json_files(masks)
+        return [_place(path, root, options) for path in files]
+    places = [_place(path, root, options) for path in _json_files(root)]
+    for folder, split in split_folders(root).items():
+        places += [
+            _Place(path, _images(folder, options) or folder, split)
+            for path in [*_json_files(folder), *_json_files(folder / "annotations")]
+        ]
+    return places or [_place(path, root, options) for path in _json_files(root / "annotations")]
+
+
+def _json_files(folder: Path) -> list[Path]:
+    """The JSON files of a folder that may be COCO; none where there is one for each image."""
+    files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    official = [path for path in files if path.name.startswith(OFFICIAL_PREFIX)]
+    return official or ([] if len(files) > MAX_CANDIDATES else files)
+
+
+def _place(path: Path, root: Path, options: LayoutOptions) -> _Place:
+    """Where the images of a file are, by the words in its name: train2017/, images/train/, ..."""
+    given = _images(root, options)
+    split = split_in_name(path.stem) or own_split(root)
+    if given or split is None:
+        return _Place(path, given or root, split)
+    end = path.stem.removeprefix(OFFICIAL_PREFIX)
+    folders = (root / end, root / "images" / end, root / split, root / "images" / split)
+    return _Place(path, next((f for f in folders if f.is_dir() and holds_images(f)), root), split)
+
+
+def _images(root: Path, options: LayoutOptions) -> Path | None:
+    return None if options.images is None else root / options.images
+
+
+def _read_coco(path: Path) -> dict[str, Any] | None:
+    """The content of a COCO file; None for any other JSON file, which is not even parsed."""
+    data = read_table(path)
+    if not all(key in data for key in KEYS):
+        return None
+    content = parse_json(data, path)
+    if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
+        return None
+    for key in ("images", "annotations", "categories"):
+        entries = as_list(content.get(key), path, key)
+        content[key] = [as_object(e, path, f"{key}[{n}]") for n, e in enumerate(entries)]
+    return content
+
+
+def _join_categories(files: Sequence[tuple[_Place, dict[str, Any]]]) -> list[Category]:
+    """Categories of all files in the order of their ids; LayoutError where two files disagree."""
+    joined: dict[int, Category] = {}
+    for place, content in files:
+        for number, entry in enumerate(content["categories"]):
+            key = _integer(entry, "id", place.path, f"categories[{number}]")
+            name = str(entry.get("name") or f"category {key}")
+            category = Category(key, name, str(key), entry.get("color"))
+            other = joined.setdefault(key, category)
+            if other.name != name:
+                raise LayoutError(
+                    f"{place.path} calls category {key} {name}, but it was {other.name} before. "
+                    "Give every category one id in all files."
+                )
+    return [joined[key] for key in sorted(joined)]
+
+
+def _integer(entry: dict[str, Any], key: str, path: Path, what: str) -> int:
+    """A number that an entry must have; LayoutError says which one has none."""
+    value = entry.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        return int(value)
+    raise LayoutError(
+        f"{path}: {what} has the {key} {value!r}, which should be a whole number. Correct it."
+    )
+
+
+def _read_samples(
+    place: _Place, content: dict[str, Any], values: dict[Hashable, int], notes: Notes
+) -> list[FoundSample]:
+    """All images of one file with their shapes, then the images beside them that it lacks."""
+    index = ImageIndex([place.images])
+    paths = _find_images(place, content["images"], index, notes)
+    sizes = {paths[_id_of(entry)]: _size(entry) for entry in content["images"]}
+    shapes = _read_shapes(place, content, paths, values, notes)
+    listed = [path for path in dict.fromkeys(paths.values()) if path]
+    unlisted = unlisted_images(index, listed)
+    names = names_of([*listed, *unlisted])
+    return [
+        FoundSample(
+            names[path],
+            (path,),
+            MaskShapes(place.path, _in_order(shapes.get(path, [])), sizes[path]),
+            place.split,
+        )
+        for path in listed
+    ] + [FoundSample(names[path], (path,), None, place.split) for path in unlisted]
+
+
+def _in_order(shapes: list[Shape]) -> tuple[Shape, ...]:
+    """Crowds first, so that objects cover them."""
+    return tuple(sorted(shapes, key=lambda shape: not shape.is_group))
+
+
+def _id_of(entry: dict[str, Any]) -> Hashable:
+    """Id of an image: a number in the format, a text in some exports."""
+    identity: Hashable = entry.get("id")
+    return identity
+
+
+def _find_images(
+    place: _Place, entries: list[dict[str, Any]], index: ImageIndex, notes: Notes
+) -> dict[Hashable, Path | None]:
+    """File of each image id, None where it is missing; LayoutError where ids are not unique."""
+    paths: dict[Hashable, Path | None] = {}
+    names: dict[Hashable, str] = {}
+    for number, entry in enumerate(entries):
+        identity, name = _id_of(entry), entry.get("file_name")
+        if not isinstance(identity, int | str) or not isinstance(name, str) or not name:
+            raise LayoutError(
+                f"{place.path}: images[{number}] has the id {identity!r} and the file_name "
+                f"{name!r}; both are needed. Correct the entry."
+            )
+        if names.setdefault(identity, name) != name:
+            raise LayoutError(
+                f"{place.path} gives the id {identity} to {names[identity]} and to {name}. Give "
+                "every image an id of its own."
+            )
+        path = paths[identity] if identity in paths else index.find(name)
+        _note_image(identity in paths or path in paths.values(), name, path, notes)
+        paths[identity] = path
+    return paths
+
+
+def _note_image(is_again: bool, name: str, path: Path | None, notes: Notes) -> None:
+    """Note what is odd about the file of an entry."""
+    if path is None:
+        notes.add(MISSING_IMAGE, name)
+    elif is_again:
+        notes.add(TWICE, name)
+    elif path.name != name.replace("\\", "/").rpartition("/")[2]:
+        notes.add(OTHER_NAME, f"{name} for {path.name}")
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    """(height, width) that an entry claims; None where it claims nothing sensible."""
+    size = entry.get("height"), entry.get("width")
+    if all(isinstance(length, int | float) and 1 <= length < MAX_LENGTH for length in size):
+        return int(size[0] or 0), int(size[1] or 0)
     return None
+
+
+def _read_shapes(
+    place: _Place,
+    content: dict[str, Any],
+    paths: dict[Hashable, Path | None],
+    values: dict[Hashable, int],
+    notes: Notes,
+) -> dict[Path, list[Shape]]:
+    """Shapes of each image file; LayoutError where a category is not listed, or all are boxes."""
+    entries = content["annotations"]
+    if entries and not any(entry.get("segmentation") for entry in entries):
+        raise LayoutError(
+            f"{place.path} holds {len(entries)} boxes or captions, but no outlines: it is made for "
+            "detection. Give annotations with a segmentation, or mask files."
+        )
+    sizes = {_id_of(entry): _size(entry) for entry in content["images"]}
+    shapes: dict[Path, list[Shape]] = {}
+    for number, entry in enumerate(entries):
+        name = f"annotation {entry.get('id', number)}"
+        image_id, category = entry.get("image_id"), entry.get("category_id")
+        if not isinstance(image_id, Hashable) or image_id not in paths:
+            notes.add(LOST_SHAPES, name)
+            continue
+        category = _integer(entry, "category_id", place.path, name)
+        if category not in values:
+            raise LayoutError(
+                f"{place.path}: {name} has the category {category}, which is not listed. Add it "
+                "to the categories."
+            )
+        shape = _to_shape(entry, name, values[category], sizes[image_id], notes)
+        path = paths[image_id]
+        if shape is not None and path is not None:
+            shapes.setdefault(path, []).append(shape)
+    return shapes
+
+
+def _to_shape(
+    entry: dict[str, Any], name: str, value: int, size: tuple[int, int] | None, notes: Notes
+) -> Shape | None:
+    """The shape of one annotation; None, and a note, where it has none that can be used."""
+    outline, is_group = entry.get("segmentation"), bool(entry.get("iscrowd"))
+    if not outline:
+        notes.add(BOXES_ONLY, name)
+        return None
+    if isinstance(outline, dict):
+        runs = to_runs(outline, size)
+        if runs is None:
+            notes.add(BROKEN_RUNS, name)
+            return None
+        return Shape(value, runs=runs, is_group=is_group, name=name)
+    rings = to_rings(outline)
+    if any(ring is None for ring in rings):
+        notes.add(BROKEN_SHAPE, name)
+    polygons = tuple(ring for ring in rings if ring is not None)
+    return Shape(value, polygons, is_group=is_group, name=name) if polygons else None
+
+
+def to_rings(outline: object) -> list[NDArray[np.float64] | None]:
+    """Rings of a COCO segmentation: [[x, y, ...], ...], or one ring [x, y, ...]; None if broken."""
+    if not isinstance(outline, list):
+        return [None]
+    return [to_ring(ring) for ring in (outline if isinstance(outline[0], list) else [outline])]
+
+
+def to_runs(outline: dict[str, Any], size: tuple[int, int] | None) -> NDArray[np.int64] | None:
+    """Run lengths of a COCO segmentation {"size": [h, w], "counts": ...}; None where damaged."""
+    claimed, counts = outline.get("size"), outline.get("counts")
+    if size is not None and isinstance(claimed, list) and claimed != list(size):
+        return None
+    try:
+        runs = decode_runs(counts) if isinstance(counts, str) else np.asarray(counts)
+        if runs.ndim != 1 or runs.dtype.kind not in "iu" or (runs < 0).any():
+            return None
+    except (MaskError, ValueError, OverflowError):
+        return None
+    return runs.astype(np.int64)

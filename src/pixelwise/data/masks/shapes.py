@@ -1,8 +1,8 @@
 """Paint polygons and run lengths into arrays.
 
 A pixel belongs to a polygon where its centre does: the pixel in row 2 and column 3 has its centre
-at (2.5, 3.5). Where a ring crosses itself, what is enclosed twice is outside (even-odd rule); several
-rings of one shape are parts of it, never holes.
+at (2.5, 3.5). Where a ring crosses itself, what is enclosed twice is outside (even-odd rule);
+several rings of one shape are parts of it, never holes.
 
     corners (0, 1) (0, 4) (3, 4) (3, 1)      . # # # .
                                              . # # # .

@@ -1,0 +1,86 @@
+"""Read annotation files, JSON and CSV, so that whatever is wrong with one is said with its name."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.errors import FileError
+
+MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
+
+
+def read_table(path: Path) -> bytes:
+    """Content of an annotation file; FileError where it is missing, empty or absurdly large."""
+    try:
+        num_bytes = path.stat().st_size
+    except OSError:
+        num_bytes = 0  # reading it says what is wrong
+    if num_bytes > MAX_TABLE_BYTES:
+        raise FileError(
+            f"{path} has {num_bytes} bytes, above the limit of {MAX_TABLE_BYTES} for annotation "
+            "files. Split it into several files."
+        )
+    return read_bytes(path)
+
+
+def read_json(path: Path) -> object:
+    """Content of a JSON file; FileError names the line and column where it is damaged."""
+    return parse_json(read_table(path), path)
+
+
+def parse_json(data: bytes, path: Path) -> object:
+    """Parse the bytes of a JSON file in any Unicode encoding; see `read_json`."""
+    try:
+        return json.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except json.JSONDecodeError as error:
+        raise FileError(
+            f"{path} is not valid JSON: {error.msg.rstrip(':')} in line {error.lineno}, column "
+            f"{error.colno}. Export it again; it may be cut off."
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise FileError(f"{path} is not valid JSON ({error}). Export it again.") from error
+
+
+def read_text(path: Path) -> str:
+    """Content of a text file in UTF-8; FileError where it is not text."""
+    data = read_table(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(
+            f"{path} is not text in UTF-8 (byte {error.start}). Save it as UTF-8."
+        ) from error
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a text file that are not blank, stripped, in their order."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of a CSV file, separated by commas, semicolons or tabs.
+
+    Raises:
+        FileError: the file is not text, or a row has another number of cells than the first.
+    """
+    text = read_text(path)
+    first_line = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first_line.count)
+    try:
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row
+        ]
+    except csv.Error as error:
+        raise FileError(f"{path} is not valid CSV ({error}). Export it again.") from error
+    if not rows:
+        raise FileError(f"{path} is blank. Export it again.")
+    header = [name.strip() for name in rows[0]]
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            raise FileError(
+                f"{path} has {len(row)} cells in row {number}, but {len(header)} columns. Export "
+                "it again; it may be cut off."
+            )
+    return header, rows[1:]
