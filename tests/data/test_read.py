@@ -21,11 +21,11 @@ def test_a_plain_folder_is_described_in_one_line(save_pairs, disc):
     root = save_pairs([disc * 255] * 11 + [np.vstack([disc, disc]) * 255])
     dataset = read_dataset(root)
     assert dataset.describe() == (
-        "12 images (8 train, 2 val, 2 test), 2 classes: background, foreground (value 255); "
+        "12 images (9 train, 2 val, 1 test), 2 classes: background, foreground (value 255); "
         "2 sizes; grey"
     )
     assert dataset.layout == "images/ + masks/"
-    assert dataset.splits == {"train": 8, "val": 2, "test": 2}
+    assert dataset.splits == {"train": 9, "val": 2, "test": 1}
     assert dataset.num_sizes == 2
     assert dataset.notes == ()
     assert dataset.root == root

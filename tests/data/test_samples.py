@@ -26,12 +26,12 @@ def test_a_sample_is_image_and_mask_as_stored(dataset, disc):
 
 def test_samples_are_a_sequence(dataset):
     samples = dataset.samples("train")
-    assert len(samples) == 8
-    assert samples[-1].name == samples[7].name
+    assert len(samples) == 9
+    assert samples[-1].name == samples[8].name
     assert [sample.name for sample in samples[2:4]] == [samples[2].name, samples[3].name]
-    assert len(list(samples)) == 8
+    assert len(list(samples)) == 9
     with pytest.raises(IndexError):
-        samples[8]
+        samples[9]
 
 
 def test_samples_are_decoded_once_up_to_the_limit(dataset):
@@ -46,7 +46,7 @@ def test_samples_are_decoded_once_up_to_the_limit(dataset):
 
 def test_load_decodes_ahead(dataset):
     samples = dataset.samples("train").load(num_threads=2)
-    assert "8 in memory" in repr(samples)
+    assert "9 in memory" in repr(samples)
     assert isinstance(samples, FolderSamples)
 
 

@@ -22,13 +22,13 @@ _PARTS = "slice|frame|tile|patch|crop|view|section|aug|augmented"
 PATTERNS = (
     rf"^((?:.*[/_-])?(?:{_WORDS})[_-]?[A-Za-z]{{0,3}}\d+)(?=[/_-])",  # patient_03_slice_12
     rf"^(.+?)[/_-](?:{_PARTS})[_-]?\d+",  # slide7b_tile_3_4
-    r"^(.*[A-Za-z][^/_-]*\d[^/_-]*|.*\d[^/_-]*[A-Za-z][^/_-]*)[/_-]\d{3,}$",  # 0001TP_006690
+    r"^(.*[A-Za-z][^/_-]*\d[^/_-]*|.*\d[^/_-]*[A-Za-z][^/_-]*)[/_-][A-Za-z]?\d{3,}$",  # 01TP_0069
 )
 
 
 def join_samples(
     names: Sequence[str], groups: Mapping[str, str], twins: Mapping[str, str]
-) -> dict[str, list[str]]:
+) -> list[tuple[str, list[str]]]:
     """Join samples that must share a split: of one group, copies of each other, or both in turn.
 
     Args:
@@ -37,8 +37,8 @@ def join_samples(
         twins: for copies, one name that stands for all of them.
 
     Returns:
-        The names of each set, sorted, under a key that stays when samples are added: the first of
-        its groups, or of its names where it has no group.
+        Key and sorted names of each set. The key stays when samples are added: the first of its
+        groups, or of its names where it has no group.
     """
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -55,10 +55,10 @@ def join_samples(
     joined: dict[tuple[str, str], list[str]] = {}
     for name in sorted(names):
         joined.setdefault(find(("name", name)), []).append(name)
-    return {
-        min((groups[name] for name in members if name in groups), default=members[0]): members
+    return [
+        (min((groups[name] for name in members if name in groups), default=members[0]), members)
         for members in joined.values()
-    }
+    ]
 
 
 def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ find_layout, survey_samples, check_files, learn_encoding, assign_splits, check_m
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixelwise.data.channel_choice import choose_channels
@@ -20,6 +20,7 @@ from pixelwise.data.doctor.survey import (
     survey_samples,
 )
 from pixelwise.data.findings import Finding, Severity, finding_of_error
+from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.folders import SPLIT_FOLDERS
 from pixelwise.data.layouts.found import Layout, LayoutOptions
@@ -40,6 +41,7 @@ class ReadOptions:
     foreground: int | None = None
     ignore: int | None = None
     split: Mapping[str, str] | None = None
+    split_by: str | None = None  # regular expression that finds the group in a name
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
 
@@ -119,14 +121,14 @@ def examine_dataset(
     """Read a data folder and keep all findings, instead of raising the first error."""
     options = options or ReadOptions()
     try:
-        layout = find_layout(Path(root), options.layout)
+        layout = _with_groups(find_layout(Path(root), options.layout), options.split_by)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
     surveyed = survey_samples(layout.samples)
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(Path(root), layout, surveyed, options, findings)
-    splits = _choose_splits(surveyed, options)
+    splits = _choose_splits(surveyed, encoding, options)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
     order = ("error", "warning", "note")
@@ -214,23 +216,44 @@ def _replace_ignored(encoding: MaskEncoding, ignore: tuple[int, ...]) -> MaskEnc
     return MaskEncoding(classes=encoding.classes, ignore=ignore, snap=encoding.snap)
 
 
-def _choose_splits(surveyed: Sequence[SampleFacts], options: ReadOptions) -> dict[str, Split]:
+def _with_groups(layout: Layout, pattern: str | None) -> Layout:
+    """The layout with groups taken from the names, where a pattern is given; DataError if bad."""
+    if pattern is None:
+        return layout
+    groups = match_groups([sample.name for sample in layout.samples], pattern)
+    samples = (replace(sample, group=groups.get(sample.name)) for sample in layout.samples)
+    return replace(layout, samples=tuple(samples))
+
+
+def _choose_splits(
+    surveyed: Sequence[SampleFacts], encoding: MaskEncoding | None, options: ReadOptions
+) -> dict[str, Split]:
     """Split of every name; images without masks are "unlabelled"."""
-    folders: dict[str, Split | None] = {
-        facts.found.name: None if facts.found.split is None else to_split(facts.found.split)
-        for facts in surveyed
-        if facts.found.mask is not None
-    }
+    labelled = [facts for facts in surveyed if facts.found.mask is not None]
     splits = assign_splits(
-        folders,
+        {
+            facts.found.name: None if facts.found.split is None else to_split(facts.found.split)
+            for facts in labelled
+        },
         options.split,
         options.seed,
-        find_twins([facts for facts in surveyed if facts.found.mask]),
+        find_twins(labelled),
+        {facts.found.name: facts.found.group for facts in labelled if facts.found.group},
+        _classes_in(labelled, encoding) if encoding else None,
     )
     unlabelled: dict[str, Split] = {
         f.found.name: "unlabelled" for f in surveyed if f.found.mask is None
     }
     return splits | unlabelled
+
+
+def _classes_in(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> dict[str, set[int]]:
+    """Indices of the classes that occur in each mask that could be read."""
+    known = set(range(len(encoding.classes)))
+    return {
+        facts.found.name: known.intersection(encoding.index_of(mask.values).tolist())
+        for facts, _, mask in readable_masks(surveyed)
+    }
 
 
 def _build(

@@ -126,14 +126,14 @@ def hash_split(key: str, seed: int, with_test: bool = True) -> Split:
 
 
 def _make_units(
-    joined: Mapping[str, list[str]],
+    joined: Sequence[tuple[str, list[str]]],
     fixed: Mapping[str, Split],
     seed: int,
     classes: Mapping[str, Collection[int]],
 ) -> list[_Unit]:
     """Units in the order of their positions; those that hold a fixed sample are fixed."""
     units = []
-    for key, names in joined.items():
+    for key, names in joined:
         decided = {fixed[name] for name in names if name in fixed}
         split = next((split for split in SPLITS if split in decided), hash_split(key, seed))
         present = {index for name in names for index in classes.get(name, ())}
