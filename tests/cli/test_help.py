@@ -12,9 +12,10 @@ from pixelwise.cli import app
 
 COMMANDS = ("demo", "check", "train", "predict", "evaluate", "export", "serve", "info")
 WITH_JSON = ("check", "predict", "evaluate", "info")
+DATA_OPTIONS = ["--images", "--masks", "--layout", "--foreground", "--ignore", "--split-by"]
 OPTIONS = {
     "demo": ["--out", "--budget"],
-    "check": ["--fix"],
+    "check": ["--fix", "--html", *DATA_OPTIONS],
     "train": [
         "--out",
         "--budget",
@@ -25,9 +26,10 @@ OPTIONS = {
         "--folds",
         "--seed",
         "--device",
+        *DATA_OPTIONS,
     ],
     "predict": ["--out", "--save", "--tta", "--device"],
-    "evaluate": ["--predictions", "--split", "--out", "--device"],
+    "evaluate": ["--predictions", "--split", "--out", "--device", *DATA_OPTIONS],
     "export": ["--to", "--out"],
     "serve": ["--host", "--port"],
     "info": [],

@@ -5,6 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixelwise.cli.data_options import (
+    Foreground,
+    Ignore,
+    Images,
+    LayoutName,
+    Masks,
+    SplitBy,
+    read_options,
+)
 from pixelwise.cli.door import (
     Device,
     Json,
@@ -39,6 +48,12 @@ def evaluate(
         typer.Option(help="Folder for metrics.json, metrics.csv and report.html."),
     ] = None,
     device: Device = "auto",
+    images: Images = None,
+    masks: Masks = None,
+    layout: LayoutName = None,
+    foreground: Foreground = None,
+    ignore: Ignore = None,
+    split_by: SplitBy = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -61,6 +76,7 @@ def evaluate(
             split=split,
             out=out,
             device=device,
+            read=read_options(images, masks, layout, foreground, ignore, split_by),
             progress=progress,
         )
     if not write_json(json, scores.to_json()):

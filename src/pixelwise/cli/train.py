@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+from pixelwise.cli.data_options import (
+    Foreground,
+    Ignore,
+    Images,
+    LayoutName,
+    Masks,
+    SplitBy,
+    read_options,
+)
 from pixelwise.cli.door import Device, Quiet, Verbose, clear_errors
 
 
@@ -35,6 +44,12 @@ def train(
         typer.Option(help="Same seed, machine and plan: same weights. [default: 0, or the plan's]"),
     ] = None,
     device: Device = "auto",
+    images: Images = None,
+    masks: Masks = None,
+    layout: LayoutName = None,
+    foreground: Foreground = None,
+    ignore: Ignore = None,
+    split_by: SplitBy = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -63,5 +78,6 @@ def train(
             folds=folds,
             seed=seed,
             device=device,
+            read=read_options(images, masks, layout, foreground, ignore, split_by),
             watcher=watcher,
         )

@@ -6,11 +6,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data import Dataset, Examination, Finding, ReadOptions, examine_dataset
+from pixelwise.data import (
+    Dataset,
+    Examination,
+    Finding,
+    MaskClass,
+    MaskEncoding,
+    ReadOptions,
+    examine_dataset,
+)
 from pixelwise.errors import LayoutError
 from pixelwise.folders.repair_plan import REPAIRS
 
 Progress = Callable[[int, int], None]
+
+FORMS = {
+    "colors": "one colour a class",
+    "layers": "one layer a class",
+    "instances": "object ids",
+}
 
 
 def check(
@@ -73,11 +87,11 @@ def summarize_check(examination: Examination) -> dict[str, Any]:
         "num_images": len(samples),
         "num_pairs": sum(sample.mask is not None for sample in samples),
         "splits": count_splits(examination),
-        "mask_encoding": describe_encoding(examination),
-        "task": task_of_examination(examination),
+        "mask_encoding": describe_encoding(encoding) if encoding else None,
+        "task": encoding.task if encoding else None,
         "ignore": ignore[0] if len(ignore) == 1 else ignore or None,
         "classes": [
-            {"index": c.index, "name": c.name, "source": c.value}
+            {"index": c.index, "name": c.name, "source": class_source(c)}
             for c in (encoding.classes if encoding else ())
         ],
         "findings": [_finding_to_json(finding) for finding in examination.findings],
@@ -90,22 +104,20 @@ def count_splits(examination: Examination) -> dict[str, int]:
     return {name: counts[name] for name in ("train", "val", "test", "unlabelled") if counts[name]}
 
 
-def describe_encoding(examination: Examination) -> str | None:
-    """How the masks store classes, in a few words; None where that is not clear."""
-    encoding = examination.encoding
-    if encoding is None:
-        return None
+def describe_encoding(encoding: MaskEncoding) -> str:
+    """How masks store classes, in a few words."""
+    if encoding.form != "numbers":
+        return FORMS[encoding.form]
     if encoding.snap:
         return "two tones, other values moved to the nearer"
-    is_index = all(c.value == c.index for c in encoding.classes)
+    is_index = all(entry.value == entry.index for entry in encoding.classes)
     return "class index" if is_index else "one value a class"
 
 
-def task_of_examination(examination: Examination) -> str | None:
-    """binary, multiclass, multilabel or instances; None where it is not clear."""
-    if examination.encoding is None:
-        return None
-    return "binary" if len(examination.encoding.classes) == 2 else "multiclass"
+def class_source(entry: MaskClass) -> int | str:
+    """What stands for a class in the mask files: a value, a colour, a category or a layer."""
+    source: str | None = getattr(entry, "source", None)
+    return entry.value if source is None else source
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pixelwise.data import (
     Dataset,
     MaskEncoding,
+    ReadOptions,
     Sample,
     SampleFiles,
+    examine_dataset,
     make_folder,
-    read_dataset,
     read_mask,
     read_mask_values,
     read_split,
@@ -24,6 +25,7 @@ from pixelwise.data import (
 )
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
+from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
 from pixelwise.folders.predict import load_for_files
 from pixelwise.network import Model
@@ -44,6 +46,7 @@ def evaluate(
     split: str = "test",
     out: AnyPath | None = None,
     device: str = "auto",
+    read: ReadOptions | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Score a model, or masks that are already there, against a data folder.
@@ -57,6 +60,8 @@ def evaluate(
             the run folder counts; for data that the model has never seen, take "all".
         out: folder for metrics.json, metrics.csv and report.html.
         device: "auto", "cpu", "cuda", "mps".
+        read: what a person says about the data; what is left out is found out. With a model, the
+            meaning of the mask values is that of its training.
         progress: called with (done, total).
 
     Raises:
@@ -67,7 +72,7 @@ def evaluate(
     if (model is None) == (predictions is None):
         raise PlanError("Give either a model or a folder of predictions to evaluate.")
     if model is None:
-        dataset = read_dataset(data)
+        dataset = usable_dataset(data, examine_dataset(data, read))
         assert predictions is not None
         files = _files_of(dataset, split)
         _prepare(out)
@@ -75,7 +80,7 @@ def evaluate(
         content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
     else:
         loaded = load_for_files(Path(model))
-        dataset = _read_for_model(Path(data), Path(model), loaded)
+        dataset = _read_for_model(Path(data), read or ReadOptions(), Path(model), loaded)
         samples = _samples_of(dataset, split)
         _prepare(out)
         predictor = Predictor(loaded, device=device)
@@ -86,13 +91,19 @@ def evaluate(
     return scores
 
 
-def _read_for_model(data: Path, model_path: Path, model: Model) -> Dataset:
+def _read_for_model(data: Path, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
     """Read data as the model's training data were read: same mask values, same split."""
     stored = model.config.provenance.get("encoding")
     encoding = MaskEncoding.model_validate(stored) if stored else None
     split_file = RunFolder(model_path).split if model_path.is_dir() else None
     split = read_split(split_file) if split_file and split_file.is_file() else None
-    dataset = read_dataset(data, split=split, encoding=encoding)
+    if encoding is not None and (read.foreground is not None or read.ignore):
+        raise PlanError(
+            f"{model_path} knows from its training what the mask values mean. Leave out the "
+            "foreground and the values to ignore."
+        )
+    read = replace(read, split=split, encoding=encoding)
+    dataset = usable_dataset(data, examine_dataset(data, read))
     expected = model.config.class_names
     if len(dataset.encoding.classes) != len(expected):
         raise ModelFileError(

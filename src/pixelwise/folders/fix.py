@@ -10,9 +10,8 @@ OUT/fixes.csv         file, code, change: everything that was done
 import csv
 import io
 import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +115,8 @@ def fix(
         )
     for name in ("images", "masks"):
         make_folder(folder / name)
-    writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept), len(plan.kept), progress)
-    written = map_in_threads(writer.write, plan.kept)
+    writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept))
+    written = map_in_threads(writer.write, plan.kept, progress=progress)
     changes = (*plan.changes, *(change for entry in written for change in entry.changes))
     rows = [entry.row for entry in written if entry.row is not None]
     _write_class_file(folder, encoding, any(entry.has_ignored for entry in written))
@@ -165,30 +164,21 @@ def _alpha_is_idle(samples: Sequence[Kept]) -> bool:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Writer:
-    """Writes samples, from any number of threads, and tells how many are done."""
+    """Writes one sample after the other, from any number of threads."""
 
     folder: Path
     encoding: MaskEncoding
     drops_alpha: bool
-    total: int
-    progress: Progress | None
-    done: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, kept: Kept) -> _Written:
         """Write one sample; one whose files changed since they were examined is left out."""
         try:
-            written = self._write(kept)
+            return self._write(kept)
         except DataError as error:
             left_out = Change(kept.sample.found.image, "unreadable", f"left out: {error}")
-            written = _Written(None, (left_out,))
-        with self.lock:
-            self.done += 1
-            if self.progress is not None:
-                self.progress(self.done, self.total)
-        return written
+            return _Written(None, (left_out,))
 
     def _write(self, kept: Kept) -> _Written:
         found, facts = kept.sample.found, kept.sample.image
@@ -259,12 +249,20 @@ def file_ending(path: Path) -> str:
 
 
 def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) -> Path:
-    """Write class indices beside `place`: a palette PNG, or a TIFF for volumes."""
+    """Write class indices beside `place`: a palette PNG; a TIFF for volumes, and for layers.
+
+    Args:
+        place: without its ending.
+        mask: (*S) class index, or (K, *S) bool where classes overlap.
+        encoding: has the colours.
+    """
     make_folder(place.parent)
+    if mask.dtype == np.bool_:
+        return write_pixels(place, np.moveaxis(mask, 0, -1).astype(np.uint8))
+    if mask.ndim == 3:
+        return write_pixels(place, mask[..., np.newaxis])
     name = place.with_name(f"{place.name}.png")  # with_suffix would cut names such as "a.1"
-    if mask.ndim == 2 and mask.dtype != np.bool_:
-        return write_mask(name, mask, encoding.class_colors)
-    raise DataError("masks of volumes and of classes that overlap cannot be written yet.")
+    return write_mask(name, mask, encoding.class_colors)
 
 
 def is_index_file(source: MaskSource, encoding: MaskEncoding) -> bool:
@@ -273,9 +271,15 @@ def is_index_file(source: MaskSource, encoding: MaskEncoding) -> bool:
 
 
 def _write_class_file(folder: Path, encoding: MaskEncoding, has_ignored: bool) -> None:
-    classes = [{"name": c.name, "value": c.index, "color": c.color} for c in encoding.classes]
-    content = {"classes": classes} | ({"ignore": IGNORE_INDEX} if has_ignored else {})
-    write_json(folder / CLASS_FILE, content)
+    """Declare the classes of the copy: indices, or layers from 1 where classes overlap."""
+    first = 1 if encoding.multilabel else 0
+    content: dict[str, Any] = {
+        "classes": [
+            {"name": c.name, "value": c.index + first, "color": c.color} for c in encoding.classes
+        ]
+    }
+    content |= {"multilabel": True} if encoding.multilabel else {}
+    write_json(folder / CLASS_FILE, content | ({"ignore": IGNORE_INDEX} if has_ignored else {}))
 
 
 def _to_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

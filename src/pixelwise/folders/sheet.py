@@ -1,4 +1,4 @@
-"""Write the contact sheet of a data folder: flagged images first, then a sample over all classes."""
+"""Write the contact sheet of a data folder: flagged images first, then some of every class."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ from PIL import Image
 from pixelwise.data import (
     IGNORE_INDEX,
     Examination,
+    MaskClass,
     MaskEncoding,
     overlay,
     read_mask,
@@ -24,7 +25,7 @@ from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.samples import SampleFiles
 from pixelwise.errors import DataError
-from pixelwise.folders.check import describe_encoding, summarize_check
+from pixelwise.folders.check import class_source, summarize_check
 from pixelwise.report import SheetClass, SheetContent, SheetFinding, SheetTile, build_sheet
 
 MAX_FLAGGED = 36
@@ -222,8 +223,8 @@ def _facts(examination: Examination) -> list[tuple[str, str]]:
     else:
         what = f"{summary['num_images']} images, {summary['num_pairs']} with masks"
         facts.append(("Data", what))
-    if (encoding := describe_encoding(examination)) is not None:
-        facts.append(("Masks", f"{summary['task']}; {encoding}"))
+    if examination.encoding is not None:
+        facts.append(("Masks", f"{summary['task']}; {summary['mask_encoding']}"))
     return facts
 
 
@@ -237,6 +238,11 @@ def _legend(examination: Examination) -> list[SheetClass]:
             np.add.at(pixels, encoding.index_of(sample.mask.values), sample.mask.counts)
     total = max(1.0, float(pixels[: len(encoding.classes)].sum()))
     return [
-        SheetClass(c.name, c.color, f"value {c.value}", float(pixels[c.index]) / total)
+        SheetClass(c.name, c.color, _source(c), float(pixels[c.index]) / total)
         for c in encoding.classes
     ]
+
+
+def _source(entry: MaskClass) -> str:
+    source = class_source(entry)
+    return f"value {source}" if isinstance(source, int) else source

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from pixelwise.data import (
 )
 from pixelwise.errors import LayoutError, PixelwiseError, PlanError, TrainingError
 from pixelwise.evaluate import Scores, has_background
+from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import write_run_report
 from pixelwise.folders.request import Request, budget_seconds, plan_for, read_plan, task_of
 from pixelwise.network import Model, ModelConfig, UNet, save_model
@@ -72,6 +73,7 @@ def train(
     folds: int | None = None,
     seed: int | None = None,
     device: str = "auto",
+    read: ReadOptions | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a model on a folder of images and masks.
@@ -88,6 +90,7 @@ def train(
         folds: cross-validation (comes in a later version).
         seed: of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
+        read: what a person says about the data; what is left out is found out.
         watcher: is told what happens.
 
     Returns:
@@ -117,7 +120,7 @@ def train(
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
     try:
-        dataset = _read_data(Path(data), folder, request, watcher)
+        dataset = _read_data(Path(data), read, folder, request, watcher)
     except PixelwiseError:
         folder.remove_if_empty()
         raise
@@ -169,13 +172,13 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
     return run
 
 
-def _read_data(path: Path, folder: RunFolder, request: Request, watcher: Watcher) -> Dataset:
+def _read_data(
+    path: Path, read: ReadOptions | None, folder: RunFolder, request: Request, watcher: Watcher
+) -> Dataset:
     """Read and check the data; errors stop here, what was understood is said."""
     split = read_split(folder.split) if request.resume else None
-    examination = examine_dataset(path, ReadOptions(seed=request.split_seed, split=split))
-    if examination.dataset is None:
-        raise examination.errors[0].to_error(len(examination.errors) - 1)
-    dataset = examination.dataset
+    read = replace(read or ReadOptions(), seed=request.split_seed, split=split)
+    dataset = usable_dataset(path, examine_dataset(path, read))
     watcher.note(dataset.describe())
     for text in dataset.notes:
         watcher.note(text)

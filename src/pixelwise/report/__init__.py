@@ -1,8 +1,8 @@
 """Scores, curves and pictures as one self-contained HTML page.
 
-The caller gathers a `ReportContent` (or a `SheetContent`), `build_report` (or `build_sheet`) gives the
-page as text, and the caller writes it. Nothing here reads or writes the user's files; matplotlib and jinja2 are imported only when a
-page is built.
+The caller gathers a `ReportContent` or a `SheetContent`, `build_report` or `build_sheet` gives the
+page as text, and the caller writes it. Nothing here reads or writes the user's files; matplotlib
+and jinja2 are imported only when a page is built.
 """
 
 from pixelwise.report.build import build_report

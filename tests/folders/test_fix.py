@@ -1,0 +1,292 @@
+"""--fix: many faults planted at once, repaired into a copy that is clean and trains."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelwise.data import examine_dataset, read_dataset, read_image
+from pixelwise.errors import DataError, OutputError
+from pixelwise.folders import check, fix, fixable_codes, train
+from pixelwise.folders.fix import exif_orientation, file_ending, turn_upright
+from pixelwise.folders.repair_plan import name_key, safe_name
+
+SIZE = (24, 32)
+
+
+def scene(seed: int, size=SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """A noisy image of one bright square, and its mask of 0 and 255."""
+    random = np.random.default_rng(seed)
+    row, column = random.integers(0, size[0] - 12), random.integers(0, size[1] - 12)
+    is_square = np.zeros(size, bool)
+    is_square[row : row + 12, column : column + 12] = True
+    image = is_square * 120 + random.integers(0, 100, size)
+    return image.astype(np.uint8), is_square * np.uint8(255)
+
+
+def save(path: Path, pixels: np.ndarray, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def add(root: Path, split: str, name: str, seed: int) -> None:
+    image, mask = scene(seed)
+    save(root / split / "images" / f"{name}.png", image)
+    save(root / split / "masks" / f"{name}.png", mask)
+
+
+def clean_set(root: Path, num_train: int = 12) -> Path:
+    for split, first, count in (("train", 0, num_train), ("val", 100, 3), ("test", 200, 3)):
+        for seed in range(first, first + count):
+            add(root, split, f"s{seed}", seed)
+    return root
+
+
+def turned(root: Path, name: str, seed: int, orientation: int = 6) -> None:
+    """A JPEG with an EXIF turn whose mask was drawn on the picture as stored."""
+    image, mask = scene(seed)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    save(root / "train" / "images" / f"{name}.jpg", image, exif=exif, quality=95)
+    save(root / "train" / "masks" / f"{name}.png", mask)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fixed(root: Path, out: Path):
+    return fix(root, check(root), out)
+
+
+def log(out: Path) -> list[dict[str, str]]:
+    with (out / "fixes.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def manifest(out: Path) -> list[dict[str, str]]:
+    with (out / "manifest.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> Path:
+    """A folder with one of every fault that can be repaired."""
+    root = clean_set(tmp_path_factory.mktemp("planted") / "data")
+    train_images, train_masks = root / "train" / "images", root / "train" / "masks"
+    (train_images / "s0.png").write_bytes((train_images / "s0.png").read_bytes()[:60])
+    (train_masks / "s1.png").write_bytes(b"")
+    (train_masks / "s2.png").unlink()  # an image without a mask
+    save(train_masks / "lonely.png", scene(50)[1])  # a mask without an image
+    turned(root, "turned", 51)
+    save(train_masks / "s3.png", scene(3)[1][:20])  # a row of another size
+    for folder in ("images", "masks"):
+        data = (root / "train" / folder / "s4.png").read_bytes()
+        (root / "train" / folder / "copy.png").write_bytes(data)  # a duplicate
+        (root / "test" / folder / "leak.png").write_bytes(data)  # and a leak
+    return root
+
+
+@pytest.fixture(scope="module")
+def repaired(planted, tmp_path_factory):
+    before = contents(planted)
+    out = tmp_path_factory.mktemp("repaired") / "out"
+    repair = fixed(planted, out)
+    assert contents(planted) == before
+    return repair
+
+
+def test_the_planted_faults_are_there(planted):
+    codes = {finding.code for finding in check(planted).findings}
+    assert {"unreadable", "missing-mask", "missing-image", "size-mismatch", "split-leak"} <= codes
+    assert {"unreadable", "size-mismatch", "split-leak"} <= set(fixable_codes(check(planted)))
+
+
+def test_the_copy_is_clean_of_what_was_repaired(repaired):
+    findings = check(repaired.folder).findings
+    assert [finding for finding in findings if finding.severity == "error"] == []
+    assert {finding.code for finding in findings} <= {"tiny-objects", "few-images"}
+
+
+def test_the_copy_holds_what_was_right(repaired):
+    names = {Path(row["image"]).stem for row in manifest(repaired.folder)}
+    assert names == {
+        *(f"s{seed}" for seed in range(5, 12)),
+        *("copy", "s100", "s101", "s102", "s200", "s201", "s202", "turned"),
+    }
+    assert repaired.num_samples == len(names)
+
+
+def test_every_change_is_logged_with_its_code(planted, repaired):
+    done = {(Path(row["file"]).name, row["code"]) for row in log(repaired.folder)}
+    assert {
+        ("s0.png", "unreadable"),
+        ("s1.png", "unreadable"),
+        ("s2.png", "missing-mask"),
+        ("lonely.png", "missing-image"),
+        ("s3.png", "size-mismatch"),
+        ("turned.png", "size-mismatch"),
+        ("turned.jpg", "exif-turned"),
+        ("leak.png", "split-leak"),
+    } <= done
+    assert len(log(repaired.folder)) == len(repaired.changes)
+
+
+def test_splits_stay_and_the_leak_is_resolved_towards_train(repaired):
+    splits = {Path(row["image"]).stem: row["split"] for row in manifest(repaired.folder)}
+    assert (splits["s5"], splits["s100"], splits["s200"]) == ("train", "val", "test")
+    assert "leak" not in splits
+    assert splits["copy"] == "train"
+
+
+def test_masks_are_class_indices_in_colour(planted, repaired):
+    with Image.open(repaired.folder / "masks" / "s5.png") as picture:
+        assert picture.mode == "P"
+        index = np.array(picture)
+    assert np.array_equal(index, scene(5)[1] // 255)
+    classes = json.loads((repaired.folder / "classes.json").read_text())["classes"]
+    assert [(entry["name"], entry["value"]) for entry in classes] == [
+        ("background", 0),
+        ("foreground", 1),
+    ]
+
+
+def test_images_without_fault_are_copied_byte_for_byte(planted, repaired):
+    copy, original = repaired.folder / "images" / "s5.png", planted / "train" / "images" / "s5.png"
+    assert copy.read_bytes() == original.read_bytes()
+
+
+def test_a_turned_image_is_written_upright_with_its_mask(planted, repaired):
+    image = read_image(repaired.folder / "images" / "turned.png")
+    assert np.array_equal(image, read_image(planted / "train" / "images" / "turned.jpg"))
+    mask = np.array(Image.open(repaired.folder / "masks" / "turned.png"))
+    assert mask.shape == SIZE[::-1]
+    inside = image[..., 0][mask == 1].mean()
+    assert inside - image[..., 0][mask == 0].mean() > 100  # it lies on the square
+
+
+def test_training_on_the_copy_works(repaired, plan, tmp_path):
+    run = train(repaired.folder, tmp_path / "run", plan=plan, device="cpu")
+    assert run.num_steps == plan.num_steps
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_masks_are_turned_as_readers_turn_images(orientation, tmp_path):
+    mask = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", mask, exif=exif)
+    assert exif_orientation(path) == orientation
+    assert np.array_equal(turn_upright(mask, orientation), read_image(path)[..., 0])
+
+
+def test_equal_images_with_other_masks_are_left_out(tmp_path):
+    root = clean_set(tmp_path / "data")
+    image, mask = scene(4)
+    save(root / "train" / "images" / "other.png", image)
+    save(root / "train" / "masks" / "other.png", np.roll(mask, 5, axis=0))
+    repair = fixed(root, tmp_path / "out")
+    left_out = [change for change in repair.changes if "other masks" in change.what]
+    assert sorted(change.file.name for change in left_out) == ["other.png", "s4.png"]
+    assert not (tmp_path / "out" / "images" / "s4.png").exists()
+
+
+def test_ignored_pixels_stay_ignored(tmp_path):
+    root = tmp_path / "data"
+    for seed in range(10):
+        image, mask = scene(seed)
+        mask = mask // 255
+        mask[0] = 255
+        mask[1, :3] = 2
+        save(root / "images" / f"{seed}.png", image)
+        save(root / "masks" / f"{seed}.png", mask)
+    fixed(root, tmp_path / "out")
+    copy = read_dataset(tmp_path / "out")
+    assert copy.encoding.ignore == (255,)
+    with Image.open(tmp_path / "out" / "masks" / "0.png") as picture:
+        assert (np.array(picture)[0] == 255).all()
+
+
+def test_names_that_nearly_match_are_paired(tmp_path):
+    root = clean_set(tmp_path / "data")
+    masks = root / "train" / "masks"
+    (masks / "s5.png").rename(masks / "S 5.png")
+    fixed(root, tmp_path / "out")
+    assert (tmp_path / "out" / "masks" / "s5.png").is_file()
+    rows = [row for row in log(tmp_path / "out") if row["code"] == "near-miss-name"]
+    assert [Path(row["file"]).name for row in rows] in ([], ["S 5.png"])
+
+
+def test_constant_alpha_is_dropped(tmp_path):
+    root = clean_set(tmp_path / "data")
+    image = np.stack([*[scene(5)[0]] * 3, np.full(SIZE, 255, np.uint8)], axis=-1)
+    image[..., 1] = 7
+    save(root / "train" / "images" / "s5.png", image)
+    fixed(root, tmp_path / "out")
+    assert np.array_equal(read_image(tmp_path / "out" / "images" / "s5.png"), image[..., :3])
+
+
+@pytest.mark.parametrize("where", ["data", "data/below", "other"])
+def test_a_place_that_is_in_use_is_refused(where, tmp_path):
+    root = clean_set(tmp_path / "data")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(OutputError, match="Choose a"):
+        fixed(root, tmp_path / where)
+    assert contents(tmp_path) == before
+
+
+def test_masks_without_a_clear_meaning_cannot_be_repaired(tmp_path):
+    root = clean_set(tmp_path / "data")
+    for path in root.glob("*/masks/*.png"):
+        save(path, np.where(np.array(Image.open(path)) > 0, 200, 100).astype(np.uint8))
+    with pytest.raises(DataError, match=r"cannot be repaired before this is: .* --foreground"):
+        fixed(root, tmp_path / "out")
+
+
+def test_what_needs_a_person_is_listed(tmp_path):
+    root = clean_set(tmp_path / "data")
+    save(root / "train" / "images" / "s5.png", np.full(SIZE, 9, np.uint8))
+    repair = fixed(root, tmp_path / "out")
+    assert "constant-image" in [finding.code for finding in repair.open]
+    assert (tmp_path / "out" / "images" / "s5.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a/b 1", "a/b_1"),
+        ("../x", "x"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("a:b*c?", "a_b_c"),
+        ("  ", "image"),
+    ],
+)
+def test_names_become_safe(name, safe):
+    assert safe_name(name) == safe
+    assert name_key("Cafe\u0301_01") == name_key("caf\u00e9 01")
+
+
+def test_packed_files_keep_both_endings():
+    assert [file_ending(Path(p)) for p in ("a.PNG", "a.b.nii.gz", "a.gz")] == [
+        ".png",
+        ".nii.gz",
+        ".gz",
+    ]
+
+
+def test_names_that_become_alike_stay_apart(tmp_path):
+    root = tmp_path / "data"
+    for seed, name in enumerate(["a b", "a_b", *map(str, range(10))]):
+        image, mask = scene(seed)
+        save(root / "images" / f"{name}.png", image)
+        save(root / "masks" / f"{name}.png", mask)
+    fixed(root, tmp_path / "out")
+    assert (tmp_path / "out" / "masks" / "a_b.png").is_file()
+    assert (tmp_path / "out" / "masks" / "a_b-2.png").is_file()
+    assert len(examine_dataset(tmp_path / "out").surveyed) == 12
