@@ -1,6 +1,6 @@
-"""What was found in a data set: a `Finding` for each kind, with the files and the fix."""
+"""What can be found in a data set: the table of all kinds, and a `Finding` for each that was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,10 +8,107 @@ from typing import Literal
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """A kind of finding.
+
+    Attributes:
+        severity: "error" (training would be wrong), "warning" (look at it) or "note" (what was
+            understood).
+        what: in one line.
+        repair: what `--fix` does about it, "" where it takes a person.
+        also: the severity that it has in other cases, as `what` says.
+    """
+
+    severity: Severity
+    what: str
+    repair: str = ""
+    also: Severity | None = None
+
+
+# Every code, what matters most first: findings of one severity are shown in this order.
+KINDS: dict[str, FindingKind] = {
+    "layout": FindingKind("error", "no images, no masks, or no pairs in the folder"),
+    "class-file": FindingKind("error", "the file that names the classes is not understood"),
+    "unreadable": FindingKind("error", "files that are empty, truncated or damaged", "left out"),
+    "not-an-image": FindingKind(
+        "error", "files with the name of a picture that hold something else", "left out"
+    ),
+    "mixed-channels": FindingKind("error", "numbers of channels that do not go together"),
+    "mask-values": FindingKind(
+        "error", "masks whose values have no clear meaning", "masks that hold no classes left out"
+    ),
+    "unknown-value": FindingKind("error", "values that are none of the classes", "left out"),
+    "size-mismatch": FindingKind(
+        "error",
+        "masks of another size than their images, and whether a turn would mend it",
+        "turned like their images where EXIF says so, other pairs left out",
+    ),
+    "non-finite": FindingKind("error", "images with NaN or infinite pixels", "left out"),
+    "split-leak": FindingKind(
+        "error",
+        "the same image in two splits (warning: images that look the same)",
+        "copies dropped from val and test",
+        also="warning",
+    ),
+    "inverted-mask": FindingKind(
+        "warning", "masks whose foreground looks like the background of the others, or of all"
+    ),
+    "shifted-mask": FindingKind(
+        "warning", "masks whose outlines lie beside the edges of their images"
+    ),
+    "turned-mask": FindingKind(
+        "warning", "masks that would lie on the edges of their images if they were turned"
+    ),
+    "group-leak": FindingKind(
+        "warning", "one patient, plate or scene in two splits", "groups moved to train"
+    ),
+    "near-miss-name": FindingKind(
+        "warning", "names that would pair but for case, spaces or Unicode", "paired and renamed"
+    ),
+    "missing-mask": FindingKind("warning", "images without a mask; left out", "left out"),
+    "missing-image": FindingKind("warning", "masks without an image; left out", "left out"),
+    "absent-class": FindingKind("warning", "classes that never appear, or not in every split"),
+    "empty-mask": FindingKind(
+        "note", "masks that hold only background (warning: more than half)", also="warning"
+    ),
+    "intensity-range": FindingKind(
+        "warning", "images, or a split, of other brightness than the rest"
+    ),
+    "alpha-data": FindingKind("warning", "alpha channels that differ from pixel to pixel"),
+    "mixed-depth": FindingKind("warning", "images of different number types"),
+    "saturated": FindingKind("warning", "images with many pixels at the highest value"),
+    "constant-image": FindingKind("warning", "images with one value in every pixel"),
+    "duplicate": FindingKind("warning", "the same image twice in one split", "copies dropped"),
+    "class-imbalance": FindingKind("warning", "classes of very few pixels"),
+    "tiny-objects": FindingKind("warning", "objects of a few pixels"),
+    "snapped-values": FindingKind(
+        "warning", "two-tone masks with grey edges or JPEG damage", "written as class indices"
+    ),
+    "out-of-bounds": FindingKind(
+        "warning", "shapes that reach beyond their image", "cut at the edge of the image"
+    ),
+    "few-images": FindingKind("warning", "fewer than 10 images with masks"),
+    "near-duplicate": FindingKind("note", "images of one split that look the same"),
+    "overlapping-objects": FindingKind(
+        "note", "pixels that several objects claim", "written as class indices"
+    ),
+    "ignored-values": FindingKind(
+        "note", 'values that were taken to mean "leave out"', "written as class indices"
+    ),
+    "mapped-values": FindingKind("note", "how mask values were taken", "written as class indices"),
+    "exif-turned": FindingKind("note", "images turned by their EXIF data", "written upright"),
+    "assumed-axes": FindingKind("note", "files whose axes had no names"),
+    "mixed-sizes": FindingKind("note", "images of several sizes"),
+}
 
 ERROR_CLASSES: dict[str, type[DataError]] = {
     "layout": LayoutError,
     "unreadable": FileError,
+    "not-an-image": FileError,
     "mask-values": MaskError,
     "class-file": MaskError,
     "unknown-value": MaskError,
@@ -24,7 +121,7 @@ class Finding:
     """One kind of problem and the files that have it.
 
     Attributes:
-        code: stable name, listed in docs/data.md.
+        code: stable name, a key of KINDS, listed in docs/data.md.
         severity: "error" (training would be wrong), "warning" (look at it) or "note" (what was
             understood).
         files: every file concerned; none where it is the data set as a whole.
@@ -49,8 +146,49 @@ class Finding:
         return ERROR_CLASSES.get(self.code, DataError)(f"{self.message} {self.fix}{others}")
 
 
+def make_finding(
+    code: str, files: Iterable[Path], message: str, fix: str, severity: Severity | None = None
+) -> list[Finding]:
+    """One finding about files, or none where there are no files.
+
+    Args:
+        code: a key of KINDS.
+        files: concerned; each counts once.
+        message: "{files}" in it becomes "a.png and 3 more files".
+        fix: what to do.
+        severity: that of the kind by default.
+    """
+    unique = tuple(dict.fromkeys(files))
+    if not unique:
+        return []
+    message = message.replace("{files}", name_files(unique))
+    return [Finding(code, severity or KINDS[code].severity, unique, message, fix)]
+
+
+def make_general_finding(
+    code: str, message: str, fix: str, severity: Severity | None = None
+) -> Finding:
+    """A finding about the data set as a whole."""
+    return Finding(code, severity or KINDS[code].severity, (), message, fix)
+
+
 def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Finding:
     """An error finding from an exception, whose last sentence is the fix by our convention."""
     what, _, advice = str(error).rpartition(". ")
     more = f" The same is wrong with {len(files) - 1} more files." if len(files) > 1 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors, then warnings, then notes; within these in the order of KINDS."""
+    order = {code: place for place, code in enumerate(KINDS)}
+    return sorted(
+        findings,
+        key=lambda one: (SEVERITIES.index(one.severity), order.get(one.code, len(order))),
+    )
+
+
+def name_files(files: Sequence[Path]) -> str:
+    """Name the first file and count the others."""
+    others = len(files) - 1
+    return str(files[0]) if not others else f"{files[0]} and {others} more file{'s' * (others > 1)}"

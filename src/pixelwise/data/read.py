@@ -1,16 +1,17 @@
 """From a folder to a `Dataset`: look at the names, survey the files, understand the masks, split.
 
-find_layout, survey_samples, check_files, learn_encoding, assign_splits, check_masks -> Dataset
+find_layout, survey_samples, check_files, learn_encoding, assign_splits, check_splits, check_masks
+-> Dataset
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixelwise.data.channel_choice import choose_channels
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.doctor.check import check_files, check_masks
+from pixelwise.data.doctor.check import check_files, check_masks, check_splits
 from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.doctor.survey import (
     ImageFacts,
@@ -19,7 +20,7 @@ from pixelwise.data.doctor.survey import (
     readable_masks,
     survey_samples,
 )
-from pixelwise.data.findings import Finding, Severity, finding_of_error
+from pixelwise.data.findings import Finding, Severity, finding_of_error, sort_findings
 from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.folders import SPLIT_FOLDERS
@@ -116,23 +117,31 @@ def check_dataset(root: str | os.PathLike[str]) -> list[Finding]:
 
 
 def examine_dataset(
-    root: str | os.PathLike[str], options: ReadOptions | None = None
+    root: str | os.PathLike[str],
+    options: ReadOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Examination:
-    """Read a data folder and keep all findings, instead of raising the first error."""
+    """Read a data folder and keep all findings, instead of raising the first error.
+
+    Args:
+        root: the data folder.
+        options: what a person says about it.
+        progress: called with (number of samples read, number of all) after each sample.
+    """
     options = options or ReadOptions()
     try:
         layout = _with_groups(find_layout(Path(root), options.layout), options.split_by)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
-    surveyed = survey_samples(layout.samples)
+    surveyed = survey_samples(layout.samples, progress=progress)
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(Path(root), layout, surveyed, options, findings)
     splits = _choose_splits(surveyed, encoding, options)
+    findings += check_splits(surveyed, splits)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
-    order = ("error", "warning", "note")
-    findings.sort(key=lambda finding: order.index(finding.severity))
+    findings = sort_findings(findings)
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
         dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)

@@ -77,11 +77,12 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
     if not is_same and small.shape != grey.shape[::-1]:
         return None
     edges = edge_strength(grey)
-    outlines = {name: find_outlines(turn(small)) for name, turn in TURNS.items()}
-    fits = {name: one for name, one in outlines.items() if one.shape == edges.shape}
-    if not outlines["transposed"].any() or not edges.any():
+    outlines = find_outlines(small)
+    if not outlines.any() or not edges.any():
         return None
-    here = find_outlines(small) if is_same else None
+    turned = {name: turn(outlines) for name, turn in TURNS.items()}
+    fits = {name: one for name, one in turned.items() if one.shape == edges.shape}
+    here = outlines if is_same else None
     reference = here if here is not None else next(iter(fits.values()))
     surface = correlate(edges, reference)
     center, spread = float(surface.mean()), max(float(surface.std()), 1e-12)

@@ -31,8 +31,6 @@ class PairFacts:
             where the sizes differ.
         num_regions: (V) connected regions, in the middle part of large masks.
         num_tiny: (V) regions of at most TINY_AREA_PX pixels that are not cut by the border.
-        num_overlap: pixels that several objects claim.
-        num_outside: objects that reach beyond the image.
         fit: how the outlines of the mask lie on the edges of the image; None where it cannot be
             measured.
     """
@@ -42,8 +40,6 @@ class PairFacts:
     brightness: NDArray[np.float32] | None
     num_regions: NDArray[np.int64]
     num_tiny: NDArray[np.int64]
-    num_overlap: int
-    num_outside: int
     fit: Fit | None
 
 
@@ -63,21 +59,18 @@ def describe_pair(image: NDArray[Any], stored: StoredMask) -> PairFacts:
         values = np.unique(plane).astype(np.int64)
     num_regions, num_tiny = count_regions(plane, values, objects)
     grey = to_grey(middle_plane(image, 1), step_for(image.shape[:-1]))
-    brightness, fit = None, None
+    brightness = None
     if image.shape[:-1] == stored.size:
         step = step_for(image.shape[:-1])
         small = plane[step // 2 :: step, step // 2 :: step][: grey.shape[0], : grey.shape[1]]
         brightness = _brightness(grey, small, values)
-    fit = measure_fit(grey, plane if objects is None else objects)
     return PairFacts(
         values=values,
         border=_border_shares(plane, values),
         brightness=brightness,
         num_regions=num_regions,
         num_tiny=num_tiny,
-        num_overlap=stored.num_overlap,
-        num_outside=stored.num_outside,
-        fit=fit,
+        fit=measure_fit(grey, plane if objects is None else objects),
     )
 
 

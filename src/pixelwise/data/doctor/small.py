@@ -42,8 +42,11 @@ def to_grey(values: NDArray[Any], step: int) -> Floats:
         (H // step, W // step) float32.
     """
     stride = max(1, step // 2)
-    seen = values[::stride, ::stride].astype(np.float32)  # (h, w, C)
-    grey: Floats = seen.mean(axis=-1)
+    seen = values[::stride, ::stride]  # (h, w, C)
+    grey = seen[..., 0].astype(np.float32)
+    for channel in range(1, seen.shape[-1]):  # many times as fast as a mean over the last axis
+        grey += seen[..., channel]
+    grey /= seen.shape[-1]
     if not np.isfinite(grey).all():
         grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
     if step == 1:

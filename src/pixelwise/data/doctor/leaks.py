@@ -1,0 +1,90 @@
+"""Find what the splits should not share: the same images, and images of one group."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pixelwise.data.doctor.duplicates import find_twins, group_twins
+from pixelwise.data.doctor.survey import SampleFacts
+from pixelwise.data.findings import Finding, make_finding
+from pixelwise.data.groups import find_groups
+from pixelwise.data.splits import Split
+
+NUM_GROUPS_NAMED = 3
+
+
+def check_leaks(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
+    """Find copies within and across splits, and groups that lie in two splits."""
+    return [*_find_copies(surveyed, splits), *_find_split_groups(surveyed, splits)]
+
+
+def _find_copies(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
+    image = {facts.found.name: facts.found.image for facts in surveyed}
+    exact = find_twins(surveyed, near=False)
+    same = group_twins(exact)
+    alike = group_twins(
+        {n: stand_in for n, stand_in in find_twins(surveyed).items() if exact[n] == n}
+    )
+
+    def files(groups: Sequence[Sequence[str]], across: bool) -> list[Path]:
+        return [
+            image[name]
+            for group in groups
+            if (len({splits[name] for name in group} - {"unlabelled"}) > 1) == across
+            for name in group
+        ]
+
+    return [
+        *make_finding(
+            "split-leak",
+            files(same, across=True),
+            "{files} are the same images in different splits: scores on them are too good.",
+            "Remove the copies from all splits but train.",
+        ),
+        *make_finding(
+            "split-leak",
+            files(alike, across=True),
+            "{files} look the same as images of another split: scores on them are too good.",
+            "Keep images of one scene, and copies in another size or quality, in one split.",
+            "warning",
+        ),
+        *make_finding(
+            "duplicate",
+            files(same, across=False),
+            "{files} are copies of each other.",
+            "Remove the copies: they count double in training and scores.",
+        ),
+        *make_finding(
+            "near-duplicate",
+            files(alike, across=False),
+            "{files} look the same: copies in another size or quality, or views of one scene.",
+            "Remove the copies, if they are copies; they stay in one split where splits are made.",
+        ),
+    ]
+
+
+def _find_split_groups(
+    surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]
+) -> list[Finding]:
+    """Groups, told by a manifest or by the names, that a person's own splits tear apart."""
+    given = {
+        facts.found.name: facts for facts in surveyed if facts.found.split and facts.found.mask
+    }
+    groups = {name: facts.found.group for name, facts in given.items() if facts.found.group}
+    groups = groups or find_groups([name.rpartition("/")[2] for name in given]) or {}
+    members: dict[str, list[str]] = {}
+    for name in given:
+        group = groups.get(name) or groups.get(name.rpartition("/")[2])
+        if group is not None:
+            members.setdefault(group, []).append(name)
+    torn = {group: names for group, names in members.items() if len({splits[n] for n in names}) > 1}
+    named = "; ".join(
+        f"{group} in {' and '.join(dict.fromkeys(splits[name] for name in names))}"
+        for group, names in list(torn.items())[:NUM_GROUPS_NAMED]
+    )
+    return make_finding(
+        "group-leak",
+        [given[name].found.image for names in torn.values() for name in names],
+        f"{len(torn)} groups of images lie in more than one split ({named}"
+        f"{'; ...' * (len(torn) > NUM_GROUPS_NAMED)}): {{files}}.",
+        "Keep what belongs together in one split, if the model is to work on new ones.",
+    )
