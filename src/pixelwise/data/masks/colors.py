@@ -1,9 +1,12 @@
 """Colours of classes: background black, then colours that stay apart on screen and in print."""
 
+import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 BACKGROUND_COLOR = "#000000"
 IGNORE_COLOR = "#ffffff"
@@ -47,3 +50,36 @@ def color_table(colors: Sequence[str], num_entries: int) -> NDArray[np.uint8]:
             )
         )
     return np.array(table, dtype=np.uint8).reshape(num_entries, 3)
+
+
+def pack_colors(values: NDArray[Any]) -> NDArray[np.int32]:
+    """Turn (*S, 3) red, green, blue in 0..255 into (*S) int32 0xRRGGBB."""
+    red, green, blue = (values[..., channel].astype(np.int32) for channel in range(3))
+    return (red << 16) | (green << 8) | blue
+
+
+def unpack_colors(packed: NDArray[Any]) -> NDArray[np.int64]:
+    """Turn 0xRRGGBB into red, green and blue on a new last axis, int64 in 0..255."""
+    return np.stack([(packed >> shift) & 255 for shift in (16, 8, 0)], axis=-1).astype(np.int64)
+
+
+def hex_of(packed: int) -> str:
+    """The colour "#rrggbb" of 0xRRGGBB."""
+    return f"#{packed:06x}"
+
+
+def packed_of(color: str) -> int:
+    """0xRRGGBB of a colour "#rrggbb"; ValueError for anything else."""
+    parse_color(color)
+    return int(color[1:], 16)
+
+
+def read_palette(data: bytes) -> NDArray[np.uint8] | None:
+    """Colours (N, 3) of a palette picture, from its bytes; None where it has no palette."""
+    if data[:2] in (b"II", b"MM"):  # TIFF: left to its own reader
+        return None
+    with Image.open(io.BytesIO(data)) as picture:
+        if picture.mode not in ("P", "PA"):
+            return None
+        colors = picture.getpalette("RGB")
+    return None if not colors else np.array(colors, dtype=np.uint8).reshape(-1, 3)

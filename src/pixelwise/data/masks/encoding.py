@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pixelwise.data.masks.colors import hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 
@@ -21,8 +22,18 @@ UNKNOWN_INDEX = 254  # marks a value without a meaning while decoding; never lea
 MAX_CLASSES = 254
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
+NUM_SHOWN = 8  # values named in a message
+GREY = 0x010101  # times a grey value: the same as a colour
+
 EncodingForm = Literal["numbers", "colors", "layers", "instances"]
 Task = Literal["binary", "multiclass", "multilabel", "instances"]
+
+UNITS: dict[EncodingForm, str] = {
+    "numbers": "values",
+    "colors": "colours",
+    "layers": "layers",
+    "instances": "object ids",
+}
 
 
 class MaskClass(BaseModel):
@@ -96,7 +107,7 @@ class MaskEncoding(BaseModel):
         """Colours "#rrggbb" in the order of the indices."""
         return tuple(c.color for c in self.classes)
 
-    def decode(self, mask: StoredMask, path: Path) -> NDArray[np.uint8]:
+    def decode(self, mask: StoredMask, path: Path) -> NDArray[Any]:
         """Turn what one mask stores into class indices.
 
         Args:
@@ -104,12 +115,17 @@ class MaskEncoding(BaseModel):
             path: of the file, for the message.
 
         Returns:
-            (*S) uint8 class index, IGNORE_INDEX (255) where ignored.
+            (*S) uint8 class index, IGNORE_INDEX (255) where ignored; (K, *S) bool where
+            `multilabel`.
 
         Raises:
             MaskError: values that mean nothing in this encoding.
         """
-        stored = mask.values
+        if self.multilabel:
+            return self._decode_planes(mask, path)
+        if mask.form == "layers":
+            return self._decode_layers(mask, path)
+        stored = self._values_of(mask, path)
         if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
             index: NDArray[np.uint8] = self._table[stored]
         else:
@@ -120,15 +136,80 @@ class MaskEncoding(BaseModel):
         return index
 
     def index_of(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """Class index of each stored value; UNKNOWN_INDEX for values without a meaning."""
-        known = np.array([c.value for c in self.classes], dtype=np.int64)
-        distance = np.abs(values.astype(np.int64)[:, np.newaxis] - known)  # (num_values, K)
-        nearest = distance.argmin(axis=1)
-        index: NDArray[np.uint8] = nearest.astype(np.uint8)
-        if not self.snap:
-            index[distance[np.arange(len(values)), nearest] > 0] = UNKNOWN_INDEX
+        """Class index of each stored value (N,); UNKNOWN_INDEX for values without a meaning.
+
+        In a multilabel encoding the value 0, no class at all, gives IGNORE_INDEX.
+        """
+        index: NDArray[np.uint8] = np.full(len(values), UNKNOWN_INDEX, dtype=np.uint8)
+        if self.form == "instances":
+            index[values >= 0] = (values[values >= 0] > 0).astype(np.uint8)
+        else:
+            known = np.array([c.value for c in self.classes], dtype=np.int64)
+            order = np.argsort(known)
+            places = np.minimum(np.searchsorted(known[order], values), len(known) - 1)
+            is_known = known[order][places] == values
+            index[is_known] = order[places[is_known]]
+            if self.snap and not is_known.all():
+                index[~is_known] = self._nearest(values[~is_known], known)
+        if self.multilabel:
+            index[values == 0] = IGNORE_INDEX
         index[np.isin(values, self.ignore)] = IGNORE_INDEX
         return index
+
+    def _nearest(self, values: NDArray[Any], known: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Position in `known` of the value, or the colour, nearest to each value."""
+        if self.form != "colors":
+            distance = np.abs(values.astype(np.int64)[:, np.newaxis] - known)  # (N, K)
+        else:
+            parts = unpack_colors(values)[:, np.newaxis] - unpack_colors(known)  # (N, K, 3)
+            distance = (parts**2).sum(axis=-1)
+        return distance.argmin(axis=1)
+
+    def _values_of(self, mask: StoredMask, path: Path) -> NDArray[Any]:
+        """Values in the form of this encoding: grey and palettes become colours among colours."""
+        if mask.form == "colors" and self.form != "colors":
+            raise MaskError(
+                f"{path} is in colours, but the masks of this data set hold numbers. Save it as "
+                "they are: the class index, as a grey or palette PNG."
+            )
+        if mask.form == "colors" or self.form != "colors":
+            return mask.values
+        if mask.palette is not None and mask.values.max(initial=0) < len(mask.palette):
+            return pack_colors(mask.palette[mask.values])
+        if mask.values.min(initial=0) < 0 or mask.values.max(initial=0) > 255:
+            raise MaskError(
+                f"{path} holds numbers outside 0..255, but the masks of this data set are in "
+                "colours. Save it in colours too."
+            )
+        return mask.values.astype(np.int64) * GREY
+
+    def _decode_layers(self, mask: StoredMask, path: Path) -> NDArray[np.uint8]:
+        """Later layers cover earlier ones; where none is set, the value is 0."""
+        values = np.zeros(mask.size, dtype=np.uint8)
+        for layer in range(mask.values.shape[-1]):
+            values[mask.values[..., layer]] = layer + 1
+        index: NDArray[np.uint8] = self._table[values]
+        if (index == UNKNOWN_INDEX).any():
+            raise MaskError(self._unknown_message(np.unique(values[index == UNKNOWN_INDEX]), path))
+        return index
+
+    def _decode_planes(self, mask: StoredMask, path: Path) -> NDArray[np.bool_]:
+        """(K, *S) bool: where each class is."""
+        num_layers = mask.values.shape[-1] if mask.form == "layers" else 0
+        planes = np.zeros((len(self.classes), *mask.size), dtype=np.bool_)
+        for entry in self.classes:
+            if mask.form != "layers":
+                planes[entry.index] = self._values_of(mask, path) == entry.value
+            elif entry.value <= num_layers:
+                planes[entry.index] = mask.values[..., entry.value - 1]
+        present = (
+            1 + np.flatnonzero(mask.values.reshape(-1, num_layers).any(axis=0))
+            if mask.form == "layers"
+            else np.unique(self._values_of(mask, path))
+        )
+        if self.unknown_values(present).size:
+            raise MaskError(self._unknown_message(self.unknown_values(present), path))
+        return planes
 
     def unknown_values(self, values: NDArray[Any]) -> NDArray[Any]:
         """Those of the stored values that have no meaning here."""
@@ -141,7 +222,7 @@ class MaskEncoding(BaseModel):
             entry.model_copy(update={"value": value})
             for entry, value in zip(self.classes, values, strict=True)
         )
-        return MaskEncoding(classes=classes, ignore=self.ignore, snap=snap)
+        return self.model_copy(update={"classes": classes, "snap": snap})
 
     @cached_property
     def _table(self) -> NDArray[np.uint8]:
@@ -149,16 +230,45 @@ class MaskEncoding(BaseModel):
         return self.index_of(np.arange(NUM_TABLE_VALUES))
 
     def _unknown_message(self, unknown: NDArray[Any], path: Path) -> str:
-        known = shorten([c.value for c in self.classes])
-        ignored = f", ignored {shorten(list(self.ignore))}" if self.ignore else ""
+        show = self.show_values
+        known = show([c.value for c in self.classes])
+        ignored = f", ignored {show(self.ignore)}" if self.ignore else ""
         return (
-            f"{path} holds the values {shorten(unknown.tolist())}, which mean nothing in this data "
-            f"set (classes {known}{ignored}). Correct the mask, or declare these values in "
+            f"{path} holds the {self.unit} {show(unknown.tolist())}, which mean nothing in "
+            f"this data set (classes {known}{ignored}). Correct the mask, or declare these in "
             "classes.json."
         )
 
+    @property
+    def unit(self) -> str:
+        """What the values are, in the plural: "values", "colours", "layers" or "object ids"."""
+        return UNITS[self.form]
 
-def shorten(items: Sequence[int], limit: int = 8) -> str:
+    def show_values(self, values: Sequence[int]) -> str:
+        """Join the first few values with commas; colours as #rrggbb."""
+        items = [hex_of(value) if self.form == "colors" else str(value) for value in values]
+        shown = ", ".join(items[:NUM_SHOWN])
+        return shown if len(items) <= NUM_SHOWN else f"{shown}, ... ({len(items)} {self.unit})"
+
+
+def instances_of(mask: StoredMask, encoding: MaskEncoding) -> NDArray[np.int32] | None:
+    """Object ids (*S) int32, 0 outside objects; None where the mask does not tell objects apart.
+
+    Args:
+        mask: as `read_stored_mask` gives it.
+        encoding: of its data set.
+    """
+    if mask.instances is not None:
+        return mask.instances
+    if encoding.form != "instances" or mask.form != "numbers":
+        return None
+    ids = np.where(np.isin(mask.values, encoding.ignore), 0, mask.values)
+    if ids.max(initial=0) >= 2**31:
+        ids = np.unique(ids, return_inverse=True)[1].reshape(ids.shape)
+    return ids.astype(np.int32)
+
+
+def shorten(items: Sequence[int], limit: int = NUM_SHOWN) -> str:
     """Join the first few numbers with commas."""
     shown = ", ".join(str(item) for item in items[:limit])
     return shown if len(items) <= limit else f"{shown}, ... ({len(items)} values)"

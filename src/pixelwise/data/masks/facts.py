@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.colors import pack_colors
+from pixelwise.data.masks.read import TWO_TONE_RANGE, read_stored_mask
 from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.masks.stored import StoredForm, StoredMask
 
-TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
+MAX_KEPT_VALUES = 256  # of one mask: ids and damaged colours may be thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,24 @@ def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskF
 
 def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
     """Count the values of a mask that was read."""
-    stored = mask.values
-    values, counts = count_values(stored)
-    interior = counts.copy()
-    if len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE:
-        interior = _count_interior(stored, values)
+    values, counts = _count_layers(mask) if mask.form == "layers" else count_values(mask.values)
+    kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_KEPT_VALUES])
+    num_values = len(values)
+    values, counts = values[kept], counts[kept]
     return MaskFacts(
         size=mask.size,
         values=values,
         counts=counts,
-        interior=interior,
+        interior=_interior_of(mask, values, counts),
         is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
         num_bytes=mask.num_bytes,
+        form=mask.form,
+        num_values=num_values,
+        num_regions=_count_regions(mask, num_values),
+        num_instances=_count_instances(mask, num_values - (0 in values)),
+        num_overlap=mask.num_overlap,
+        num_outside=mask.num_outside,
+        palette=_palette_of(mask, values),
     )
 
 
@@ -81,16 +88,59 @@ def count_values(stored: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.in
     return values.astype(np.int64), counts.astype(np.int64)
 
 
+def _count_layers(mask: StoredMask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels of each layer from 1, and under 0 those of none."""
+    layers = mask.values.reshape(-1, mask.values.shape[-1])  # (pixels, K)
+    counts = np.concatenate([[int((~layers.any(axis=1)).sum())], layers.sum(axis=0)])
+    values = np.flatnonzero(counts)
+    return values.astype(np.int64), counts[values].astype(np.int64)
+
+
+def _interior_of(
+    mask: StoredMask, values: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pixels of each value among equals; all of them where there can be no grey edges."""
+    is_spread = len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE
+    if mask.form == "layers" or mask.instances is not None or not is_spread:
+        return counts.copy()
+    return _count_interior(mask.values, values)
+
+
 def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of pixels of each value whose four neighbours have the same value."""
-    centre = stored[1:-1, 1:-1]
+    """Number of pixels of each value whose four neighbours (in the plane) have the same value."""
+    centre = stored[..., 1:-1, 1:-1]
     is_interior = (
-        (centre == stored[:-2, 1:-1])
-        & (centre == stored[2:, 1:-1])
-        & (centre == stored[1:-1, :-2])
-        & (centre == stored[1:-1, 2:])
+        (centre == stored[..., :-2, 1:-1])
+        & (centre == stored[..., 2:, 1:-1])
+        & (centre == stored[..., 1:-1, :-2])
+        & (centre == stored[..., 1:-1, 2:])
     )
     found, counts = count_values(centre[is_interior])
+    is_kept = np.isin(found, values)
     interior = np.zeros(len(values), dtype=np.int64)
-    interior[np.searchsorted(values, found)] = counts
+    interior[np.searchsorted(values, found[is_kept])] = counts[is_kept]
     return interior
+
+
+def _count_regions(mask: StoredMask, num_values: int) -> int:
+    """Connected regions of one value, where the values may be object ids; else 0."""
+    if mask.form != "numbers" or mask.instances is not None or num_values < 2:
+        return 0
+    from skimage.measure import label
+
+    return int(label(mask.values, background=0).max())  # type: ignore[no-untyped-call]
+
+
+def _count_instances(mask: StoredMask, num_ids: int) -> int:
+    if mask.instances is None:
+        return num_ids
+    return int(np.count_nonzero(np.unique(mask.instances)))
+
+
+def _palette_of(mask: StoredMask, values: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Colour of each value; None without a palette that has them all."""
+    if mask.palette is None or mask.form != "numbers":
+        return None
+    if values.size == 0 or values[0] < 0 or values[-1] >= len(mask.palette):
+        return None
+    return pack_colors(mask.palette[values]).astype(np.int64)

@@ -3,16 +3,21 @@
 MaskFile, MaskParts, MaskShapes -> StoredMask -> (MaskEncoding) -> class indices
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.data.files.image_files import decode_mask, read_bytes
+from pixelwise.data.masks.colors import read_palette, unpack_colors
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
 from pixelwise.errors import MaskError
+
+TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
 
 
 def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> StoredMask:
@@ -35,8 +40,10 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
 
 
 def _read_file(path: Path) -> StoredMask:
-    pixels = decode_mask(read_bytes(path), path)
-    return replace(to_stored(pixels.values, path), num_bytes=pixels.num_bytes)
+    data = read_bytes(path)
+    pixels = decode_mask(data, path)
+    stored = to_stored(pixels.values, path)
+    return replace(stored, num_bytes=pixels.num_bytes, palette=read_palette(data))
 
 
 def _read_parts(source: MaskParts) -> StoredMask:
@@ -48,17 +55,44 @@ def _read_parts(source: MaskParts) -> StoredMask:
                 f"{path} is {_by(file.size)} but {source.path} is {_by(files[0].size)}, though "
                 "both belong to one image. Export them again in one size."
             )
-    layers = np.stack([file.values != 0 for file in files], axis=-1)  # (*S, number of files)
-    num_bytes = sum(file.num_bytes for file in files)
-    num_overlap = int((layers.sum(axis=-1) > 1).sum())
-    if not source.are_objects:
-        return StoredMask(layers, "layers", num_overlap=num_overlap, num_bytes=num_bytes)
-    instances = np.zeros(files[0].size, dtype=np.int32)
-    values = np.zeros(files[0].size, dtype=np.int32)
-    for index, value in enumerate(source.values):
-        instances[layers[..., index]] = index + 1
-        values[layers[..., index]] = value
-    return StoredMask(values, instances=instances, num_overlap=num_overlap, num_bytes=num_bytes)
+    parts = [_is_set(file) for file in files]
+    cover = np.sum(parts, axis=0, dtype=np.int32)
+    painted = (
+        _paint_objects(parts, source.values)
+        if source.are_objects
+        else _stack_layers(parts, source.values)
+    )
+    return replace(
+        painted, num_overlap=int((cover > 1).sum()), num_bytes=sum(file.num_bytes for file in files)
+    )
+
+
+def _is_set(part: StoredMask) -> NDArray[np.bool_]:
+    """Where a part is: what is not 0, or above the middle where edges are grey; (*S) bool."""
+    values = part.values.any(axis=-1) if part.form == "layers" else part.values
+    if part.form == "colors":
+        values = unpack_colors(values).max(axis=-1)
+    is_grey = values.max(initial=0) - values.min(initial=0) >= TWO_TONE_RANGE
+    is_set: NDArray[np.bool_] = values > values.max() // 2 if is_grey else values != 0
+    return is_set
+
+
+def _stack_layers(parts: Sequence[NDArray[np.bool_]], values: Sequence[int]) -> StoredMask:
+    """One plane for each value from 1 to the highest; several files of a value are joined."""
+    layers = np.zeros((*parts[0].shape, max(values)), dtype=np.bool_)
+    for part, value in zip(parts, values, strict=True):
+        layers[..., value - 1] |= part
+    return StoredMask(layers, "layers")
+
+
+def _paint_objects(parts: Sequence[NDArray[np.bool_]], values: Sequence[int]) -> StoredMask:
+    """Objects in their order, later ones over earlier ones, with ids from 1."""
+    instances = np.zeros(parts[0].shape, dtype=np.int32)
+    painted = np.zeros(parts[0].shape, dtype=np.int32)
+    for index, (part, value) in enumerate(zip(parts, values, strict=True)):
+        instances[part] = index + 1
+        painted[part] = value
+    return StoredMask(painted, instances=instances)
 
 
 def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> StoredMask:

@@ -3,6 +3,9 @@
 numbers   (*S) integers          grey and palette files, painted shapes
 colors    (*S) int32 0xRRGGBB    masks in colours
 layers    (*S, K) bool           one plane a class: one-hot files, one file a class
+
+RGB with one channel set in every pixel stays in colours: only the whole data set can tell whether
+red, green and blue are colours or the planes of a one-hot mask, and the classes are the same.
 """
 
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
+from pixelwise.data.masks.colors import pack_colors
 from pixelwise.errors import MaskError
 
 StoredForm = Literal["numbers", "colors", "layers"]
@@ -29,6 +33,7 @@ class StoredMask:
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
         num_bytes: of the files.
+        palette: (N, 3) uint8 colours of the numbers 0..N-1, where the file has a palette.
     """
 
     values: NDArray[Any]
@@ -37,6 +42,7 @@ class StoredMask:
     num_overlap: int = 0
     num_outside: int = 0
     num_bytes: int = 0
+    palette: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -44,19 +50,77 @@ class StoredMask:
         return self.values.shape[:-1] if self.form == "layers" else self.values.shape
 
 
-def to_stored(values: NDArray[Any], path: Path) -> StoredMask:
+def to_stored(values: NDArray[Any], path: Path, num_spatial: int = 2) -> StoredMask:
     """Bring the values of a mask file into one of the stored forms.
 
-    Grey masks stored as RGB or RGBA lose the copies, whole floats become integers.
+    Grey masks stored as RGB or RGBA lose the copies, whole floats become integers. Where alpha is
+    0 or full, transparent pixels hold nothing, as black ones do.
 
     Args:
-        values: (H, W) or (H, W, C) of any type.
+        values: (*S) or (*S, C) of any type.
         path: of the file, for the message.
+        num_spatial: number of axes of S.
 
     Raises:
-        MaskError: the mask is in colours, or holds fractions or NaN.
+        MaskError: fractions or NaN, half-transparent colours, or channels that are neither
+            colours nor planes of classes.
     """
-    return StoredMask(_to_integers(_to_one_channel(values, path), path))
+    stored = _to_integers(values, path)
+    if stored.ndim == num_spatial:
+        return StoredMask(stored)
+    if stored.shape[-1] == 1:
+        return StoredMask(stored[..., 0])
+    if has_constant_alpha(stored):
+        stored = stored[..., :-1]
+    elif stored.shape[-1] != 3 and _is_one_hot(stored):
+        return _to_layers(stored)
+    elif stored.shape[-1] in (2, 4):
+        stored = _without_alpha(stored, path)
+    if has_equal_channels(stored):
+        return StoredMask(stored[..., 0])
+    if stored.shape[-1] == 3 and _is_byte(stored):
+        return StoredMask(pack_colors(stored), "colors")
+    if _is_binary(stored):
+        return _to_layers(stored)
+    raise MaskError(
+        f"{path} is a mask with {values.shape[-1]} channels that differ and are neither colours of "
+        "8 bits nor planes of 0 and 1. Save one number a pixel: the class index, as a grey or "
+        "palette PNG."
+    )
+
+
+def _to_layers(stored: NDArray[Any]) -> StoredMask:
+    """One plane a channel, with the number of pixels that several claim."""
+    layers = stored != 0
+    return StoredMask(layers, "layers", num_overlap=int((layers.sum(axis=-1) > 1).sum()))
+
+
+def _is_binary(stored: NDArray[Any]) -> bool:
+    """Whether there are 0 and one other positive number only."""
+    highest = stored.max(initial=0)
+    return bool(highest > 0) and bool(((stored == 0) | (stored == highest)).all())
+
+
+def _is_one_hot(stored: NDArray[Any]) -> bool:
+    """Whether every pixel of (*S, C) has one channel set, all to the same number."""
+    return _is_binary(stored) and bool(((stored != 0).sum(axis=-1) == 1).all())
+
+
+def _is_byte(stored: NDArray[Any]) -> bool:
+    return bool(stored.min(initial=0) >= 0) and bool(stored.max(initial=0) <= 255)
+
+
+def _without_alpha(stored: NDArray[Any], path: Path) -> NDArray[Any]:
+    """The colours, black where alpha is 0; MaskError where alpha is neither 0 nor full."""
+    alpha = stored[..., -1]
+    if not _is_binary(alpha):
+        raise MaskError(
+            f"{path} is a mask with an alpha channel of {len(np.unique(alpha))} values: what is "
+            "half transparent has no class. Save it without alpha, or as a grey or palette PNG "
+            "that holds the class index."
+        )
+    colors: NDArray[Any] = stored[..., :-1] * (alpha != 0)[..., np.newaxis]
+    return colors
 
 
 def _to_integers(stored: NDArray[Any], path: Path) -> NDArray[Any]:
@@ -75,16 +139,3 @@ def _to_integers(stored: NDArray[Any], path: Path) -> NDArray[Any]:
             "whole number a pixel: threshold it, for example at 0.5."
         )
     return stored.astype(np.int64)
-
-
-def _to_one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    if values.ndim == 2:
-        return values
-    if has_constant_alpha(values):
-        values = values[:, :, :-1]
-    if has_equal_channels(values):
-        return values[:, :, 0]
-    raise MaskError(
-        f"{path} is a mask with {values.shape[2]} channels that differ: colours, one-hot classes "
-        "or alpha. Save one number a pixel: the class index, as a grey or palette PNG."
-    )
