@@ -34,7 +34,8 @@ def test_samples_are_a_sequence(dataset):
         samples[9]
 
 
-def test_samples_are_decoded_once_up_to_the_limit(dataset):
+def test_samples_are_decoded_once_up_to_the_limit(dataset, monkeypatch, tmp_path):
+    monkeypatch.setenv("PIXELWISE_CACHE", str(tmp_path / "cache"))
     two = 2 * 2 * 32 * 32  # bytes of two images with their masks
     samples = dataset.samples("train", memory_limit=two)
     assert samples[0] is samples[0]
@@ -42,6 +43,7 @@ def test_samples_are_decoded_once_up_to_the_limit(dataset):
     assert samples[2] is not samples[2]
     assert samples[0] is samples[0]
     assert "2 in memory" in repr(samples)
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # image and mask of the third
 
 
 def test_load_decodes_ahead(dataset):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, Task
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
@@ -92,6 +92,11 @@ class Dataset:
     def groups(self) -> tuple[str, ...]:
         """Names of the groups (patients, plates, scenes), sorted; none where they are not known."""
         return tuple(sorted({entry.group for entry in self.files if entry.group is not None}))
+
+    @property
+    def task(self) -> Task:
+        """What there is to learn: "binary", "multiclass", "multilabel" or "instances"."""
+        return self.encoding.task
 
     @cached_property
     def spatial_dims(self) -> int:

@@ -1,25 +1,25 @@
-"""Samples of a data set, decoded on demand and kept in memory as the integers they are."""
+"""Samples of a data set: decoded on demand, kept as the integers they are in memory or on disk."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 from numpy.typing import NDArray
 
+from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
 from pixelwise.data.doctor.survey import map_in_threads
 from pixelwise.data.files.image_files import read_images
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.masks.sources import MaskSource
+from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
 from pixelwise.errors import MaskError
 
-MEMORY_LIMIT = (
-    2 * 2**30
-)  # bytes of decoded samples that are kept; the rest is decoded again when asked for
+MEMORY_LIMIT = 2 * 2**30  # bytes of decoded samples in memory; the rest is mapped from disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class FolderSamples(Sequence[Sample]):
     """Samples of one split: a sequence that reads files when asked, from any number of threads.
 
     A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes;
-    those that come later are decoded again at every access.
+    those that come later are decoded into the cache on disk, once, and mapped into memory from
+    there; their arrays are read-only.
     """
 
     def __init__(
@@ -84,14 +85,17 @@ class FolderSamples(Sequence[Sample]):
         in_channels: int,
         encoding: MaskEncoding,
         memory_limit: int = MEMORY_LIMIT,
+        cache: ArrayCache | None = None,
     ) -> None:
-        """Take the files; nothing is read yet."""
+        """Take the files; nothing is read yet. Without a cache that of the user is taken."""
         self.files = tuple(files)
         self.in_channels = in_channels
         self.encoding = encoding
         self.memory_limit = memory_limit
+        self.cache = cache or cache_at(default_folder())
         self._kept: dict[int, Sample] = {}
         self._num_bytes = 0
+        self._is_full = False  # memory; what is not in it comes from the cache
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -111,7 +115,11 @@ class FolderSamples(Sequence[Sample]):
         position = range(len(self))[index]  # IndexError, and negative indices, as for a list
         with self._lock:
             kept = self._kept.get(position)
-        return kept or self._keep(position, self._read(self.files[position]))
+        if kept is not None:
+            return kept
+        if self._is_full:
+            return self._read(self.files[position], self.cache)
+        return self._keep(position, self._read(self.files[position]))
 
     def __repr__(self) -> str:
         """Number of samples, and of those in memory."""
@@ -123,7 +131,7 @@ class FolderSamples(Sequence[Sample]):
         return self
 
     def _load_one(self, position: int) -> None:
-        if self._num_bytes < self.memory_limit:
+        if not self._is_full:
             self[position]
 
     def _keep(self, position: int, sample: Sample) -> Sample:
@@ -133,17 +141,56 @@ class FolderSamples(Sequence[Sample]):
             if self._num_bytes + sample.num_bytes <= self.memory_limit:
                 self._kept[position] = sample
                 self._num_bytes += sample.num_bytes
+            else:
+                self._is_full = True
         return sample
 
-    def _read(self, files: SampleFiles) -> Sample:
-        image = to_channels(read_images(files.images), self.in_channels, str(files.image))
-        mask = read_mask(files, self.encoding)
+    def _read(self, files: SampleFiles, cache: ArrayCache | None = None) -> Sample:
+        """Decode a sample, or map it from a cache."""
+        image = _cached(cache, files.images, ("image", self.in_channels), self._read_image, files)
+        mask = None
+        if files.mask is not None:
+            how = ("mask", self._encoding_text, files.size, files.mask)
+            mask = _cached(cache, _mask_paths(files.mask), how, self._read_mask, files)
         if mask is not None and mask.shape[-len(image.shape[1:]) :] != image.shape[1:]:
             assert files.mask is not None
             raise MaskError(
                 describe_size_mismatch(files.mask.path, mask.shape, files.image, image.shape[1:])
             )
         return Sample(files.name, image, mask, files.image)
+
+    def _read_image(self, files: SampleFiles) -> NDArray[Any]:
+        return to_channels(read_images(files.images), self.in_channels, str(files.image))
+
+    def _read_mask(self, files: SampleFiles) -> NDArray[Any]:
+        mask = read_mask(files, self.encoding)
+        assert mask is not None
+        return mask
+
+    @cached_property
+    def _encoding_text(self) -> str:
+        return self.encoding.model_dump_json()
+
+
+def _cached(
+    cache: ArrayCache | None,
+    paths: Sequence[Path],
+    how: object,
+    read: Callable[[SampleFiles], NDArray[Any]],
+    files: SampleFiles,
+) -> NDArray[Any]:
+    """Read an array of a sample, through the cache where one is given."""
+    if cache is None:
+        return read(files)
+    try:
+        key = make_key(paths, how)
+    except OSError:  # a file is gone: reading it says so
+        return read(files)
+    return cache.get_or_make(key, lambda: read(files))
+
+
+def _mask_paths(source: MaskSource) -> tuple[Path, ...]:
+    return source.paths if isinstance(source, MaskParts) else (source.path,)
 
 
 def read_mask(files: SampleFiles, encoding: MaskEncoding) -> NDArray[Any] | None:
