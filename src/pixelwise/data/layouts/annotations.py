@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from pixelwise.data.findings import Finding, Severity
 from pixelwise.data.layouts.found import FoundSample
-from pixelwise.data.layouts.names import SPLIT_FOLDERS, list_images, near_key, stem_of, words_of
+from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MAX_CLASSES
@@ -202,6 +202,12 @@ class Notes:
         )
 
 
+NOT_AN_AREA: tuple[str, Severity, str, str] = (
+    "not-an-area",
+    "warning",
+    "{path} has points or lines, which cover no pixels: {names}.",
+    "Draw them as areas, or remove them; they are left out.",
+)
 MISSING_IMAGE: tuple[str, Severity, str, str] = (
     "missing-image",
     "warning",
@@ -226,12 +232,6 @@ def shorten_names(names: Sequence[str]) -> str:
     """Join the first few names, and count them where there are more."""
     shown = ", ".join(names[:NUM_SHOWN])
     return shown if len(names) <= NUM_SHOWN else f"{shown}, ... ({len(names)} in all)"
-
-
-def split_in_name(stem: str) -> str | None:
-    """The split that a name holds as a word ("instances_train2017" holds train)."""
-    found = {SPLIT_FOLDERS[word] for word in words_of(stem) if word in SPLIT_FOLDERS}
-    return found.pop() if len(found) == 1 else None
 
 
 def with_unique_names(samples: Iterable[FoundSample]) -> tuple[FoundSample, ...]:

@@ -11,7 +11,6 @@ list has no mask.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +30,19 @@ from pixelwise.data.layouts.annotations import (
     below,
     declare_classes,
     names_of,
-    split_in_name,
     to_ring,
     unlisted_images,
     with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
-from pixelwise.data.layouts.names import holds_images, own_split, split_folders
+from pixelwise.data.layouts.places import OFFICIAL_PREFIX, Place, find_places
 from pixelwise.data.layouts.tables import parse_json, read_table
 from pixelwise.data.masks.shapes import decode_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import LayoutError, MaskError
 
-MAX_CANDIDATES = 20  # more JSON files in one folder belong to single images (LabelMe)
 MAX_LENGTH = 2**30
 KEYS = (b'"images"', b'"annotations"')
-OFFICIAL_PREFIX = "instances_"  # COCO keeps captions_*.json and person_keypoints_*.json beside them
 BOXES_ONLY: tuple[str, Severity, str, str] = (
     "boxes-only",
     "warning",
@@ -73,15 +69,6 @@ TWICE: tuple[str, Severity, str, str] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """An annotation file, the folder of its images, and its split."""
-
-    path: Path
-    images: Path
-    split: str | None
-
-
 def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
     """Find COCO annotations; None where the folder is not arranged like that.
 
@@ -96,7 +83,7 @@ def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
         LayoutError: the folder is arranged like that, but something is wrong with it.
         FileError: an annotation file is damaged.
     """
-    places = _find_places(root, options)
+    places = _official(find_places(root, options, ".json"))
     files = [(place, content) for place in places if (content := _read_coco(place.path))]
     if not files:
         return None
@@ -116,41 +103,10 @@ def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
     )
 
 
-def _find_places(root: Path, options: LayoutOptions) -> list[_Place]:
-    """Annotation files in the folder, in its split folders, or in annotations/."""
-    if options.masks is not None:
-        masks = options.masks if options.masks.is_absolute() else root / options.masks
-        files = [masks] if masks.is_file() else _json_files(masks)
-        return [_place(path, root, options) for path in files]
-    places = [_place(path, root, options) for path in _json_files(root)]
-    for folder, split in split_folders(root).items():
-        places += [
-            _Place(path, _images(folder, options) or folder, split)
-            for path in [*_json_files(folder), *_json_files(folder / "annotations")]
-        ]
-    return places or [_place(path, root, options) for path in _json_files(root / "annotations")]
-
-
-def _json_files(folder: Path) -> list[Path]:
-    """The JSON files of a folder that may be COCO; none where there is one for each image."""
-    files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
-    official = [path for path in files if path.name.startswith(OFFICIAL_PREFIX)]
-    return official or ([] if len(files) > MAX_CANDIDATES else files)
-
-
-def _place(path: Path, root: Path, options: LayoutOptions) -> _Place:
-    """Where the images of a file are, by the words in its name: train2017/, images/train/, ..."""
-    given = _images(root, options)
-    split = split_in_name(path.stem) or own_split(root)
-    if given or split is None:
-        return _Place(path, given or root, split)
-    end = path.stem.removeprefix(OFFICIAL_PREFIX)
-    folders = (root / end, root / "images" / end, root / split, root / "images" / split)
-    return _Place(path, next((f for f in folders if f.is_dir() and holds_images(f)), root), split)
-
-
-def _images(root: Path, options: LayoutOptions) -> Path | None:
-    return None if options.images is None else root / options.images
+def _official(places: list[Place]) -> list[Place]:
+    """The files that hold shapes, where COCO's other files lie beside them."""
+    official = [place for place in places if place.path.name.startswith(OFFICIAL_PREFIX)]
+    return official or places
 
 
 def _read_coco(path: Path) -> dict[str, Any] | None:
@@ -167,7 +123,7 @@ def _read_coco(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _join_categories(files: Sequence[tuple[_Place, dict[str, Any]]]) -> list[Category]:
+def _join_categories(files: Sequence[tuple[Place, dict[str, Any]]]) -> list[Category]:
     """Categories of all files in the order of their ids; LayoutError where two files disagree."""
     joined: dict[int, Category] = {}
     for place, content in files:
@@ -197,7 +153,7 @@ def _integer(entry: dict[str, Any], key: str, path: Path, what: str) -> int:
 
 
 def _read_samples(
-    place: _Place, content: dict[str, Any], values: dict[Hashable, int], notes: Notes
+    place: Place, content: dict[str, Any], values: dict[Hashable, int], notes: Notes
 ) -> list[FoundSample]:
     """All images of one file with their shapes, then the images beside them that it lacks."""
     index = ImageIndex([place.images])
@@ -230,7 +186,7 @@ def _id_of(entry: dict[str, Any]) -> Hashable:
 
 
 def _find_images(
-    place: _Place, entries: list[dict[str, Any]], index: ImageIndex, notes: Notes
+    place: Place, entries: list[dict[str, Any]], index: ImageIndex, notes: Notes
 ) -> dict[Hashable, Path | None]:
     """File of each image id, None where it is missing; LayoutError where ids are not unique."""
     paths: dict[Hashable, Path | None] = {}
@@ -272,7 +228,7 @@ def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _read_shapes(
-    place: _Place,
+    place: Place,
     content: dict[str, Any],
     paths: dict[Hashable, Path | None],
     values: dict[Hashable, int],

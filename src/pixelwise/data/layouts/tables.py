@@ -10,6 +10,8 @@ from pixelwise.errors import FileError
 
 MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
 
+MAX_CELL = 2**30  # characters; run lengths of one large image pass Python's own limit of 131,072
+
 
 def read_table(path: Path) -> bytes:
     """Content of an annotation file; FileError where it is missing, empty or absurdly large."""

@@ -120,12 +120,15 @@ def is_ring(ring: NDArray[np.float64]) -> bool:
     return len(ring) >= 3 and bool((np.abs(ring) < MAX_CORNER).all())
 
 
-def paint_runs(runs: NDArray[np.int64], size: tuple[int, int]) -> Patch | None:
+def paint_runs(
+    runs: NDArray[np.int64], size: tuple[int, int], *, is_open: bool = False
+) -> Patch | None:
     """Where run lengths are, inside the columns that they touch.
 
     Args:
         runs: numbers of pixels outside, inside, outside, ..., column by column.
         size: (height, width) of the image, which they must fill exactly.
+        is_open: they may also end earlier; what follows is outside.
 
     Returns:
         The pixels inside; None where there are none.
@@ -136,7 +139,8 @@ def paint_runs(runs: NDArray[np.int64], size: tuple[int, int]) -> Patch | None:
     height, width = size
     ends = np.cumsum(runs, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
-    if total != height * width or (runs < 0).any():
+    fits = total <= height * width if is_open else total == height * width
+    if not fits or (runs < 0).any():
         raise MaskError(
             f"run lengths cover {total} pixels, but the image of {height}x{width} has "
             f"{height * width}. Export the annotation again for this image."
@@ -151,6 +155,14 @@ def paint_runs(runs: NDArray[np.int64], size: tuple[int, int]) -> Patch | None:
     steps[stops - left * height] -= 1
     inside = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
     return Patch(0, left, inside.reshape(right - left, height).T)
+
+
+def encode_runs(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Run lengths of (H, W) bool: pixels outside, inside, outside, ..., column by column."""
+    flat = inside.T.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = [0, 0] if flat.size and flat[0] else [0]
+    return np.diff(np.concatenate([starts, changes, [flat.size]])).astype(np.int64)
 
 
 def decode_runs(text: str | bytes) -> NDArray[np.int64]:
@@ -196,7 +208,7 @@ def _locate(shape: Shape, size: tuple[int, int], number: int) -> list[Patch]:
     patches = [paint_ring(_in_pixels(ring, shape, size), size) for ring in shape.polygons]
     if shape.runs is not None:
         try:
-            patches.append(paint_runs(shape.runs, size))
+            patches.append(paint_runs(shape.runs, size, is_open=shape.is_open))
         except MaskError as error:
             raise MaskError(f"{shape.name or f'shape {number}'}: {error}") from error
     return [patch for patch in patches if patch is not None]

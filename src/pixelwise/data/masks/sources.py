@@ -48,6 +48,7 @@ class Shape:
         polygons: rings of (N, 2) float (row, column) corners in pixels, where 0 is the outer edge
             of the first pixel; in shares of the image's size where `is_relative`.
         runs: COCO run lengths: numbers of pixels, column by column, starting with those outside.
+        is_open: the runs may end before the image does; what follows is outside.
         is_relative: the corners are shares of the image's size, in [0, 1].
         is_group: a region of many objects that were not told apart ("crowd").
         name: what the annotation file calls it, for messages.
@@ -59,6 +60,7 @@ class Shape:
     is_relative: bool = False
     is_group: bool = False
     name: str = ""
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
