@@ -53,19 +53,24 @@ def overlay(
     Raises:
         ArrayError: the mask has another size than the image.
     """
-    picture = to_rgb(image)
-    if mask.shape != picture.shape[:2]:
+    if mask.shape != image.shape[:2]:
         raise ArrayError(
-            f"the mask is {mask.shape} but the image {picture.shape[:2]} (height, width). Masks "
+            f"the mask is {mask.shape} but the image {image.shape[:2]} (height, width). Masks "
             "must match their images pixel for pixel."
         )
+    return tint(to_rgb(image), mask, colors, alpha)
+
+
+def tint(
+    picture: NDArray[np.uint8], mask: NDArray[Any], colors: Sequence[str], alpha: float
+) -> NDArray[np.uint8]:
+    """Draw a mask over a picture that is fit for the screen: (H, W, 3) uint8; see `overlay`."""
     table = color_table(colors, max(IGNORE_INDEX + 1, int(mask.max(initial=0)) + 1))
     is_tinted = (table != parse_color(BACKGROUND_COLOR)).any(axis=1)
     is_tinted[IGNORE_INDEX] = False
     strength = np.where(find_outlines(mask), 1.0, alpha) * is_tinted[mask]
     blended = picture + (table[mask].astype(np.float32) - picture) * strength[:, :, np.newaxis]
-    picture[:] = np.rint(blended)
-    return picture
+    return np.rint(blended).astype(np.uint8)
 
 
 def find_outlines(mask: NDArray[Any]) -> NDArray[np.bool_]:

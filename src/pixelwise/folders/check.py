@@ -15,8 +15,8 @@ from pixelwise.data import (
     ReadOptions,
     examine_dataset,
 )
+from pixelwise.data.findings import KINDS
 from pixelwise.errors import LayoutError
-from pixelwise.folders.repair_plan import REPAIRS
 
 Progress = Callable[[int, int], None]
 
@@ -49,7 +49,7 @@ def check(
     """
     if not Path(data).exists():
         raise LayoutError(f"{data} does not exist. Check the name of the data folder.")
-    return examine_dataset(Path(data), read)
+    return examine_dataset(Path(data), read, progress)
 
 
 def usable_dataset(data: str | os.PathLike[str], examination: Examination) -> Dataset:
@@ -65,7 +65,7 @@ def usable_dataset(data: str | os.PathLike[str], examination: Examination) -> Da
     if len(errors) > 1:
         others = ", ".join(_brief(error) for error in errors[1:])
         text = f"{text} Also wrong: {others} (`pixelwise check {data}` shows all)."
-    if any(error.code in REPAIRS for error in errors):
+    if any(error.code in KINDS and KINDS[error.code].repair for error in errors):
         text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
     raise type(errors[0].to_error())(text)
 

@@ -34,12 +34,12 @@ from pixelwise.data import (
 from pixelwise.data.doctor.survey import ImageFacts, map_in_threads
 from pixelwise.data.files.image_files import EXIF_ORIENTATION, read_bytes, read_images
 from pixelwise.data.files.writers import write_pixels
+from pixelwise.data.findings import KINDS
 from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskSource
 from pixelwise.errors import DataError, OutputError
 from pixelwise.folders.repair_plan import (
-    REPAIRS,
     Change,
     Kept,
     may_turn,
@@ -49,6 +49,10 @@ from pixelwise.folders.repair_plan import (
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
+# what is gone once every mask is written as class indices
+REWRITTEN = frozenset(
+    {"snapped-values", "mapped-values", "ignored-values", "out-of-bounds", "overlapping-objects"}
+)
 QUARTER_TURNS = {
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270,
@@ -123,21 +127,31 @@ def fix(
     write_text(folder / MANIFEST, _to_csv(("image", "mask", "split", "group"), rows))
     done = ((str(change.file), change.code, change.what) for change in changes)
     write_text(folder / FIXES, _to_csv(("file", "code", "change"), done))
-    return Repair(folder, len(rows), changes, open_findings(examination))
+    return Repair(folder, len(rows), changes, open_findings(examination, changes))
 
 
 def fixable_codes(examination: Examination) -> list[str]:
     """Codes of the errors and warnings that --fix does something about, in their order."""
-    codes = [f.code for f in examination.findings if f.severity != "note" and f.code in REPAIRS]
+    codes = [
+        finding.code
+        for finding in examination.findings
+        if finding.severity != "note" and finding.code in KINDS and KINDS[finding.code].repair
+    ]
     return list(dict.fromkeys(codes))
 
 
-def open_findings(examination: Examination) -> tuple[Finding, ...]:
-    """Errors and warnings about which --fix does nothing: they need a person."""
+def open_findings(examination: Examination, changes: Iterable[Change] = ()) -> tuple[Finding, ...]:
+    """Errors and warnings about which nothing was done: they need a person.
+
+    Args:
+        examination: of the original.
+        changes: that were made.
+    """
+    done = {change.code for change in changes} | REWRITTEN
     return tuple(
         finding
         for finding in examination.findings
-        if finding.severity != "note" and finding.code not in REPAIRS
+        if finding.severity != "note" and finding.code not in done
     )
 
 

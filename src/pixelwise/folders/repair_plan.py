@@ -21,27 +21,6 @@ Item = TypeVar("Item")
 
 SPLIT_ORDER = ("train", "val", "test", "unlabelled")  # copies stay in the first of these
 
-# What --fix does about each finding; what is not here needs a person.
-REPAIRS = {
-    "unreadable": "left out",
-    "missing-mask": "left out",
-    "missing-image": "left out",
-    "near-miss-name": "paired and renamed",
-    "size-mismatch": "masks turned like their images where EXIF says so, other pairs left out",
-    "mask-values": "masks that hold no classes left out",
-    "unknown-value": "left out",
-    "non-finite": "left out",
-    "duplicate": "copies dropped",
-    "split-leak": "copies dropped from val and test",
-    "group-leak": "groups moved to train",
-    "exif-turned": "written upright",
-    "snapped-values": "masks written as class indices",
-    "mapped-values": "masks written as class indices",
-    "ignored-values": "masks written as class indices",
-    "out-of-bounds": "shapes cut at the edge of the image",
-    "overlapping-objects": "masks written as class indices",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -91,7 +70,7 @@ def plan_repair(examination: Examination) -> RepairPlan:
     assert examination.encoding is not None
     changes: list[Change] = []
     samples = _pair_near_misses(examination, changes)
-    samples = _leave_out(samples, examination.encoding, changes)
+    samples = _leave_out(samples, examination, changes)
     samples = _drop_copies(samples, examination, changes)
     splits = _choose_splits(samples, examination, changes)
     return RepairPlan(_name_safely(samples, splits, changes), tuple(changes))
@@ -172,15 +151,20 @@ def _unique(items: Iterable[Item], key: Callable[[Item], str]) -> dict[str, Item
 
 
 def _leave_out(
-    samples: Sequence[SampleFacts], encoding: MaskEncoding, changes: list[Change]
+    samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
 ) -> list[SampleFacts]:
+    assert examination.encoding is not None
+    errors = {(path, f.code) for f in examination.errors for path in f.files}
     usable = []
     for sample in samples:
-        reason = why_left_out(sample, encoding)
+        reason = why_left_out(sample, examination.encoding)
         if reason is None:
             usable.append(sample)
-        else:
-            changes.append(Change(sample.found.image, reason[0], f"left out: {reason[1]}"))
+            continue
+        image, (code, why) = sample.found.image, reason
+        if code == "unreadable" and (image, "not-an-image") in errors:
+            code = "not-an-image"
+        changes.append(Change(image, code, f"left out: {why}"))
     return usable
 
 
@@ -252,16 +236,18 @@ def sample_files(sample: SampleFacts) -> SampleFiles:
 def _choose_splits(
     samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
 ) -> dict[str, str]:
-    """Split of each sample; groups that are in several splits go to train."""
+    """Split of each sample; groups in several splits go to train, unless nothing were left."""
     splits: dict[str, str] = {s.found.name: examination.splits[s.found.name] for s in samples}
     leaked = {p for f in examination.findings if f.code == "group-leak" for p in f.files}
-    for sample in samples:
-        name, image = sample.found.name, sample.found.image
-        if image in leaked and splits[name] != "train":
-            what = f"moved from {splits[name]} to train, where its group is"
-            changes.append(Change(image, "group-leak", what))
-            splits[name] = "train"
-    return splits
+    moved = [s for s in samples if s.found.image in leaked and splits[s.found.name] != "train"]
+    after = splits | {sample.found.name: "train" for sample in moved}
+    if set(after.values()) != set(splits.values()):
+        return splits
+    changes += [
+        Change(s.found.image, "group-leak", f"moved from {splits[s.found.name]} to train")
+        for s in moved
+    ]
+    return after
 
 
 def _name_safely(

@@ -14,11 +14,11 @@ from pixelwise.data import (
     Examination,
     MaskClass,
     MaskEncoding,
-    overlay,
     read_mask,
     to_rgb,
     write_text,
 )
+from pixelwise.data.display import tint
 from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, map_in_threads
 from pixelwise.data.files.image_files import read_images
 from pixelwise.data.masks.facts import MaskFacts
@@ -205,9 +205,9 @@ def draw_mask(
     if mask.ndim == 3:
         for index, layer in enumerate(mask):
             colors = ["#000000", encoding.class_colors[index]]
-            picture = overlay(picture, layer.astype(np.uint8), colors, TINT)
+            picture = tint(picture, layer.astype(np.uint8), colors, TINT)
         return picture
-    drawn = overlay(picture, mask, encoding.class_colors, TINT)
+    drawn = tint(picture, mask, encoding.class_colors, TINT)
     place = np.add.outer(np.arange(mask.shape[0]), np.arange(mask.shape[1])) % HATCH
     ignored = mask == IGNORE_INDEX
     drawn[ignored & (place < HATCH // 2)] = 255
