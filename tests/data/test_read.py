@@ -179,11 +179,14 @@ def test_values_that_are_no_class(save_pairs, save, disc, tmp_path):
         read_dataset(root)
 
 
-def test_colour_masks_are_refused(save_pairs, save, disc):
-    root = save_pairs([disc] * 10)
-    save("masks/004.png", np.dstack([disc * 255, disc, disc]))
-    with pytest.raises(MaskError, match=r"004.png is a mask with 3 channels that differ"):
-        read_dataset(root)
+def test_masks_in_colours_are_read_with_grey_files_among_them(save_pairs, save, disc):
+    root = save_pairs([np.dstack([disc * 255, disc * 0, disc * 0])] * 9)
+    save("images/grey.png", np.arange(1024, dtype=np.uint8).reshape(32, 32))
+    save("masks/grey.png", disc * 0)
+    dataset = read_dataset(root)
+    assert "background (#000000), foreground (#ff0000)" in dataset.describe()
+    masks = {sample.name: sample.mask for sample in dataset.samples("train")}
+    assert all((mask == (0 if name == "grey" else disc)).all() for name, mask in masks.items())
 
 
 def test_images_of_different_channels(save, disc, tmp_path):
@@ -206,7 +209,7 @@ def test_nan_pixels(save_pairs, save, disc):
 def test_bad_classes_file(save_pairs, disc, tmp_path):
     root = save_pairs([disc] * 10)
     (tmp_path / "classes.json").write_text(json.dumps({"class": ["a"]}))
-    with pytest.raises(MaskError, match=r"classes.json is not understood: classes"):
+    with pytest.raises(MaskError, match=r"classes.json is not understood: class: Extra"):
         read_dataset(root)
 
 

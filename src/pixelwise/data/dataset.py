@@ -11,6 +11,11 @@ from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
 
+TASK_NOTES = {
+    "multilabel": "classes may overlap",
+    "instances": "objects told apart by their ids",
+}
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -57,7 +62,9 @@ class Dataset:
             self.channel_note,
         ]
         if self.encoding.ignore:
-            parts.insert(1, f"ignored: {', '.join(str(value) for value in self.encoding.ignore)}")
+            parts.insert(1, f"ignored: {self.encoding.show_values(self.encoding.ignore)}")
+        if self.encoding.task in ("multilabel", "instances"):
+            parts.insert(1, TASK_NOTES[self.encoding.task])
         if self.dtype != "uint8":
             parts.append(self.dtype)
         return "; ".join(parts)
@@ -114,4 +121,7 @@ class Dataset:
 
 
 def _describe_class(entry: MaskClass) -> str:
+    """For example "cell", "crack (value 2)", "Sky (#80c0ff)" or "wheel (category 19)"."""
+    if entry.source:
+        return f"{entry.name} ({entry.source})"
     return entry.name if entry.value == entry.index else f"{entry.name} (value {entry.value})"

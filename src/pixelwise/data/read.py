@@ -20,15 +20,16 @@ from pixelwise.data.doctor.survey import (
     readable_masks,
     survey_samples,
 )
-from pixelwise.data.findings import Finding, Severity, finding_of_error, sort_findings
+from pixelwise.data.findings import Finding, finding_of_error, sort_findings
 from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.folders import SPLIT_FOLDERS
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
+from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.learn import Reading, add_counts, apply_known, learn_encoding
+from pixelwise.data.masks.facts import MaskFacts, unify_forms
+from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.splits import Split, assign_splits, to_split
 from pixelwise.errors import DataError, FileError, MaskError
@@ -40,11 +41,18 @@ class ReadOptions:
 
     seed: int = 0
     foreground: int | None = None
-    ignore: int | None = None
+    ignore: int | Sequence[int] | None = None
     split: Mapping[str, str] | None = None
     split_by: str | None = None  # regular expression that finds the group in a name
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values to leave out."""
+        if self.ignore is None:
+            return ()
+        return (self.ignore,) if isinstance(self.ignore, int) else tuple(self.ignore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def read_dataset(
     *,
     seed: int = 0,
     foreground: int | None = None,
-    ignore: int | None = None,
+    ignore: int | Sequence[int] | None = None,
     split: Mapping[str, str] | None = None,
     encoding: MaskEncoding | None = None,
 ) -> Dataset:
@@ -88,7 +96,7 @@ def read_dataset(
         root: the data folder.
         seed: of the split, where there are no split folders.
         foreground: the value in the mask files that is the foreground, where they hold two values.
-        ignore: a value in the mask files to leave out.
+        ignore: a value in the mask files to leave out, or several.
         split: split of each name, as `read_split` gives it; split folders win over it.
         encoding: what the mask values mean, where it is known, for example from an earlier
             training.
@@ -133,7 +141,7 @@ def examine_dataset(
         layout = _with_groups(find_layout(Path(root), options.layout), options.split_by)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
-    surveyed = survey_samples(layout.samples, progress=progress)
+    surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(Path(root), layout, surveyed, options, findings)
@@ -146,6 +154,17 @@ def examine_dataset(
     if channels and encoding and not any(found.severity == "error" for found in findings):
         dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)
     return Examination(dataset, tuple(findings), layout, tuple(surveyed), encoding, splits)
+
+
+def _unify_masks(surveyed: Sequence[SampleFacts]) -> list[SampleFacts]:
+    """The same facts with grey masks as colours where others are in colours."""
+    facts = iter(unify_forms([mask for _, _, mask in readable_masks(surveyed)]))
+    return [
+        replace(sample, mask=next(facts))
+        if sample.found.mask is not None and isinstance(sample.mask, MaskFacts)
+        else sample
+        for sample in surveyed
+    ]
 
 
 def _choose_channels(
@@ -169,60 +188,53 @@ def _choose_encoding(
 ) -> MaskEncoding | None:
     """The meaning of the mask values; None, and a finding, where they have no clear one."""
     masks = [mask for _, _, mask in readable_masks(surveyed)]
-    class_file = find_class_file(root)
     try:
-        declared = read_class_file(class_file) if class_file else layout.declaration
+        declared = _read_declaration(root, layout)
     except (MaskError, FileError) as error:
+        class_file = find_class_file(root, (CLASS_FILE, *TABLE_FILES))
         findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
         return None
     if not masks:
         return None
     try:
-        reading = _read_values(masks, declared, options)
+        reading = understand_masks(
+            masks,
+            declared,
+            foreground=options.foreground,
+            ignore=options.ignored,
+            known=options.encoding,
+        )
     except MaskError as error:
         findings.append(finding_of_error("mask-values", [], error))
         return None
-    for remark in reading.remarks:
-        severity: Severity = "warning" if remark.code == "snapped-values" else "note"
-        findings.append(Finding(remark.code, severity, (), remark.message, remark.fix))
+    findings += [
+        Finding(remark.code, remark.severity, (), remark.message, remark.fix)
+        for remark in reading.remarks
+    ]
     return reading.encoding
 
 
-def find_class_file(root: Path) -> Path | None:
-    """classes.json of a data folder; for one of its split folders, that of the folder above."""
+def find_class_file(root: Path, names: Sequence[str] = (CLASS_FILE,)) -> Path | None:
+    """classes.json of a data folder; for one of its split folders, that of the folder above.
+
+    Args:
+        root: the data folder.
+        names: of the files to look for, in the order in which they are preferred.
+    """
     folders = (
         [root, root.resolve().parent] if root.resolve().name.lower() in SPLIT_FOLDERS else [root]
     )
-    return next((folder / CLASS_FILE for folder in folders if (folder / CLASS_FILE).exists()), None)
+    paths = [folder / name for name in names for folder in folders]
+    return next((path for path in paths if path.is_file()), None)
 
 
-def _read_values(
-    masks: Sequence[MaskFacts], declared: ClassDeclaration | None, options: ReadOptions
-) -> Reading:
-    """What is known wins: the encoding given, then classes.json, then what the values tell."""
-    counts = add_counts(masks)
-    if options.encoding is not None:
-        return apply_known(options.encoding, counts)
-    ignore = () if options.ignore is None else (options.ignore,)
-    if declared is None:
-        return learn_encoding(counts, foreground=options.foreground, ignore=ignore)
-    if options.foreground is not None:
-        raise MaskError(
-            "foreground is given, but classes.json says what is what. Leave out one of them."
-        )
-    encoding = _replace_ignored(declared.encoding(), ignore) if ignore else declared.encoding()
-    return apply_known(encoding, counts, exact=declared.has_values)
-
-
-def _replace_ignored(encoding: MaskEncoding, ignore: tuple[int, ...]) -> MaskEncoding:
-    """The same classes with other ignored values; MaskError where a value is both."""
-    taken = [entry.name for entry in encoding.classes if entry.value in ignore]
-    if taken:
-        raise MaskError(
-            f"the value {ignore[0]} is to be ignored, but classes.json calls it {taken[0]}. "
-            "Leave out one of them."
-        )
-    return MaskEncoding(classes=encoding.classes, ignore=ignore, snap=encoding.snap)
+def _read_declaration(root: Path, layout: Layout) -> ClassDeclaration | None:
+    """classes.json wins, then what the layout says, then a class table of another tool."""
+    class_file = find_class_file(root)
+    if class_file is not None or layout.declaration is not None:
+        return read_class_file(class_file) if class_file else layout.declaration
+    table = find_class_file(root, TABLE_FILES)
+    return read_class_file(table) if table else None
 
 
 def _with_groups(layout: Layout, pattern: str | None) -> Layout:

@@ -14,7 +14,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.masks.colors import default_color
+from pixelwise.data.masks.class_table import read_class_table
+from pixelwise.data.masks.colors import default_color, packed_of
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.errors import MaskError
 
@@ -26,7 +27,18 @@ def _name_alone(entry: object) -> object:
 
 
 def _one_or_many(ignore: object) -> object:
-    return [ignore] if isinstance(ignore, int) else ([] if ignore is None else ignore)
+    values = [] if ignore is None else [ignore] if isinstance(ignore, int | str) else ignore
+    if not isinstance(values, list | tuple):
+        return values
+    return [_packed(value) if isinstance(value, str) else value for value in values]
+
+
+def _packed(color: str) -> int | str:
+    """0xRRGGBB of "#rrggbb"; anything else as it is, to be refused."""
+    try:
+        return packed_of(color)
+    except ValueError:
+        return color
 
 
 class DeclaredClass(BaseModel):
@@ -45,14 +57,15 @@ class ClassDeclaration(BaseModel):
 
     Attributes:
         classes: in the order of their indices.
-        ignore: values in the files that count neither in training nor in scores.
+        ignore: values in the files, or colours "#rrggbb", that count neither in training nor in
+            scores.
         multilabel: whether classes may overlap; None leaves it to be found out.
         instances: whether the numbers are object ids; None leaves it to be found out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    classes: tuple[Annotated[DeclaredClass, BeforeValidator(_name_alone)], ...]
+    classes: tuple[Annotated[DeclaredClass, BeforeValidator(_name_alone)], ...] = ()
     ignore: Annotated[tuple[int, ...], BeforeValidator(_one_or_many)] = ()
     multilabel: bool | None = None
     instances: bool | None = None
@@ -61,7 +74,10 @@ class ClassDeclaration(BaseModel):
     def _check(self) -> Self:
         if len({entry.value is None for entry in self.classes}) > 1:
             raise ValueError("give every class a value, or none")
-        self.encoding()
+        if not self.model_fields_set:
+            raise ValueError("classes: Field required")
+        if "classes" in self.model_fields_set:
+            self.encoding()
         return self
 
     @property
@@ -85,13 +101,16 @@ class ClassDeclaration(BaseModel):
 
 
 def read_class_file(path: Path) -> ClassDeclaration:
-    """Read classes.json; MaskError says which line or field is wrong."""
+    """Read classes.json or a class table; MaskError says which line or field is wrong."""
     try:
+        if path.suffix.lower() != ".json":
+            return ClassDeclaration.model_validate(read_class_table(path))
         return ClassDeclaration.model_validate_json(read_bytes(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise MaskError(
             f"{path} is not understood: {place + ': ' if place else ''}{first['msg']}. "
-            'It should read like {"classes": ["background", "cell"], "ignore": 255}.'
+            'It should read like {"classes": ["background", "cell"], "ignore": 255}'
+            f"{'' if path.suffix.lower() == '.json' else ' in a file ' + CLASS_FILE}."
         ) from error

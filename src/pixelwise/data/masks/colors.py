@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BACKGROUND_COLOR = "#000000"
+GREY = 0x010101  # times a grey value: the same as a colour 0xRRGGBB
 IGNORE_COLOR = "#ffffff"
 BACKGROUND_NAMES = frozenset({"background", "bg", "_background_"})
 

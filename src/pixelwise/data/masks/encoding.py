@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pixelwise.data.masks.colors import hex_of, pack_colors, unpack_colors
+from pixelwise.data.masks.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 
@@ -23,7 +23,6 @@ MAX_CLASSES = 254
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
 NUM_SHOWN = 8  # values named in a message
-GREY = 0x010101  # times a grey value: the same as a colour
 
 EncodingForm = Literal["numbers", "colors", "layers", "instances"]
 Task = Literal["binary", "multiclass", "multilabel", "instances"]
@@ -163,7 +162,8 @@ class MaskEncoding(BaseModel):
         else:
             parts = unpack_colors(values)[:, np.newaxis] - unpack_colors(known)  # (N, K, 3)
             distance = (parts**2).sum(axis=-1)
-        return distance.argmin(axis=1)
+        nearest: NDArray[np.int64] = distance.argmin(axis=1)
+        return nearest
 
     def _values_of(self, mask: StoredMask, path: Path) -> NDArray[Any]:
         """Values in the form of this encoding: grey and palettes become colours among colours."""

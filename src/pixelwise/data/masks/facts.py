@@ -1,12 +1,13 @@
 """What is kept of a mask: which values it stores, and how often."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.colors import pack_colors
+from pixelwise.data.masks.colors import GREY, pack_colors
 from pixelwise.data.masks.read import TWO_TONE_RANGE, read_stored_mask
 from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.masks.stored import StoredForm, StoredMask
@@ -75,6 +76,27 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         num_overlap=mask.num_overlap,
         num_outside=mask.num_outside,
         palette=_palette_of(mask, values),
+    )
+
+
+def unify_forms(masks: Sequence[MaskFacts]) -> list[MaskFacts]:
+    """Where some masks are in colours, take the others, grey or with a palette, as colours too."""
+    if not any(mask.form == "colors" for mask in masks):
+        return list(masks)
+    return [_to_colors(mask) if mask.form == "numbers" else mask for mask in masks]
+
+
+def _to_colors(mask: MaskFacts) -> MaskFacts:
+    """The same mask in colours; as it is where its numbers are none."""
+    if mask.palette is None and (mask.values[0] < 0 or mask.values[-1] > 255):
+        return mask
+    values = mask.values * GREY if mask.palette is None else mask.palette
+    values, places = np.unique(values, return_inverse=True)
+    counts, interior = (np.zeros(len(values), dtype=np.int64) for _ in range(2))
+    np.add.at(counts, places, mask.counts)
+    np.add.at(interior, places, mask.interior)
+    return replace(
+        mask, values=values, counts=counts, interior=interior, form="colors", palette=None
     )
 
 

@@ -8,65 +8,163 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pixelwise.data.masks.colors import default_color
+from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.colors import default_color, hex_of
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding, shorten
-from pixelwise.data.masks.facts import TWO_TONE_RANGE, MaskFacts
+from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.instance_ids import (
+    Evidence,
+    as_instances,
+    either_remark,
+    weigh_instance_ids,
+)
+from pixelwise.data.masks.learn_colors import learn_colors, snap_to_known
+from pixelwise.data.masks.learn_layers import learn_layers
+from pixelwise.data.masks.read import TWO_TONE_RANGE
+from pixelwise.data.masks.reading import Reading, Remark, ValueCounts, add_counts
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32  # above it masks more likely hold object ids or a photograph
 LOW_INDEX = 64  # below it a value beside 255 is a class index, and 255 then "ignore"
 NEAR_TONE = 0.12  # of the range: values this near to a tone are that tone, damaged
 MAX_INTERIOR = 0.02  # grey edges have almost no pixels with four equal neighbours; classes do
+MIN_SHADES = 3  # soft edges have at least so many shades
 MIN_TONES = 0.5  # share of pixels that the two tones themselves must have
 
 
-@dataclass(frozen=True, slots=True)
-class ValueCounts:
-    """How often each value occurs in all masks together."""
+def understand_masks(
+    masks: Sequence[MaskFacts],
+    declared: ClassDeclaration | None = None,
+    *,
+    foreground: int | None = None,
+    ignore: Sequence[int] = (),
+    known: MaskEncoding | None = None,
+) -> Reading:
+    """Work out what the masks of a data set mean. What is known wins, then what is declared.
 
-    values: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    interior: NDArray[np.int64]
-    is_jpeg: bool  # some of the masks are JPEG files
+    Args:
+        masks: facts of all masks, as `unify_forms` gives them.
+        declared: classes.json, or what the layout says.
+        foreground: the value that is the foreground, where a person says so.
+        ignore: values to leave out, where a person says so.
+        known: the encoding of a training, where there was one.
 
-    def without(self, ignored: Sequence[int]) -> "ValueCounts":
-        """The same without some values."""
-        keep = ~np.isin(self.values, ignored)
-        return ValueCounts(self.values[keep], self.counts[keep], self.interior[keep], self.is_jpeg)
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """Something that was assumed: the code of its finding, what it is, and how to change it."""
-
-    code: str
-    message: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The meaning taken, and what was assumed for it."""
-
-    encoding: MaskEncoding
-    remarks: tuple[Remark, ...] = ()
+    Raises:
+        MaskError: the values have no meaning that is clearly better than others.
+    """
+    ignored = tuple(ignore)
+    if known is not None:
+        return _apply_training(known, masks, declared)
+    _refuse_contradiction(declared, foreground, ignored)
+    if any(mask.form == "layers" for mask in masks):
+        return learn_layers(masks, declared, ignored)
+    if any(mask.form == "colors" for mask in masks):
+        return learn_colors(masks, declared, ignored)
+    return _understand_numbers(masks, declared, foreground, ignored)
 
 
-def add_counts(masks: Sequence[MaskFacts]) -> ValueCounts:
-    """Add the counts of all masks."""
-    total: dict[int, NDArray[np.int64]] = {}
+def _understand_numbers(
+    masks: Sequence[MaskFacts],
+    declared: ClassDeclaration | None,
+    foreground: int | None,
+    ignore: tuple[int, ...],
+) -> Reading:
+    """Class values or object ids."""
+    ignore = ignore or (declared.ignore if declared else ())
+    said = declared.instances if declared else None
+    names = [entry.name for entry in declared.classes] if declared else []
+    evidence = Evidence("classes") if said is False else weigh_instance_ids(masks, ignore)
+    if said:
+        return as_instances(_object_names(names), ignore, "")
+    if declared is not None and declared.classes:
+        if evidence.verdict == "ids" and len(names) == 2 and not declared.has_values:
+            return as_instances(names, ignore, evidence.reason)
+        encoding = declared.encoding().model_copy(update={"ignore": ignore})
+        return apply_known(encoding, add_counts(masks), exact=declared.has_values)
+    if evidence.verdict == "ids" and foreground is None:
+        return as_instances(_object_names([]), ignore, evidence.reason)
+    reading = learn_encoding(add_counts(masks), foreground=foreground, ignore=ignore)
+    reading = replace(reading, encoding=_with_palette(reading.encoding, masks))
+    if evidence.verdict == "either" and len(reading.encoding.classes) > 2:
+        reading = replace(reading, remarks=(*reading.remarks, either_remark(evidence.reason)))
+    return reading
+
+
+def _object_names(names: Sequence[str]) -> Sequence[str]:
+    """Names of background and object: those given, or the usual ones."""
+    if len(names) > 2:
+        raise MaskError(
+            f"classes.json says that the numbers are object ids, and names {len(names)} classes. "
+            "Name the background and the object, or leave out the names."
+        )
+    return names if len(names) == 2 else ["background", names[0] if names else "object"]
+
+
+def _apply_training(
+    known: MaskEncoding, masks: Sequence[MaskFacts], declared: ClassDeclaration | None
+) -> Reading:
+    """Use the classes of a training for masks that may be stored in another way."""
+    form = next((mask.form for mask in masks if mask.form != "numbers"), "numbers")
+    own = "numbers" if known.form == "instances" else known.form
+    if form == own == "numbers":
+        evidence = weigh_instance_ids(masks, known.ignore)
+        if known.form == "numbers" and evidence.verdict == "ids" and len(known.classes) == 2:
+            return as_instances(known.class_names, known.ignore, evidence.reason)
+        return (
+            Reading(known) if known.form == "instances" else apply_known(known, add_counts(masks))
+        )
+    if form == own:
+        return snap_to_known(known, masks) if form == "colors" else Reading(known)
+    reading = understand_masks(masks, declared)
+    if len(reading.encoding.classes) != len(known.classes) or (
+        declared is None and len(known.classes) > 2
+    ):
+        raise MaskError(
+            f"the masks hold {reading.encoding.unit}, but those of the training held {known.unit}, "
+            f"and which of the {len(known.classes)} classes ({', '.join(known.class_names[:8])}) "
+            "is which is not known. Declare the classes in classes.json, in the same order."
+        )
+    return reading
+
+
+def _refuse_contradiction(
+    declared: ClassDeclaration | None, foreground: int | None, ignore: tuple[int, ...]
+) -> None:
+    """MaskError where a person says one thing on the command line and another in classes.json."""
+    if declared is None or not declared.classes:
+        return
+    if foreground is not None:
+        raise MaskError(
+            "foreground is given, but classes.json says what is what. Leave out one of them."
+        )
+    taken = [entry for entry in declared.encoding().classes if entry.value in ignore]
+    if taken:
+        raise MaskError(
+            f"the value {taken[0].value} is to be ignored, but classes.json calls it "
+            f"{taken[0].name}. Leave out one of them."
+        )
+
+
+def _with_palette(encoding: MaskEncoding, masks: Sequence[MaskFacts]) -> MaskEncoding:
+    """The classes in the colours of the palettes, where these agree and tell classes apart."""
+    found: dict[int, set[int]] = {}
     for mask in masks:
-        both = np.stack([mask.counts, mask.interior], axis=1)  # (num_values, 2)
-        for value, row in zip(mask.values.tolist(), both, strict=True):
-            total[value] = total[value] + row if value in total else row
-    values = np.array(sorted(total), dtype=np.int64)
-    table = np.array([total[value] for value in values.tolist()], dtype=np.int64).reshape(-1, 2)
-    return ValueCounts(values, table[:, 0], table[:, 1], any(mask.is_jpeg for mask in masks))
+        if mask.palette is not None:
+            for value, color in zip(mask.values.tolist(), mask.palette.tolist(), strict=True):
+                found.setdefault(value, set()).add(color)
+    colors = [found.get(entry.value, set()) for entry in encoding.classes]
+    distinct = {color for group in colors for color in group}
+    if any(len(group) != 1 for group in colors) or len(distinct) != len(encoding.classes):
+        return encoding
+    classes = tuple(
+        entry.model_copy(update={"color": hex_of(next(iter(group)))})
+        for entry, group in zip(encoding.classes, colors, strict=True)
+    )
+    return encoding.model_copy(update={"classes": classes})
 
 
 def learn_encoding(
@@ -92,13 +190,14 @@ def learn_encoding(
         return _two_classes(tones, foreground, tuple(ignore), [remark], snap=True)
     remarks: list[Remark] = []
     ignored = list(ignore)
-    if (assumed := _assume_ignored(values)) is not None and not ignore and foreground != assumed:
-        values.remove(assumed)
-        ignored.append(assumed)
+    assumed = [] if ignore else [value for value in _assume_ignored(values) if value != foreground]
+    if assumed:
+        values = [value for value in values if value not in assumed]
+        ignored += assumed
         remarks.append(_ignore_remark(assumed, values))
     if len(values) == 2:
         return _two_classes((values[0], values[1]), foreground, tuple(ignored), remarks)
-    _refuse_unclear(values, named.is_jpeg, foreground)
+    _refuse_unclear(values, named.without(ignored), foreground)
     if values != list(range(len(values))):
         remarks.append(_map_remark(values))
     return Reading(_encode(values, tuple(ignored)), tuple(remarks))
@@ -159,15 +258,16 @@ def _find_two_tones(counts: ValueCounts) -> tuple[int, int] | None:
     return (low_tone, high_tone) if damaged_high or between_is_edge or counts.is_jpeg else None
 
 
-def _assume_ignored(values: list[int]) -> int | None:
-    """255 beside low class indices, or a single negative value, means "left out"."""
+def _assume_ignored(values: list[int]) -> list[int]:
+    """255 beside low class indices, and negative values beside two others, mean "left out"."""
     negative = [value for value in values if value < 0]
-    if len(negative) == 1 and len(values) > 2:
-        return negative[0]
-    others = [value for value in values if value not in (0, IGNORE_INDEX)]
-    if IGNORE_INDEX in values and len(values) > 2 and others and 0 < max(others) < LOW_INDEX:
-        return IGNORE_INDEX
-    return None
+    rest = [value for value in values if value >= 0]
+    if len(rest) < 2:
+        return []
+    others = [value for value in rest if value not in (0, IGNORE_INDEX)]
+    if IGNORE_INDEX in rest and len(rest) > 2 and others and max(others) < LOW_INDEX:
+        return [*negative, IGNORE_INDEX]
+    return negative
 
 
 def _two_classes(
@@ -185,14 +285,23 @@ def _two_classes(
         )
     if foreground is None and low != 0:
         raise MaskError(
-            f"the masks hold the two values {low} and {high} and no 0, so that foreground cannot "
-            f"be told from background. Say which it is: --foreground {low} or --foreground {high}."
+            f"the masks hold the two values {low} and {high}{' and no 0' * (high != 0)}, so that "
+            "foreground, background and what is to be ignored cannot be told apart. Say which it "
+            f"is: --foreground {low} or --foreground {high}, or --ignore for other values."
         )
     order = [high, low] if foreground == low else [low, high]
     return Reading(_encode(order, ignored, snap), tuple(remarks))
 
 
-def _refuse_unclear(values: list[int], is_jpeg: bool, foreground: int | None) -> None:
+def _has_soft_edges(counts: ValueCounts) -> bool:
+    """Whether several grey tones are there, and between them more values that only edges have."""
+    is_edge = counts.interior <= MAX_INTERIOR * counts.counts
+    if counts.values[-1] - counts.values[0] < TWO_TONE_RANGE or (~is_edge).sum() < 2:
+        return False
+    return int(is_edge.sum()) >= max(MIN_SHADES, int((~is_edge).sum()))
+
+
+def _refuse_unclear(values: list[int], counts: ValueCounts, foreground: int | None) -> None:
     """Raise MaskError where the values are too few, too many or damaged."""
     if len(values) < 2:
         what = f"all masks hold only the value {values[0]}" if values else "no mask holds a value"
@@ -202,10 +311,17 @@ def _refuse_unclear(values: list[int], is_jpeg: bool, foreground: int | None) ->
             f"foreground={foreground} fits masks of two values, but these hold {shorten(values)}. "
             "Name the classes in classes.json."
         )
-    if is_jpeg:
+    if counts.is_jpeg:
         raise MaskError(
             f"the masks are JPEG files with the values {shorten(values)}; JPEG changes values, so "
             "that classes cannot be told. Export them again as PNG."
+        )
+    if _has_soft_edges(counts):
+        raise MaskError(
+            f"the masks hold {len(values)} values ({shorten(values)}), some of them only along "
+            "edges: several grey tones with soft edges, where a grey between two tones may "
+            "be a third. Export the masks without anti-aliasing, or name the classes with their "
+            "values in classes.json."
         )
     if len(values) > MAX_UNDECLARED_CLASSES:
         raise MaskError(
@@ -232,13 +348,16 @@ def _snap_remark(counts: ValueCounts, tones: tuple[int, int]) -> Remark:
         f"the masks have two tones, {tones[0]} and {tones[1]}, with grey edges or JPEG damage: "
         f"{100 * moved:.2g} % of their pixels were moved to the nearer tone.",
         "Export the masks as PNG without anti-aliasing.",
+        "warning",
     )
 
 
-def _ignore_remark(value: int, others: Sequence[int]) -> Remark:
+def _ignore_remark(ignored: Sequence[int], others: Sequence[int]) -> Remark:
+    are = f"value {ignored[0]}" if len(ignored) == 1 else f"values {shorten(ignored)}"
+    verb = "is" if len(ignored) == 1 else "are"
     return Remark(
         "ignored-values",
-        f"the value {value} beside the class indices {shorten(others)} is taken to mean "
+        f"the {are} beside the class indices {shorten(others)} {verb} taken to mean "
         '"ignore": these pixels count neither in training nor in scores.',
         'If it is a class, name all in classes.json: {"classes": [{"name": ..., "value": ...}]}.',
     )

@@ -6,6 +6,7 @@ MaskFile, MaskParts, MaskShapes -> StoredMask -> (MaskEncoding) -> class indices
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,9 @@ def _read_parts(source: MaskParts) -> StoredMask:
 
 def _is_set(part: StoredMask) -> NDArray[np.bool_]:
     """Where a part is: what is not 0, or above the middle where edges are grey; (*S) bool."""
-    values = part.values.any(axis=-1) if part.form == "layers" else part.values
+    values: NDArray[Any] = part.values
+    if part.form == "layers":
+        return np.asarray(values.any(axis=-1))
     if part.form == "colors":
         values = unpack_colors(values).max(axis=-1)
     is_grey = values.max(initial=0) - values.min(initial=0) >= TWO_TONE_RANGE

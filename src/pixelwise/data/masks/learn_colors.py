@@ -1,0 +1,252 @@
+"""Read masks in colours: which colours are classes, and which are damage of edges or of JPEG.
+
+few colours, each with an inside      classes
+colours between two others, no inside edges drawn soft: each goes to the nearest class colour
+thousands of colours without tones    a photograph: refused
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.colors import default_color, hex_of, packed_of, unpack_colors
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
+from pixelwise.data.masks.reading import Reading, Remark, ValueCounts, add_counts, num_pixels
+from pixelwise.errors import MaskError
+
+MAX_UNDECLARED_CLASSES = 32
+MAX_EDGE_INTERIOR = 0.02  # of its pixels: a colour of edges has hardly one among equals
+MIN_TONE_INTERIOR = 0.1  # of its pixels: a colour of areas has many
+MIN_TONE_SHARE = 1e-4  # of all pixels: rarer colours are no tones of damaged masks
+MERGED = 16.0  # colours this near to a tone (Euclidean, 0..255) are that tone, damaged
+NEAR = 40.0  # pixels this near to a tone speak for it
+MIN_NEAR = 0.8  # share of pixels that must be near to a tone; photographs have less
+MIN_MIXED = 3  # soft edges have at least so many shades
+ON_LINE = 12.0  # a mixed colour is this near to the line between the two colours it mixes
+
+
+def learn_colors(
+    masks: Sequence[MaskFacts], declared: ClassDeclaration | None, ignore: tuple[int, ...] = ()
+) -> Reading:
+    """Work out which colours are classes.
+
+    Args:
+        masks: facts of all masks, in colours.
+        declared: names and colours, where given.
+        ignore: colours 0xRRGGBB to leave out.
+
+    Raises:
+        MaskError: there are too many colours without tones, or names without colours.
+    """
+    ignored = ignore or (declared.ignore if declared else ())
+    counts = add_counts(masks).without(ignored)
+    if declared is not None and declared.classes and all(e.color for e in declared.classes):
+        return snap_to_known(_declared_encoding(declared, ignored), masks)
+    hot = _one_hot_values(counts.values)
+    if declared is not None and declared.classes:
+        if hot is None or len(hot) != len(declared.classes):
+            raise _names_without_colors(counts, len(declared.classes))
+        return Reading(_encode(hot, ignored, names=[e.name for e in declared.classes]))
+    if hot is not None:
+        encoding = _encode(hot, ignored)
+        return Reading(encoding, (_one_hot_remark(encoding),))
+    tones, is_damaged = find_colors(counts, num_pixels(masks), _is_cut(masks))
+    encoding = _encode(tones, ignored, snap=is_damaged)
+    if is_damaged:
+        return Reading(encoding, (_snap_remark(encoding, masks), _colors_remark(encoding)))
+    return Reading(encoding, (_colors_remark(encoding),))
+
+
+def snap_to_known(known: MaskEncoding, masks: Sequence[MaskFacts]) -> Reading:
+    """Use known colours; other colours that are damage of these go to the nearest of them.
+
+    Colours that are not damage stay unknown and are reported file by file.
+    """
+    counts = add_counts(masks).without(known.ignore)
+    own = np.array([entry.value for entry in known.classes], dtype=np.int64)
+    unknown = ~np.isin(counts.values, own)
+    if not unknown.any():
+        return Reading(known)
+    distance = _distances(counts.values[unknown], own).min(axis=1)
+    far = np.flatnonzero(unknown)[distance > MERGED]
+    is_edge = counts.interior[far].sum() <= MAX_EDGE_INTERIOR * max(1, counts.counts[far].sum())
+    is_little = counts.counts[far].sum() <= (1 - MIN_NEAR) * num_pixels(masks)
+    if not (is_edge and is_little and _is_damage(counts, unknown, masks)):
+        return Reading(known)
+    snapped = known.model_copy(update={"snap": True})
+    return Reading(snapped, (_snap_remark(snapped, masks),))
+
+
+def _is_damage(counts: ValueCounts, unknown: NDArray[np.bool_], masks: Sequence[MaskFacts]) -> bool:
+    """One more colour or two are classes that nobody declared; damage has many, or is JPEG."""
+    return counts.is_jpeg or _is_cut(masks) or int(unknown.sum()) >= MIN_MIXED
+
+
+def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[list[int], bool]:
+    """The colours that are classes, and whether others are damage of these.
+
+    Args:
+        counts: of the colours.
+        total: pixels of all masks.
+        is_cut: not all colours were kept.
+
+    Returns:
+        Colours 0xRRGGBB, black first, then by value; whether there are others.
+
+    Raises:
+        MaskError: the colours have no tones, as in photographs, or are too many.
+    """
+    is_few = len(counts.values) <= MAX_UNDECLARED_CLASSES and not counts.is_jpeg and not is_cut
+    if is_few and not _has_soft_edges(counts):
+        return counts.values.tolist(), False
+    tones = _find_tones(counts, total)
+    near = _distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
+    share = counts.counts[near].sum() / total if len(tones) else 0.0
+    if len(tones) < 2 or len(tones) > MAX_UNDECLARED_CLASSES or share < MIN_NEAR:
+        raise MaskError(
+            f"the masks hold {len(counts.values)}{' or more' if is_cut else ''} colours, of which "
+            f"{len(tones)} fill areas: photographs, or badly damaged masks. Check that these are "
+            "the masks, save them as PNG, or give the colour of each class in classes.json: "
+            '{"classes": [{"name": "road", "color": "#804080"}, ...]}.'
+        )
+    return sorted(tones.tolist()), True
+
+
+def _has_soft_edges(counts: ValueCounts) -> bool:
+    """Whether the colours without an inside are mixtures of two that have one."""
+    is_edge = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
+    tones, edges = unpack_colors(counts.values[~is_edge]), unpack_colors(counts.values[is_edge])
+    if len(tones) < 2 or len(edges) < MIN_MIXED:
+        return False
+    first, second = np.triu_indices(len(tones), 1)
+    start, along = tones[first], (tones[second] - tones[first]).astype(float)  # (P, 3)
+    offset = (edges[:, np.newaxis] - start).astype(float)  # (E, P, 3)
+    share = np.clip((offset * along).sum(-1) / (along**2).sum(-1), 0, 1)  # (E, P)
+    away = np.sqrt(((offset - share[..., np.newaxis] * along) ** 2).sum(-1))
+    return bool((away.min(axis=1) <= ON_LINE).all())
+
+
+def _find_tones(counts: ValueCounts, total: int) -> NDArray[np.int64]:
+    """Colours that fill areas, the most frequent of those that are nearly the same."""
+    tones: list[int] = []
+    fills = counts.interior >= np.maximum(MIN_TONE_INTERIOR * counts.counts, MIN_TONE_SHARE * total)
+    for place in np.argsort(-counts.counts, kind="stable"):
+        value = counts.values[place : place + 1]
+        is_new = not tones or _distances(value, np.array(tones)).min() > MERGED
+        if fills[place] and is_new:
+            tones.append(int(value[0]))
+    return np.array(tones, dtype=np.int64)
+
+
+def _distances(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, M) Euclidean distances of colours 0xRRGGBB."""
+    apart = unpack_colors(values)[:, np.newaxis] - unpack_colors(others)
+    distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=-1))
+    return distances
+
+
+def _is_cut(masks: Sequence[MaskFacts]) -> bool:
+    return any(mask.num_values > MAX_KEPT_VALUES for mask in masks)
+
+
+def _one_hot_values(values: NDArray[np.int64]) -> list[int] | None:
+    """Colours in the order of the channels where one channel at most is set in every pixel."""
+    for top in (1, 255):
+        order = [0, top << 16, top << 8, top]
+        if set(values.tolist()) <= set(order) and len(set(values.tolist()) - {0}) == 3:
+            return [value for value in order if value in values]
+    return None
+
+
+def _declared_encoding(declared: ClassDeclaration, ignored: tuple[int, ...]) -> MaskEncoding:
+    """The classes declared, found in the files by their colours."""
+    colors = [entry.color.lower() for entry in declared.classes if entry.color]
+    return MaskEncoding(
+        classes=tuple(
+            MaskClass(
+                index=index, name=entry.name, value=packed_of(color), color=color, source=color
+            )
+            for index, (entry, color) in enumerate(zip(declared.classes, colors, strict=True))
+        ),
+        ignore=ignored,
+        form="colors",
+    )
+
+
+def _encode(
+    values: Sequence[int],
+    ignored: tuple[int, ...],
+    snap: bool = False,
+    names: Sequence[str] | None = None,
+) -> MaskEncoding:
+    """Classes of the colours, with black as background, in their own colours."""
+    if len(values) < 2:
+        raise MaskError(
+            "all masks hold only one colour: there is nothing to learn. Check that these are the "
+            "masks."
+        )
+    if names is None:
+        has_background = values[0] == 0
+        names = ["background" if has_background else "class 0"]
+        names += [f"class {index}" for index in range(1, len(values))]
+        if has_background and len(values) == 2:
+            names = ["background", "foreground"]
+    is_dark = max(values) <= 0x010101
+    return MaskEncoding(
+        classes=tuple(
+            MaskClass(
+                index=index,
+                name=name,
+                value=value,
+                color=default_color(index, name) if is_dark else hex_of(value),
+                source=hex_of(value),
+            )
+            for index, (name, value) in enumerate(zip(names, values, strict=True))
+        ),
+        ignore=ignored,
+        snap=snap,
+        form="colors",
+    )
+
+
+def _names_without_colors(counts: ValueCounts, num_names: int) -> MaskError:
+    shown = ", ".join(hex_of(value) for value in counts.values[:8].tolist())
+    return MaskError(
+        f"the masks are in {len(counts.values)} colours ({shown}), and {num_names} names without "
+        "colours are declared, so that nobody can tell which is which. Give every class its "
+        'colour in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
+    )
+
+
+def _snap_remark(encoding: MaskEncoding, masks: Sequence[MaskFacts]) -> Remark:
+    own = [*(entry.value for entry in encoding.classes), *encoding.ignore]
+    counts = add_counts(masks)
+    moved = 1 - counts.counts[np.isin(counts.values, own)].sum() / num_pixels(masks)
+    return Remark(
+        "snapped-values",
+        f"the masks have {len(encoding.classes)} colours with soft edges or JPEG damage: "
+        f"{100 * moved:.2g} % of their pixels were moved to the nearest of these colours.",
+        "Export the masks as PNG without anti-aliasing.",
+        "warning",
+    )
+
+
+def _colors_remark(encoding: MaskEncoding) -> Remark:
+    shown = encoding.show_values([entry.value for entry in encoding.classes])
+    return Remark(
+        "mapped-values",
+        f"the colours {shown} became the class indices 0 to {len(encoding.classes) - 1}.",
+        'Name them in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.',
+    )
+
+
+def _one_hot_remark(encoding: MaskEncoding) -> Remark:
+    order = ", ".join(f"{entry.source} {entry.name}" for entry in encoding.classes)
+    return Remark(
+        "one-hot",
+        f"every pixel has one of the channels red, green and blue set, or none: {order}.",
+        "Name the classes in classes.json, in this order.",
+    )
