@@ -4,9 +4,9 @@ DATA/via_region_data.json  DATA/a.jpg            an export, or a whole project
 DATA/train/via_region_data.json  DATA/train/a.jpg
 
 The format: robots.ox.ac.uk/~vgg/software/via, version 2 (and 1, whose regions are numbered).
-Regions are polygons, rectangles, circles and ellipses; points and lines cover nothing. The class is the
-region attribute that all regions have; without attributes there is one class, "object". Every
-image listed is taken as annotated.
+Regions are polygons, rectangles, circles and ellipses; points and lines cover nothing. The class
+is the region attribute that all regions have; without attributes there is one class, "object".
+Every image listed is taken as annotated.
 """
 
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,0 +1,162 @@
+"""VGG Image Annotator: exports and projects of both versions, whole and broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pixelwise.data.layouts.found import LayoutOptions
+from pixelwise.data.layouts.via import find_via
+from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.errors import FileError, LayoutError
+
+SQUARE = {"name": "polygon", "all_points_x": [2, 6, 6, 2], "all_points_y": [1, 1, 4, 4]}
+
+
+def region(shape=None, **attributes):
+    return {"shape_attributes": SQUARE if shape is None else shape, "region_attributes": attributes}
+
+
+def entry(regions, name="a.jpg"):
+    return {"filename": name, "size": 100, "regions": regions, "file_attributes": {}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write([entries], "via.json"): an export, and black pictures a.jpg and b.jpg beside it."""
+
+    def write(entries, name="via.json", project=False) -> Path:
+        content = {f"{e['filename']}100" if isinstance(e, dict) else "x": e for e in entries}
+        folder = (tmp_path / name).parent
+        folder.mkdir(exist_ok=True)
+        whole = {"_via_settings": {}, "_via_img_metadata": content}
+        (tmp_path / name).write_text(json.dumps(whole if project else content))
+        for picture in ("a.jpg", "b.jpg"):
+            Image.new("L", (10, 8)).save(folder / picture)
+        return tmp_path
+
+    return write
+
+
+def find(root, **options):
+    layout = find_via(root, LayoutOptions(**options))
+    assert layout is not None
+    return layout
+
+
+def values_of(layout):
+    return read_stored_mask(layout.samples[0].mask, (8, 10)).values
+
+
+@pytest.mark.parametrize("project", [True, False])
+def test_an_export_and_a_project(write, project):
+    layout = find(write([entry([region(kind="cat")])], project=project))
+    assert values_of(layout).sum() == 12 and (values_of(layout)[1:4, 2:6] == 1).all()
+    assert [c.name for c in layout.declaration.classes] == ["background", "cat"]
+    assert layout.samples[1].mask is None  # b.jpg is not listed
+    assert layout.description == "VIA annotations in via.json"
+
+
+def test_numbered_regions_of_version_1(write):
+    assert values_of(find(write([entry({"0": region(), "1": region()})]))).sum() == 12
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_pixels"),
+    [
+        ({"name": "rect", "x": 2, "y": 1, "width": 4, "height": 3}, 12),
+        ({"name": "circle", "cx": 5, "cy": 4, "r": 2}, 12),
+        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 4, "ry": 2}, 24),
+        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 2, "ry": 4, "theta": 1.5707963}, 24),
+    ],
+)
+def test_other_shapes(write, shape, num_pixels):
+    values = values_of(find(write([entry([region(shape)])])))
+    assert abs(values.sum() - num_pixels) <= 2
+    assert values[4, 5] == 1
+    if shape["name"] == "ellipse":
+        assert values.any(axis=0).sum() == 8  # it lies down
+
+
+def test_without_attributes_there_is_one_class(write):
+    layout = find(write([entry([region()])]))
+    assert [c.name for c in layout.declaration.classes] == ["background", "object"]
+
+
+def test_classes_by_the_attribute_that_all_have(write):
+    regions = [region(species="dog", remark="x"), region(species="ant", remark="")]
+    layout = find(write([entry(regions)]))
+    assert [c.name for c in layout.declaration.classes] == ["background", "ant", "dog"]
+    assert [shape.value for shape in layout.samples[0].mask.shapes] == [2, 1]
+
+
+def test_ticked_choices_and_the_usual_name_among_several(write):
+    regions = [region(Class={"cat": True, "dog": False}, remark="x")]
+    layout = find(write([entry(regions)]))
+    assert [c.name for c in layout.declaration.classes] == ["background", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        ([region(species="dog"), region()], "species, but none is in all regions"),
+        ([region(one="a", two="b")], "one, two, but several are in all regions"),
+        ([region(species={"cat": True, "dog": True})], "a region with 2 choices of species"),
+        ([3], r"regions\[0\] should be an object"),
+        ("text", "no list of regions"),
+    ],
+)
+def test_what_is_not_clear_is_refused(write, regions, message):
+    with pytest.raises(LayoutError, match=message) as caught:
+        find(write([entry(regions)]))
+    assert "via.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "code"),
+    [
+        ({"name": "point", "cx": 1, "cy": 1}, "not-an-area"),
+        ({"name": "polyline", "all_points_x": [1, 2], "all_points_y": [1, 2]}, "not-an-area"),
+        ({"name": "polygon", "all_points_x": [1, 2, 3], "all_points_y": [1, 2]}, "broken-shape"),
+        ({"name": "polygon", "all_points_x": [1, 2], "all_points_y": [1, 2]}, "broken-shape"),
+        ({"name": "rect", "x": 2, "y": 1, "width": None, "height": 3}, "broken-shape"),
+        ({"name": "circle", "cx": 2}, "broken-shape"),
+        ({"name": "circle", "cx": 2, "cy": 2, "r": float("nan")}, "broken-shape"),
+        ({}, "broken-shape"),
+        ([], "broken-shape"),
+    ],
+)
+def test_what_covers_nothing_is_left_out_and_said(write, shape, code):
+    layout = find(write([entry([region(), region(shape)])]))
+    assert values_of(layout).sum() == 12
+    (finding,) = layout.findings
+    assert finding.code == code and "a.jpg regions[1]" in finding.message
+
+
+def test_one_file_in_each_split_folder(write):
+    write([entry([region()])], "train/via_region_data.json")
+    layout = find(write([entry([region()], "b.jpg")], "val/via_region_data.json"))
+    assert [(s.name, s.split, s.mask is None) for s in layout.samples] == [
+        ("train/a", "train", False),
+        ("train/b", "train", True),
+        ("val/a", "val", True),
+        ("val/b", "val", False),
+    ]
+
+
+def test_images_that_are_missing_are_named(write):
+    layout = find(write([entry([region()]), entry([], "gone.jpg")]))
+    assert [(f.code, "gone.jpg" in f.message) for f in layout.findings] == [("missing-image", True)]
+
+
+def test_an_image_listed_without_regions_is_background(write):
+    assert find(write([entry([])])).samples[0].mask.shapes == ()
+
+
+def test_other_files(write, tmp_path):
+    (tmp_path / "classes.json").write_text('{"classes": ["regions", "filename"]}')
+    assert find_via(tmp_path, LayoutOptions()) is None
+    (tmp_path / "via.json").write_text('{"a": {"filename": "a.jpg", "regions": [')
+    with pytest.raises(FileError, match=r"via\.json is not valid JSON"):
+        find_via(tmp_path, LayoutOptions())
