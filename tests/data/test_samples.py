@@ -1,11 +1,13 @@
 """Samples: what they hold, what is kept in memory, and many threads at once."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pixelwise.data import FolderSamples, read_dataset
+from pixelwise.data import FolderSamples, SampleFiles, read_dataset
+from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import DataError, FileError, MaskError
 
 
@@ -104,3 +106,32 @@ def test_unlabelled_images_have_no_mask(save_pairs, save, disc, tmp_path):
     dataset = read_dataset(tmp_path)
     assert dataset.splits == {"train": 2, "val": 1, "unlabelled": 1}
     assert dataset.samples("unlabelled")[0].mask is None
+
+
+def test_object_ids_come_from_files_of_objects(dataset, save):
+    first, second = np.zeros((2, 32, 32), np.uint8)
+    first[2:5, 2:5], second[10:12, 10:12] = 255, 255
+    image = save("a/a.png", first)
+    parts = MaskParts((save("a/1.png", first), save("a/2.png", second)), values=(1, 1))
+    files = (SampleFiles("a", (image,), parts, "train", (32, 32)), replace(dataset.files[0]))
+    samples = FolderSamples(files, 1, dataset.encoding)
+    ids = samples.instances(0)
+    assert ids.dtype == np.int32
+    assert np.bincount(ids.ravel()).tolist() == [1024 - 9 - 4, 9, 4]
+    assert (ids[3, 3], ids[10, 10]) == (1, 2)
+    assert samples.instances(1) is None  # a mask of classes
+
+
+def test_object_ids_of_an_unlabelled_image(dataset):
+    files = replace(dataset.files[0], mask=None)
+    assert FolderSamples([files], 1, dataset.encoding).instances(0) is None
+
+
+def test_sizes_are_known_without_reading(dataset):
+    samples = dataset.samples("train")
+    assert samples.sizes == [(32, 32)] * 9
+    assert "0 in memory" in repr(samples)
+
+
+def test_what_a_data_set_is_for(dataset):
+    assert (dataset.task, dataset.spatial_dims, dataset.groups) == ("binary", 2, ())

@@ -100,6 +100,7 @@ def test_history_has_a_row_a_validation(data, plan, tmp_path):
     found = pw.train(data, tmp_path / "run", plan=plan)
     assert [row["step"] for row in rows(found.folder)] == ["3", "6"]
     columns = ["step", "seconds", "train_loss", "val_loss", "val_dice", "learning_rate"]
+    columns.append("data_wait")
     assert list(rows(found.folder)[0]) == columns
     assert found.num_steps == 6
     assert found.stopped == "all steps were done"

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -96,7 +97,8 @@ def equal(one, other):
 
 
 def without_seconds(history):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+    measured = ("seconds", "data_wait")
+    return [{k: v for k, v in row.items() if k not in measured} for row in history]
 
 
 class TestLearning:
@@ -141,8 +143,22 @@ class TestStory:
     def test_a_row_has_what_the_report_needs(self, make_trainer):
         (row,) = make_trainer(num_steps=3, validate_every=3).run().history
         names = {"step", "seconds", "train_loss", "val_loss", "val_dice", "learning_rate"}
-        assert set(row) == names
+        assert set(row) == names | {"data_wait"}
         assert all(math.isfinite(value) for value in row.values())
+
+    def test_the_share_of_time_that_steps_wait_for_data_is_measured(self, make_trainer):
+        trainer = make_trainer(num_steps=6, validate_every=3)
+        make_batch = trainer.source.batch
+
+        def slow_batch(step):
+            time.sleep(0.15 if step < 3 else 0)
+            return make_batch(step)
+
+        trainer.source.batch = slow_batch
+        outcome = trainer.run()
+        first, second = (row["data_wait"] for row in outcome.history)
+        assert 0 <= second < first < 1
+        assert second < outcome.data_wait_share < first
 
     def test_the_loss_of_a_row_is_that_of_the_steps_since_the_last(self, make_trainer):
         log = Log()

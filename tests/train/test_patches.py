@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.data import IGNORE_INDEX, Sample, read_dataset
 from pixelwise.network import IntensityScaling
 from pixelwise.train import patches as patches_module
-from pixelwise.train.patches import BatchQueue, PatchSource, _mirrored
+from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, _mirrored
 
 NO_SCALING = IntensityScaling()
 
@@ -285,7 +286,6 @@ class TestManyLabels:
         assert 0.3 < centres[:, 1].float().mean() < 0.7  # half of them are its own
         assert not centres[:, 2].any()
 
-
     def test_ignored_pixels_of_a_class_are_no_centre(self):
         mask = np.zeros((2, 30, 30), np.uint8)
         mask[0, 4, 6] = 1
@@ -402,3 +402,34 @@ class TestQueue:
         nameless = Sample("field 3", np.zeros((1, 8, 8)), None, None)
         with BatchQueue(source([nameless])) as queue, pytest.raises(ValueError, match="field 3"):
             queue.take()
+
+
+class TestWaitTime:
+    def test_the_share_is_that_of_all_seconds(self):
+        wait = WaitTime()
+        assert wait.share == 0
+        wait.add(waited=0.5, total=1.0)
+        wait.add(waited=0.0, total=4.0)
+        assert wait.share == 0.1
+
+
+class TestFiles:
+    def test_an_epoch_is_planned_without_reading_a_file(self, tmp_path):
+        rng = np.random.default_rng(0)
+        for folder in ("images", "masks"):
+            (tmp_path / folder).mkdir()
+        for name, size in (("a", (16, 16)), ("b", (48, 48)), ("c", (16, 16))):
+            pixels = rng.integers(0, 256, size, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
+            Image.fromarray((pixels > 99).astype(np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+        split = dict.fromkeys("abc", "train")
+        samples = read_dataset(tmp_path, split=split).samples("train")
+        patches = PatchSource(
+            samples,
+            crop_size=(16, 16),
+            batch_size=5,
+            scaling=IntensityScaling(scheme="percentiles"),
+        )
+        assert patches.steps_per_epoch == 1
+        assert "0 in memory" in repr(samples)
+        assert patches.batch(0).images.shape == (5, 1, 16, 16)  # b has room for nine, comes thrice

@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
 from pixelwise.data.doctor.survey import map_in_threads
 from pixelwise.data.files.image_files import read_images
-from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.encoding import MaskEncoding, instances_of
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
@@ -129,6 +130,25 @@ class FolderSamples(Sequence[Sample]):
         """Decode ahead, in threads, as many samples as the memory limit lets in; return self."""
         map_in_threads(self._load_one, range(len(self)), num_threads)
         return self
+
+    @property
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Spatial size of each sample, without reading it."""
+        return [files.size for files in self.files]
+
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """Object ids of a sample, read from its files at each call.
+
+        Returns:
+            (*S) int32, 0 outside objects; None where there is no mask, or one without objects.
+
+        Raises:
+            FileError, MaskError: the mask cannot be read.
+        """
+        files = self.files[index]
+        if files.mask is None:
+            return None
+        return instances_of(read_stored_mask(files.mask, files.size), self.encoding)
 
     def _load_one(self, position: int) -> None:
         if not self._is_full:

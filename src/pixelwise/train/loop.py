@@ -22,7 +22,7 @@ from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
-from pixelwise.train.patches import Batch, BatchQueue, PatchSource
+from pixelwise.train.patches import Batch, BatchQueue, PatchSource, WaitTime
 from pixelwise.train.schedule import learning_rate_at
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
@@ -53,6 +53,7 @@ class Outcome:
     num_steps: int
     stopped: str  # why training ended, as a clause: "the budget was used"
     warnings: list[str]
+    data_wait_share: float = 0.0  # of the time of the steps, spent waiting for their batches
 
 
 Keep = Callable[[Model, Best, list[Row], Checkpoint], None]  # called after each validation
@@ -123,6 +124,7 @@ class Trainer:
         self.warnings: list[str] = []
         self.best = Best(weights=_copy(self.network))
         self._recent: list[Row] = []  # losses and metrics of the steps since the last validation
+        self._wait, self._recent_wait = WaitTime(), WaitTime()  # for data: of all, and of those
 
     def run(self) -> Outcome:
         """Train until the steps are done, the budget is used, or the user asks to stop.
@@ -140,7 +142,10 @@ class Trainer:
                 if stopped:
                     break
                 started = time.monotonic()
-                loss = self._take_step(queue.take())
+                batch = queue.take()
+                waited = time.monotonic() - started
+                loss = self._take_step(batch)
+                self._note_wait(waited, time.monotonic() - started)
                 self.step += 1
                 self.average.update(self.network, self.step, self.pace.num_steps)
                 self.pace.stepped(self.step, time.monotonic() - started)
@@ -154,6 +159,7 @@ class Trainer:
             self.step,
             stopped,
             self.warnings,
+            self._wait.share,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -215,6 +221,11 @@ class Trainer:
         self._recent.append({"train_loss": value, **measured, "weight": len(batch.images)})
         return value
 
+    def _note_wait(self, waited: float, seconds: float) -> None:
+        """Take note of the seconds of a step, and of those in which it waited for its batch."""
+        self._wait.add(waited, seconds)
+        self._recent_wait.add(waited, seconds)
+
     def _prepare(self, crops: Batch) -> Batch:
         """Move a batch of crops to the device and augment it there."""
         batch = Batch(crops.images.to(self.device), crops.targets.to(self.device))
@@ -240,6 +251,8 @@ class Trainer:
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        row["data_wait"] = self._recent_wait.share
+        self._recent_wait = WaitTime()
         self.history.append(row)
         if score > self.best.score or self.keep_last:
             self.best = Best(score, self.step, _copy(self.average.network), scores)

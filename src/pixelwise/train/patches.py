@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.data import IGNORE_INDEX, FolderSamples, Sample
 from pixelwise.network import IntensityScaling, scale_intensities
 
 MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
@@ -30,6 +30,24 @@ class Batch:
 
     images: Tensor
     targets: Tensor
+
+
+@dataclass
+class WaitTime:
+    """How much of the time of training steps passed in waiting for their batches, in seconds."""
+
+    waited: float = 0.0
+    total: float = 0.0
+
+    def add(self, waited: float, total: float) -> None:
+        """Take note of one step: the wait is part of its total."""
+        self.waited += waited
+        self.total += total
+
+    @property
+    def share(self) -> float:
+        """Of the time, in [0, 1]; 0 before the first step."""
+        return self.waited / self.total if self.total else 0.0
 
 
 class PatchSource:
@@ -184,8 +202,10 @@ def _entries(samples: Sequence[Sample], crop_size: tuple[int, ...] | None) -> ND
     """Return the index of each sample, repeated for large images."""
     if crop_size is None:
         return np.arange(len(samples))
-    with ThreadPoolExecutor() as pool:  # decodes files ahead, where samples are files
-        sizes = list(pool.map(lambda index: samples[index].image.shape[1:], range(len(samples))))
+    if isinstance(samples, FolderSamples):  # many files would take long to read
+        sizes = samples.sizes
+    else:
+        sizes = [sample.image.shape[1:] for sample in samples]
     areas = np.array([np.prod(size) for size in sizes]) / np.prod(crop_size)
     return np.repeat(np.arange(len(samples)), np.maximum(1, np.rint(np.sqrt(areas))).astype(int))
 
