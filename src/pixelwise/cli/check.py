@@ -77,7 +77,9 @@ def check(
         print(_closing_line(data, examination, repaired=fix is not None))
         _print_pages(data, html)
     if fix is not None:
-        _repair(data, examination, fix, quiet=quiet or str(json) == "-")
+        repair = _repair(data, examination, fix, quiet=quiet)
+        if str(json) != "-":
+            print(_describe_repair(repair))
     if examination.errors:
         raise typer.Exit(DATA_ERRORS)
 
@@ -90,14 +92,12 @@ def _examine(data: Path, read: "ReadOptions", *, quiet: bool) -> "Examination":
         return folders.check(data, read=read, progress=progress)
 
 
-def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -> None:
+def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -> "Repair":
     from pixelwise import folders
     from pixelwise.cli.progress import count_images
 
     with count_images("writing", quiet=quiet) as progress:
-        repair = folders.fix(data, examination, out, progress=progress)
-    if not quiet:
-        print(_describe_repair(repair))
+        return folders.fix(data, examination, out, progress=progress)
 
 
 def _describe_repair(repair: "Repair") -> str:
@@ -118,7 +118,10 @@ def _facts(summary: dict[str, object], examination: "Examination") -> dict[str, 
     if examination.dataset is not None:
         facts["data"] = examination.dataset.describe()
     else:
-        facts["data"] = f"{summary['num_images']} images, {summary['num_pairs']} with masks"
+        splits = summary["splits"]
+        assert isinstance(splits, dict)
+        counts = ", ".join(f"{number} {name}" for name, number in splits.items())
+        facts["data"] = f"{summary['num_images']} images" + (f" ({counts})" if counts else "")
     if examination.encoding is not None:
         facts["masks"] = f"{summary['mask_encoding']}: {_class_table(summary)}"
         facts["task"] = str(summary["task"])

@@ -60,6 +60,7 @@ def read_options(
 
     return ReadOptions(
         foreground=foreground,
-        ignore=ignore[0] if ignore else None,
+        ignore=ignore or None,
+        split_by=split_by,
         layout=LayoutOptions(images, masks, layout),
     )

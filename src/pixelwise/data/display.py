@@ -70,7 +70,8 @@ def tint(
     is_tinted[IGNORE_INDEX] = False
     strength = np.where(find_outlines(mask), 1.0, alpha) * is_tinted[mask]
     blended = picture + (table[mask].astype(np.float32) - picture) * strength[:, :, np.newaxis]
-    return np.rint(blended).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.rint(blended).astype(np.uint8)
+    return drawn
 
 
 def find_outlines(mask: NDArray[Any]) -> NDArray[np.bool_]:

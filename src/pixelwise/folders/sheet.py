@@ -12,6 +12,7 @@ from PIL import Image
 from pixelwise.data import (
     IGNORE_INDEX,
     Examination,
+    Finding,
     MaskClass,
     MaskEncoding,
     read_mask,
@@ -59,22 +60,24 @@ def write_sheet(
         facts=_facts(examination),
         classes=_legend(examination),
         has_ignored=bool(examination.encoding and examination.encoding.ignore),
-        findings=[
-            SheetFinding(
-                finding.severity,
-                finding.code,
-                finding.count,
-                finding.message,
-                finding.fix,
-                [str(file) for file in finding.files[:MAX_FILES_LISTED]],
-            )
-            for finding in examination.findings
-        ],
+        findings=[_finding(finding, f"{data}{os.sep}") for finding in examination.findings],
         flagged=tiles[: len(flagged)],
         others=tiles[len(flagged) :],
         num_images=len(examination.surveyed),
     )
     write_text(path, build_sheet(content))
+
+
+def _finding(finding: Finding, root: str) -> SheetFinding:
+    """A finding as it is shown: files by their place inside the data folder."""
+    return SheetFinding(
+        finding.severity,
+        finding.code,
+        finding.count,
+        finding.message.replace(root, ""),
+        finding.fix.replace(root, ""),
+        [str(file).replace(root, "") for file in finding.files[:MAX_FILES_LISTED]],
+    )
 
 
 def codes_by_sample(examination: Examination) -> dict[str, list[tuple[str, str]]]:
@@ -221,8 +224,8 @@ def _facts(examination: Examination) -> list[tuple[str, str]]:
     if examination.dataset is not None:
         facts.append(("Data", examination.dataset.describe()))
     else:
-        what = f"{summary['num_images']} images, {summary['num_pairs']} with masks"
-        facts.append(("Data", what))
+        counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())
+        facts.append(("Data", f"{summary['num_images']} images" + f" ({counts})" * bool(counts)))
     if examination.encoding is not None:
         facts.append(("Masks", f"{summary['task']}; {summary['mask_encoding']}"))
     return facts
