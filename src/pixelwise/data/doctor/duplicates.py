@@ -24,8 +24,9 @@ NUM_COSINES = 24
 MAX_HASH_DISTANCE = 0.25  # between hashes of length 1 or less
 NUM_NEIGHBOURS = 16  # compared in full
 MIN_LIKENESS = 0.98  # correlation of thumbnails
-MIN_DETAIL_LIKENESS = 0.9  # the same, without what is larger than DETAIL_SIDE
+MIN_DETAIL_LIKENESS = 0.95  # the same, without what is larger than DETAIL_SIDE
 DETAIL_SIDE = 5  # pixels of the thumbnail
+MAX_LOCAL_DIFFERENCE = 16  # of any 3 x 3 pixels of the thumbnail: half a standard deviation
 MAX_STRETCH = 1.05  # between the proportions of an image and of its twin
 CHUNK = 1024
 
@@ -94,12 +95,14 @@ def hash_thumbnails(thumbnails: NDArray[np.int8]) -> Floats:
 def look_the_same(one: NDArray[np.int8], other: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Whether (N, 32, 32) thumbnails show the same, pair by pair, as a whole and in detail.
 
-    Images of one kind, such as eyes or chests, are alike as a whole; their details differ.
+    Images of one kind, such as eyes or chests, are alike as a whole; their details differ. Frames
+    of one scene are alike in most places; where something moved they differ.
     """
     first, second = one.astype(np.float32), other.astype(np.float32)
     is_like = _correlate(first, second) >= MIN_LIKENESS
     is_alike_inside = _correlate(_detail(first), _detail(second)) >= MIN_DETAIL_LIKENESS
-    return np.asarray(is_like & is_alike_inside)
+    local = np.abs(uniform_filter(first - second, 3, axes=(1, 2))).max(axis=(1, 2))
+    return np.asarray(is_like & is_alike_inside & (local <= MAX_LOCAL_DIFFERENCE))
 
 
 def _detail(thumbnails: Floats) -> Floats:

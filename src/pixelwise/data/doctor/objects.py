@@ -12,7 +12,7 @@ from pixelwise.data.doctor.survey import SampleFacts, readable_masks
 from pixelwise.data.findings import Finding, make_finding
 from pixelwise.data.masks.encoding import MaskEncoding
 
-MIN_TINY_SHARE = 0.1  # of the objects of a mask; a few specks are in all masks drawn by hand
+MAX_TINY_SHARE = 0.2  # of the area of all objects of a mask
 CLEAR_SIGMA = 7.0  # of outlines on edges; chance gives up to 5
 OTHER_SIGMA = 0.7  # of that: any third place must be worse, and the mask as it is far worse
 HERE_SIGMA = 0.5
@@ -74,24 +74,27 @@ def _find_misplaced(surveyed: Sequence[SampleFacts]) -> list[Finding]:
 
 
 def _find_tiny(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
-    """Masks in which a good part of the objects are specks."""
+    """Masks whose objects are specks, by area: a few specks are in all masks drawn by hand."""
     if encoding.snap:  # grey edges would count as specks
         return []
+    first = int(has_background(encoding))
     files, num_tiny = [], 0
     for facts, path, _ in readable_masks(surveyed):
         if facts.pair is None:
             continue
         index = encoding.index_of(facts.pair.values)
-        is_object = (index >= int(has_background(encoding))) & (index < len(encoding.classes))
-        tiny = int(facts.pair.num_tiny[is_object].sum())
-        if tiny > MIN_TINY_SHARE * facts.pair.num_regions[is_object].sum():
+        is_object = (index >= first) & (index < len(encoding.classes))
+        if facts.pair.tiny_area[is_object].sum() > MAX_TINY_SHARE * max(
+            1, facts.pair.area[is_object].sum()
+        ):
             files.append(path)
-            num_tiny += tiny
+            num_tiny += int(facts.pair.num_tiny[is_object].sum())
+    objects = "an object" if num_tiny == 1 else f"{num_tiny} objects"
     return make_finding(
         "tiny-objects",
         files,
-        f"{{files}} hold {num_tiny} objects of at most {TINY_AREA_PX} pixels, which a network "
-        "cannot tell from noise.",
+        f"{{files}} hold {objects} of at most {TINY_AREA_PX} pixels and little else; a network "
+        "cannot tell these from noise.",
         "Remove them if they are slips of the pen; otherwise use images of a higher resolution.",
     )
 

@@ -17,7 +17,7 @@ from pixelwise.data.masks.stored import StoredMask
 
 MAX_VALUES = 64  # masks of more values hold object ids, which are not told apart here
 MAX_LABELLED_SIDE = 1024  # pixels: regions are counted in the middle part of larger masks
-TINY_AREA_PX = 4
+TINY_AREA_PX = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class PairFacts:
             where the sizes differ.
         num_regions: (V) connected regions, in the middle part of large masks.
         num_tiny: (V) regions of at most TINY_AREA_PX pixels that are not cut by the border.
+        tiny_area: (V) pixels of these.
+        area: (V) pixels of all regions.
         fit: how the outlines of the mask lie on the edges of the image; None where it cannot be
             measured.
     """
@@ -40,6 +42,8 @@ class PairFacts:
     brightness: NDArray[np.float32] | None
     num_regions: NDArray[np.int64]
     num_tiny: NDArray[np.int64]
+    tiny_area: NDArray[np.int64]
+    area: NDArray[np.int64]
     fit: Fit | None
 
 
@@ -57,7 +61,7 @@ def describe_pair(image: NDArray[Any], stored: StoredMask) -> PairFacts:
         objects = plane
         plane = (plane != 0).astype(np.uint8)
         values = np.unique(plane).astype(np.int64)
-    num_regions, num_tiny = count_regions(plane, values, objects)
+    regions = count_regions(plane, values, objects)
     grey = to_grey(middle_plane(image, 1), step_for(image.shape[:-1]))
     brightness = None
     if image.shape[:-1] == stored.size:
@@ -68,8 +72,10 @@ def describe_pair(image: NDArray[Any], stored: StoredMask) -> PairFacts:
         values=values,
         border=_border_shares(plane, values),
         brightness=brightness,
-        num_regions=num_regions,
-        num_tiny=num_tiny,
+        num_regions=regions[0],
+        num_tiny=regions[1],
+        tiny_area=regions[2],
+        area=regions[3],
         fit=measure_fit(grey, plane if objects is None else objects),
     )
 
@@ -88,13 +94,16 @@ def to_plane(stored: StoredMask) -> NDArray[Any]:
 
 def count_regions(
     plane: NDArray[Any], values: NDArray[np.int64], objects: NDArray[Any] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each value the number of its connected regions, and of those that are tiny.
+) -> NDArray[np.int64]:
+    """Count the connected regions of each value, in the middle part of large masks.
 
     Args:
         plane: (H, W) integers.
         values: that occur in it, in order.
         objects: (H, W) ids: each one is a region of its own, where given.
+
+    Returns:
+        (4, V) regions of each value, tiny ones, pixels of the tiny ones, pixels of all.
     """
     middle = tuple(
         slice((side - MAX_LABELLED_SIDE) // 2, (side + MAX_LABELLED_SIDE) // 2)
@@ -115,10 +124,11 @@ def count_regions(
     for edge in (regions[0], regions[-1], regions[:, 0], regions[:, -1]):
         is_tiny[edge] = False
     is_region = areas > 0
-    return (
-        np.bincount(value_of[is_region], minlength=len(values)),
-        np.bincount(value_of[is_region & is_tiny], minlength=len(values)),
-    )
+    is_tiny &= is_region
+    weights = (is_region, is_tiny, areas * is_tiny, areas)
+    return np.array(
+        [np.bincount(value_of, weights=w, minlength=len(values)) for w in weights]
+    ).astype(np.int64)
 
 
 def _border_shares(plane: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from pixelwise.data.findings import (
     make_general_finding,
 )
 
-MAX_SATURATED = 0.3  # share of pixels; what most images have is no fault
+MAX_SATURATED = 0.5  # share of pixels; what most images have is no fault
 USUAL_SATURATED = 0.1
 WIDE_FACTOR = 4  # between the areas of the largest and the smallest image
 MIN_IMAGES_TO_COMPARE = 5

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Floats = NDArray[np.float32]
 
@@ -51,9 +52,7 @@ def to_grey(values: NDArray[Any], step: int) -> Floats:
         grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
     if step == 1:
         return grey
-    rows, columns = values.shape[0] // step, values.shape[1] // step
-    weights = _area_weights(grey.shape[0], rows), _area_weights(grey.shape[1], columns)
-    return np.asarray(weights[0] @ grey @ weights[1].T, dtype=np.float32)
+    return _shrink(grey, (max(1, values.shape[0] // step), max(1, values.shape[1] // step)))
 
 
 def make_thumbnail(grey: Floats) -> NDArray[np.int8] | None:
@@ -61,9 +60,7 @@ def make_thumbnail(grey: Floats) -> NDArray[np.int8] | None:
 
     Brightness and contrast drop out, so that only what is seen remains. None where nothing is.
     """
-    rows = _area_weights(grey.shape[0], THUMBNAIL_SIDE)
-    columns = _area_weights(grey.shape[1], THUMBNAIL_SIDE)
-    small = rows @ grey @ columns.T  # (32, 32)
+    small = _shrink(grey, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     deviation = float(small.std())
     if deviation <= MIN_CONTRAST * float(np.abs(small).max()):
         return None
@@ -71,14 +68,7 @@ def make_thumbnail(grey: Floats) -> NDArray[np.int8] | None:
     return np.asarray(np.clip(scaled, -127, 127), dtype=np.int8)
 
 
-def _area_weights(length: int, num_parts: int) -> Floats:
-    """(num_parts, length) weights of the mean over equal parts, with pixels cut where they must be.
-
-    For example 3 pixels in 2 parts: [[2/3, 1/3, 0], [0, 1/3, 2/3]].
-    """
-    edges = np.linspace(0, length, num_parts + 1)
-    starts, ends = edges[:-1, np.newaxis], edges[1:, np.newaxis]
-    pixel = np.arange(length)
-    covered = np.minimum(ends, pixel + 1) - np.maximum(starts, pixel)
-    weights = np.clip(covered, 0, None) / (ends - starts)
-    return np.asarray(weights, dtype=np.float32)
+def _shrink(grey: Floats, size: tuple[int, int]) -> Floats:
+    """Means over equal parts (Pillow's box filter, which lets other threads work meanwhile)."""
+    picture = Image.fromarray(np.ascontiguousarray(grey))
+    return np.asarray(picture.resize(size[::-1], Image.Resampling.BOX), dtype=np.float32)
