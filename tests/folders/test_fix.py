@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pixelwise.data import examine_dataset, read_dataset, read_image
@@ -290,3 +291,76 @@ def test_names_that_become_alike_stay_apart(tmp_path):
     assert (tmp_path / "out" / "masks" / "a_b.png").is_file()
     assert (tmp_path / "out" / "masks" / "a_b-2.png").is_file()
     assert len(examine_dataset(tmp_path / "out").surveyed) == 12
+
+
+# --- every encoding becomes class indices -----------------------------------------------------
+
+
+def index_masks(number: int = 12) -> list[np.ndarray]:
+    """(24, 32) uint8 of the classes 0, 1 and 2."""
+    masks = []
+    for seed in range(number):
+        mask = (scene(seed)[1] // 255).astype(np.uint8)
+        mask[2:5, seed : seed + 4] = 2
+        masks.append(mask)
+    return masks
+
+
+def write_encoded(root: Path, masks: list[np.ndarray], save_mask) -> Path:
+    for seed, mask in enumerate(masks):
+        save(root / "images" / f"{seed:02}.png", scene(seed)[0])
+        path = root / "masks" / f"{seed:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        save_mask(path, mask)
+    return root
+
+
+def save_colors(path: Path, mask: np.ndarray) -> None:
+    colors = np.array([[0, 0, 0], [0, 0, 200], [200, 0, 0]], np.uint8)
+    Image.fromarray(colors[mask]).save(path)
+
+
+def save_spread(path: Path, mask: np.ndarray) -> None:
+    Image.fromarray(np.array([0, 120, 240], np.uint8)[mask]).save(path)
+
+
+def save_wide(path: Path, mask: np.ndarray) -> None:
+    tifffile.imwrite(path.with_suffix(".tif"), mask.astype(np.int64))
+
+
+@pytest.mark.parametrize("save_mask", [save_colors, save_spread, save_wide])
+def test_masks_of_any_encoding_become_class_indices(save_mask, tmp_path):
+    masks = index_masks()
+    root = write_encoded(tmp_path / "data", masks, save_mask)
+    known = check(root).encoding
+    fixed(root, tmp_path / "out")
+    copy = check(tmp_path / "out")
+    assert copy.errors == []
+    assert copy.encoding is not None
+    assert copy.encoding.class_names == known.class_names
+    for number, mask in enumerate(masks):
+        with Image.open(tmp_path / "out" / "masks" / f"{number:02}.png") as picture:
+            assert np.array_equal(np.array(picture), mask)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 4, 6])
+def test_classes_that_overlap_stay_as_they_are(num_classes, tmp_path):
+    random = np.random.default_rng(num_classes)
+    planes = random.random((12, num_classes, *SIZE)) > 0.6
+    planes[0, -1] = False  # a class that is absent from one image
+    root = tmp_path / "data"
+    for number, mask in enumerate(planes):
+        save(root / "images" / f"{number:02}.png", scene(number)[0])
+        (root / "masks").mkdir(exist_ok=True)
+        stored = np.zeros((max(5, num_classes), *SIZE), np.uint8)
+        stored[:num_classes] = mask
+        tifffile.imwrite(root / "masks" / f"{number:02}.tif", stored, metadata={"axes": "CYX"})
+    names = [{"name": f"c{k}", "value": k + 1} for k in range(num_classes)]
+    (root / "classes.json").write_text(json.dumps({"classes": names, "multilabel": True}))
+    assert check(root).encoding.task == "multilabel"
+    fixed(root, tmp_path / "out")
+    copy = check(tmp_path / "out")
+    assert copy.encoding.task == "multilabel"
+    assert copy.dataset is not None
+    for sample in copy.dataset.samples("train"):
+        assert np.array_equal(sample.mask, planes[int(sample.name)])

@@ -91,9 +91,11 @@ def summarize_check(examination: Examination) -> dict[str, Any]:
         "task": encoding.task if encoding else None,
         "ignore": ignore[0] if len(ignore) == 1 else ignore or None,
         "classes": [
-            {"index": c.index, "name": c.name, "source": class_source(c)}
-            for c in (encoding.classes if encoding else ())
-        ],
+            {"index": entry.index, "name": entry.name, "source": class_source(entry, encoding)}
+            for entry in encoding.classes
+        ]
+        if encoding
+        else [],
         "findings": [_finding_to_json(finding) for finding in examination.findings],
     }
 
@@ -114,10 +116,13 @@ def describe_encoding(encoding: MaskEncoding) -> str:
     return "class index" if is_index else "one value a class"
 
 
-def class_source(entry: MaskClass) -> int | str:
-    """What stands for a class in the mask files: a value, a colour, a category or a layer."""
-    source: str | None = getattr(entry, "source", None)
-    return entry.value if source is None else source
+def class_source(entry: MaskClass, encoding: MaskEncoding) -> int | str:
+    """What stands for a class in the mask files: a value, a colour, a layer or a category."""
+    if entry.source is not None:
+        return entry.source
+    if encoding.form == "colors":
+        return encoding.show_values([entry.value])
+    return f"layer {entry.value}" if encoding.form == "layers" else entry.value
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from pixelwise.folders.repair_plan import (
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
+MIN_PLANES = 5  # of a mask of overlapping classes: two to four could be colours or alpha
 # what is gone once every mask is written as class indices
 REWRITTEN = frozenset(
     {"snapped-values", "mapped-values", "ignored-values", "out-of-bounds", "overlapping-objects"}
@@ -272,7 +273,9 @@ def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) ->
     """
     make_folder(place.parent)
     if mask.dtype == np.bool_:
-        return write_pixels(place, np.moveaxis(mask, 0, -1).astype(np.uint8))
+        planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
+        planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
+        return write_pixels(place, planes)
     if mask.ndim == 3:
         return write_pixels(place, mask[..., np.newaxis])
     name = place.with_name(f"{place.name}.png")  # with_suffix would cut names such as "a.1"

@@ -241,11 +241,11 @@ def _legend(examination: Examination) -> list[SheetClass]:
             np.add.at(pixels, encoding.index_of(sample.mask.values), sample.mask.counts)
     total = max(1.0, float(pixels[: len(encoding.classes)].sum()))
     return [
-        SheetClass(c.name, c.color, _source(c), float(pixels[c.index]) / total)
+        SheetClass(c.name, c.color, _source(c, encoding), float(pixels[c.index]) / total)
         for c in encoding.classes
     ]
 
 
-def _source(entry: MaskClass) -> str:
-    source = class_source(entry)
+def _source(entry: MaskClass, encoding: MaskEncoding) -> str:
+    source = class_source(entry, encoding)
     return f"value {source}" if isinstance(source, int) else source
