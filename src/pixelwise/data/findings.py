@@ -54,6 +54,11 @@ KINDS: dict[str, FindingKind] = {
         "copies dropped from val and test",
         also="warning",
     ),
+    "broken-shape": FindingKind(
+        "warning",
+        "shapes that are no areas (error: run lengths that are damaged)",
+        also="error",
+    ),
     "inverted-mask": FindingKind(
         "warning", "masks whose foreground looks like the background of the others, or of all"
     ),
@@ -69,6 +74,10 @@ KINDS: dict[str, FindingKind] = {
     "near-miss-name": FindingKind(
         "warning", "names that would pair but for case, spaces or Unicode", "paired and renamed"
     ),
+    "lost-shapes": FindingKind("warning", "shapes of images that the file does not list"),
+    "boxes-only": FindingKind("warning", "objects with a box and no outline; left out"),
+    "not-an-area": FindingKind("warning", "points and lines among the shapes; left out"),
+    "duplicate-entry": FindingKind("warning", "an image that its annotation file lists twice"),
     "missing-mask": FindingKind("warning", "images without a mask; left out", "left out"),
     "missing-image": FindingKind("warning", "masks without an image; left out", "left out"),
     "absent-class": FindingKind("warning", "classes that never appear, or not in every split"),
@@ -100,6 +109,14 @@ KINDS: dict[str, FindingKind] = {
         "note", 'values that were taken to mean "leave out"', "written as class indices"
     ),
     "mapped-values": FindingKind("note", "how mask values were taken", "written as class indices"),
+    "object-ids-or-classes": FindingKind(
+        "note",
+        "classes that could be object ids (warning: where much speaks for it)",
+        also="warning",
+    ),
+    "object-ids": FindingKind("note", "numbers that were taken for object ids"),
+    "one-hot": FindingKind("note", "planes that were taken for one class each"),
+    "near-name": FindingKind("note", "names in an annotation file that differ from the files"),
     "exif-turned": FindingKind("note", "images turned by their EXIF data", "written upright"),
     "assumed-axes": FindingKind("note", "files whose axes had no names"),
     "mixed-sizes": FindingKind("note", "images of several sizes"),

@@ -84,7 +84,7 @@ def _find_split_groups(
     return make_finding(
         "group-leak",
         [given[name].found.image for names in torn.values() for name in names],
-        f"{len(torn)} groups of images lie in more than one split ({named}"
+        f"{len(torn)} group{'s' * (len(torn) > 1)} of images in more than one split ({named}"
         f"{'; ...' * (len(torn) > NUM_GROUPS_NAMED)}): {{files}}.",
         "Keep what belongs together in one split, if the model is to work on new ones.",
     )
