@@ -12,7 +12,7 @@ from PIL import Image
 from pixelwise.data import examine_dataset, read_dataset, read_image
 from pixelwise.errors import DataError, OutputError
 from pixelwise.folders import check, fix, fixable_codes, train
-from pixelwise.folders.fix import exif_orientation, file_ending, turn_upright
+from pixelwise.folders.fix import copy_image, exif_orientation, file_ending, turn_upright
 from pixelwise.folders.repair_plan import name_key, safe_name
 
 SIZE = (24, 32)
@@ -274,11 +274,18 @@ def test_names_become_safe(name, safe):
 
 
 def test_packed_files_keep_both_endings():
-    assert [file_ending(Path(p)) for p in ("a.PNG", "a.b.nii.gz", "a.gz")] == [
+    assert [file_ending(Path(p)) for p in ("a.PNG", "a.b.nii.gz", "a.ome.tif")] == [
         ".png",
         ".nii.gz",
-        ".gz",
+        ".ome.tif",
     ]
+
+
+def test_an_image_that_is_a_folder_is_copied_whole(tmp_path):
+    (tmp_path / "a.ome.zarr" / "0").mkdir(parents=True)
+    (tmp_path / "a.ome.zarr" / "0" / "0").write_bytes(b"chunk")
+    copy_image(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
+    assert (tmp_path / "b.ome.zarr" / "0" / "0").read_bytes() == b"chunk"
 
 
 def test_names_that_become_alike_stay_apart(tmp_path):

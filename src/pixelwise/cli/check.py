@@ -102,8 +102,8 @@ def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -
 
 def _describe_repair(repair: "Repair") -> str:
     lines = [
-        f"Wrote {repair.num_samples} images with masks to {repair.folder}; "
-        f"{len(repair.changes)} changes are listed in {repair.folder / 'fixes.csv'}."
+        f"Wrote {repair.num_samples} images with masks to {repair.folder}, and left out "
+        f"{repair.num_left_out}; {repair.folder / 'fixes.csv'} lists every change."
     ]
     if repair.open:
         codes = ", ".join(dict.fromkeys(finding.code for finding in repair.open))

@@ -10,6 +10,7 @@ OUT/fixes.csv         file, code, change: everything that was done
 import csv
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ from pixelwise.folders.repair_plan import (
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
+TWO_PART_ENDINGS = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 MIN_PLANES = 5  # of a mask of overlapping classes: two to four could be colours or alpha
 # what is gone once every mask is written as class indices
 REWRITTEN = frozenset(
@@ -79,6 +81,11 @@ class Repair:
     num_samples: int
     changes: tuple[Change, ...]
     open: tuple[Finding, ...]
+
+    @property
+    def num_left_out(self) -> int:
+        """Images and masks of the original that are not in the copy."""
+        return sum(change.what.startswith(("left out", "dropped")) for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +238,7 @@ class _Writer:
         drops_alpha = facts.has_constant_alpha and self.drops_alpha
         if len(paths) == 1 and not facts.turned and not drops_alpha:
             place = place.with_name(f"{place.name}{file_ending(paths[0])}")
-            write_bytes(place, read_bytes(paths[0]))
+            copy_image(paths[0], place)
             return place, ""
         values = read_images(paths)
         done = [
@@ -254,13 +261,21 @@ def turn_upright(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]
 
 
 def file_ending(path: Path) -> str:
-    """The ending of a file in small letters, with that of what is packed: ".nii.gz".
+    """The ending of a file in small letters, also where it has two parts.
 
-    >>> file_ending(Path("scan.01.NII.gz"))
-    '.nii.gz'
+    >>> file_ending(Path("scan.01.NII.gz")), file_ending(Path("a.1.png"))
+    ('.nii.gz', '.png')
     """
-    inner = Path(path.stem).suffix if path.suffix.lower() == ".gz" else ""
-    return f"{inner}{path.suffix}".lower()
+    name = path.name.lower()
+    return next((two for two in TWO_PART_ENDINGS if name.endswith(two)), path.suffix.lower())
+
+
+def copy_image(source: Path, place: Path) -> None:
+    """Copy a file byte for byte, or the folder that an OME-Zarr image is."""
+    if source.is_dir():
+        shutil.copytree(source, place)
+    else:
+        write_bytes(place, read_bytes(source))
 
 
 def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) -> Path:
