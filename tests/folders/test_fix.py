@@ -9,10 +9,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pixelwise.data import examine_dataset, read_dataset, read_image
+from pixelwise.data import examine_dataset, read_dataset, read_image, read_mask_values
 from pixelwise.errors import DataError, OutputError
 from pixelwise.folders import check, fix, fixable_codes, train
-from pixelwise.folders.fix import copy_image, exif_orientation, file_ending, turn_upright
+from pixelwise.folders.fix import copy_image, file_ending
+from pixelwise.folders.repair_masks import exif_orientation, turn_upright
 from pixelwise.folders.repair_plan import name_key, safe_name
 
 SIZE = (24, 32)
@@ -371,3 +372,22 @@ def test_classes_that_overlap_stay_as_they_are(num_classes, tmp_path):
     assert copy.dataset is not None
     for sample in copy.dataset.samples("train"):
         assert np.array_equal(sample.mask, planes[int(sample.name)])
+
+
+@pytest.mark.parametrize("num_objects", [9, 300])
+def test_object_ids_are_kept(num_objects, tmp_path):
+    root = tmp_path / "data"
+    for number in range(12):
+        ids = np.zeros((40, 64), np.uint16)
+        for index in range(num_objects - number % 3):
+            row, column = divmod(index, 31)
+            ids[4 * row + 1 : 4 * row + 3, 2 * column + 1] = index + 1
+        image = np.random.default_rng(number).integers(0, 99, (40, 64)).astype(np.uint8)
+        save(root / "images" / f"{number:02}.png", image)
+        (root / "masks").mkdir(exist_ok=True)
+        tifffile.imwrite(root / "masks" / f"{number:02}.tif", ids)
+    assert check(root).encoding.task == "instances"
+    fixed(root, tmp_path / "out")
+    assert check(tmp_path / "out").encoding.task == "instances"
+    (path,) = (tmp_path / "out" / "masks").glob("00.*")
+    assert int(read_mask_values(path).max()) == num_objects

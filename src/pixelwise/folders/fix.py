@@ -14,55 +14,44 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from pixelwise.data import (
-    IGNORE_INDEX,
     Examination,
     Finding,
     MaskEncoding,
     make_folder,
-    read_mask,
     write_bytes,
-    write_json,
-    write_mask,
     write_text,
 )
 from pixelwise.data.doctor.survey import ImageFacts, map_in_threads
-from pixelwise.data.files.image_files import EXIF_ORIENTATION, read_bytes, read_images
+from pixelwise.data.files.image_files import read_bytes, read_images
 from pixelwise.data.files.writers import write_pixels
 from pixelwise.data.findings import KINDS
-from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.sources import MaskFile, MaskSource
 from pixelwise.errors import DataError, OutputError
+from pixelwise.folders.repair_masks import (
+    decode_for_copy,
+    exif_orientation,
+    has_ignored,
+    is_index_file,
+    turn_upright,
+    write_class_file,
+    write_class_mask,
+)
 from pixelwise.folders.repair_plan import (
     Change,
     Kept,
     may_turn,
     plan_repair,
-    sample_files,
 )
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
 TWO_PART_ENDINGS = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
-MIN_PLANES = 5  # of a mask of overlapping classes: two to four could be colours or alpha
 # what is gone once every mask is written as class indices
 REWRITTEN = frozenset(
     {"snapped-values", "mapped-values", "ignored-values", "out-of-bounds", "overlapping-objects"}
 )
-QUARTER_TURNS = {
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation
-
 Progress = Callable[[int, int], None]
 
 
@@ -131,7 +120,7 @@ def fix(
     written = map_in_threads(writer.write, plan.kept, progress=progress)
     changes = (*plan.changes, *(change for entry in written for change in entry.changes))
     rows = [entry.row for entry in written if entry.row is not None]
-    _write_class_file(folder, encoding, any(entry.has_ignored for entry in written))
+    write_class_file(folder, encoding, any(entry.has_ignored for entry in written))
     write_text(folder / MANIFEST, _to_csv(("image", "mask", "split", "group"), rows))
     done = ((str(change.file), change.code, change.what) for change in changes)
     write_text(folder / FIXES, _to_csv(("file", "code", "change"), done))
@@ -206,8 +195,7 @@ class _Writer:
         found, facts = kept.sample.found, kept.sample.image
         assert isinstance(facts, ImageFacts)
         assert found.mask is not None
-        mask = read_mask(sample_files(kept.sample), self.encoding)
-        assert mask is not None
+        mask = decode_for_copy(found.mask, facts.size, self.encoding)
         changes = []
         if isinstance(kept.sample.mask, MaskFacts) and may_turn(facts, kept.sample.mask):
             mask = turn_upright(mask, exif_orientation(found.image))
@@ -215,7 +203,7 @@ class _Writer:
             changes.append(Change(found.mask.path, "size-mismatch", what))
         masks = write_class_mask(self.folder / "masks" / kept.name, mask, self.encoding)
         if not is_index_file(found.mask, self.encoding):
-            changes.append(Change(found.mask.path, "", f"written as {masks.name}: class indices"))
+            changes.append(Change(found.mask.path, "", f"written as {masks.name}"))
         image, what = self._write_image(kept, facts)
         if what:
             changes.append(Change(found.image, "exif-turned" * facts.turned, what))
@@ -227,7 +215,7 @@ class _Writer:
                 found.group or "",
             ),
             tuple(changes),
-            mask.dtype != np.bool_ and bool((mask == IGNORE_INDEX).any()),
+            has_ignored(mask, self.encoding),
         )
 
     def _write_image(self, kept: Kept, facts: ImageFacts) -> tuple[Path, str]:
@@ -249,17 +237,6 @@ class _Writer:
         return write_pixels(place, values[..., :-1] if drops_alpha else values), ", ".join(done)
 
 
-def exif_orientation(path: Path) -> int:
-    """The EXIF orientation of a picture, 1 to 8."""
-    with Image.open(path) as picture:
-        return int(picture.getexif().get(EXIF_ORIENTATION, 1))
-
-
-def turn_upright(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn a (H, W) mask as an image with this EXIF orientation (5 to 8) is turned."""
-    return np.asarray(Image.fromarray(mask).transpose(QUARTER_TURNS[orientation]))
-
-
 def file_ending(path: Path) -> str:
     """The ending of a file in small letters, also where it has two parts.
 
@@ -276,42 +253,6 @@ def copy_image(source: Path, place: Path) -> None:
         shutil.copytree(source, place)
     else:
         write_bytes(place, read_bytes(source))
-
-
-def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) -> Path:
-    """Write class indices beside `place`: a palette PNG; a TIFF for volumes, and for layers.
-
-    Args:
-        place: without its ending.
-        mask: (*S) class index, or (K, *S) bool where classes overlap.
-        encoding: has the colours.
-    """
-    make_folder(place.parent)
-    if mask.dtype == np.bool_:
-        planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
-        planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
-        return write_pixels(place, planes)
-    if mask.ndim == 3:
-        return write_pixels(place, mask[..., np.newaxis])
-    name = place.with_name(f"{place.name}.png")  # with_suffix would cut names such as "a.1"
-    return write_mask(name, mask, encoding.class_colors)
-
-
-def is_index_file(source: MaskSource, encoding: MaskEncoding) -> bool:
-    """Whether a mask is a file that already stores class indices."""
-    return isinstance(source, MaskFile) and all(c.value == c.index for c in encoding.classes)
-
-
-def _write_class_file(folder: Path, encoding: MaskEncoding, has_ignored: bool) -> None:
-    """Declare the classes of the copy: indices, or layers from 1 where classes overlap."""
-    first = 1 if encoding.multilabel else 0
-    content: dict[str, Any] = {
-        "classes": [
-            {"name": c.name, "value": c.index + first, "color": c.color} for c in encoding.classes
-        ]
-    }
-    content |= {"multilabel": True} if encoding.multilabel else {}
-    write_json(folder / CLASS_FILE, content | ({"ignore": IGNORE_INDEX} if has_ignored else {}))
 
 
 def _to_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
