@@ -114,6 +114,7 @@ KINDS: dict[str, FindingKind] = {
         "classes that could be object ids (warning: where much speaks for it)",
         also="warning",
     ),
+    "multilabel": FindingKind("note", "classes that overlap, so that a pixel may have several"),
     "object-ids": FindingKind("note", "numbers that were taken for object ids"),
     "one-hot": FindingKind("note", "planes that were taken for one class each"),
     "near-name": FindingKind("note", "names in an annotation file that differ from the files"),

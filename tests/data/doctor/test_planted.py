@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,12 @@ from PIL import Image
 from tests.data.doctor.conftest import draw_pair
 
 from pixelwise.data import check_dataset, examine_dataset
+from pixelwise.data.doctor.objects import check_objects
+from pixelwise.data.doctor.survey import survey_samples
 from pixelwise.data.findings import KINDS
+from pixelwise.data.layouts.found import FoundSample
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.sources import MaskShapes, Shape
 
 
 def test_nothing_is_found_in_a_clean_set(planted):
@@ -258,44 +262,40 @@ class TestObjects:
         assert planted.found() == {}
 
 
-def write_coco(folder: Path, polygons: dict[int, list[list[float]]]) -> None:
-    """images/ with annotations.json: polygons of (column, row) corners for each image number."""
-    (folder / "images").mkdir(parents=True)
-    for number in polygons:
-        Image.fromarray(draw_pair(number)[0]).save(folder / "images" / f"{number:02}.png")
-    coco = {
-        "images": [
-            {"id": n, "file_name": f"{n:02}.png", "height": 72, "width": 96} for n in polygons
-        ],
-        "categories": [{"id": 1, "name": "cell"}],
-        "annotations": [
-            {"id": 100 * n + i, "image_id": n, "category_id": 1, "segmentation": [polygon]}
-            for n, shapes in polygons.items()
-            for i, polygon in enumerate(shapes)
-        ],
-    }
-    (folder / "annotations.json").write_text(json.dumps(coco))
-
-
 class TestShapes:
-    square = (20.0, 20.0, 40.0, 20.0, 40.0, 40.0, 20.0, 40.0)
+    """Shapes as annotation files give them, as corners (row, column)."""
+
+    square = ((20, 20), (20, 40), (40, 40), (40, 20))
+
+    def check(self, folder, corners):
+        """Findings about four images with a square each, of which the second also has `corners`."""
+        encoding = MaskEncoding(
+            classes=tuple(
+                MaskClass(index=k, name=name, value=k, color="#000000")
+                for k, name in enumerate(("background", "cell"))
+            )
+        )
+        samples = []
+        for number in range(4):
+            image = folder / f"{number}.png"
+            Image.fromarray(draw_pair(number)[0]).save(image)
+            shapes = (self.square, corners) if number == 1 else (self.square,)
+            painted = tuple(Shape(1, polygons=(np.array(c, np.float64),)) for c in shapes)
+            mask = MaskShapes(folder / "annotations.json", painted)
+            samples.append(FoundSample(str(number), (image,), mask))
+        findings = check_objects(survey_samples(samples), encoding)
+        return {f.code: f for f in findings if f.code != "shifted-mask"}
 
     def test_shapes_that_reach_beyond_the_image(self, tmp_path):
-        polygons = {n: [list(self.square)] for n in range(12)}
-        polygons[3] = [[80, 20, 120, 20, 120, 40, 80, 40]]
-        write_coco(tmp_path / "coco", polygons)
-        found = {
-            f.code: (f.severity, [p.name for p in f.files])
-            for f in check_dataset(tmp_path / "coco")
-        }
-        assert found["out-of-bounds"] == ("warning", ["03.png"])
+        found = self.check(tmp_path, ((50, 80), (50, 120), (70, 120), (70, 80)))
+        assert list(found) == ["out-of-bounds"]
+        assert [path.name for path in found["out-of-bounds"].files] == ["1.png"]
+        assert found["out-of-bounds"].severity == "warning"
 
     def test_objects_that_overlap(self, tmp_path):
-        polygons = {n: [list(self.square)] for n in range(12)}
-        polygons[3].append([30, 30, 60, 30, 60, 60, 30, 60])
-        write_coco(tmp_path / "coco", polygons)
-        found = {f.code: f for f in check_dataset(tmp_path / "coco")}
-        assert [p.name for p in found["overlapping-objects"].files] == ["03.png"]
+        found = self.check(tmp_path, ((30, 30), (30, 60), (60, 60), (60, 30)))
+        assert list(found) == ["overlapping-objects"]
+        assert [path.name for path in found["overlapping-objects"].files] == ["1.png"]
         assert "in 100 pixels" in found["overlapping-objects"].message
 
 

@@ -24,6 +24,7 @@ Floats = NDArray[np.float32]
 STRONG_EDGE = 95  # percentile: stronger edges count no more than this
 SURROUNDINGS_PX = 31  # edges count as far as they are stronger than those around
 MAX_SHIFT_SHARE = 0.2  # of the side of the image
+MAX_OUTLINES = 0.8  # share of the pixels: beyond it outlines say nothing about their place
 NEAR_PX = 3  # of the small version: shifts this near are one place
 
 TURNS: dict[
@@ -68,7 +69,7 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
         plane: (H, W) mask of any integers, in full size.
 
     Returns:
-        The fit; None where the mask has no outlines, or a size that no turn would mend.
+        The fit; None where the mask has no outlines, or hardly anything else, or a size that no turn would mend.
     """
     step = step_for(plane.shape)
     small = plane[step // 2 :: step, step // 2 :: step]
@@ -78,7 +79,7 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
         return None
     edges = edge_strength(grey)
     outlines = find_outlines(small)
-    if not outlines.any() or not edges.any():
+    if not 0 < outlines.mean() < MAX_OUTLINES or not edges.any():
         return None
     turned = {name: turn(outlines) for name, turn in TURNS.items()}
     fits = {name: one for name, one in turned.items() if one.shape == edges.shape}

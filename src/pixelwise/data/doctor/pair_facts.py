@@ -15,7 +15,7 @@ from pixelwise.data.doctor.fit import Fit, measure_fit
 from pixelwise.data.doctor.small import middle_plane, step_for, to_grey
 from pixelwise.data.masks.stored import StoredMask
 
-MAX_VALUES = 64  # masks of more values hold object ids, which are not told apart here
+MAX_VALUES = 40  # masks of more values hold object ids, which are not told apart here
 MAX_LABELLED_SIDE = 1024  # pixels: regions are counted in the middle part of larger masks
 TINY_AREA_PX = 9
 
@@ -40,10 +40,10 @@ class PairFacts:
     values: NDArray[np.int64]
     border: NDArray[np.float32]
     brightness: NDArray[np.float32] | None
-    num_regions: NDArray[np.int64]
-    num_tiny: NDArray[np.int64]
-    tiny_area: NDArray[np.int64]
-    area: NDArray[np.int64]
+    num_regions: NDArray[np.int32]
+    num_tiny: NDArray[np.int32]
+    tiny_area: NDArray[np.int32]
+    area: NDArray[np.int32]
     fit: Fit | None
 
 
@@ -94,7 +94,7 @@ def to_plane(stored: StoredMask) -> NDArray[Any]:
 
 def count_regions(
     plane: NDArray[Any], values: NDArray[np.int64], objects: NDArray[Any] | None = None
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Count the connected regions of each value, in the middle part of large masks.
 
     Args:
@@ -128,7 +128,7 @@ def count_regions(
     weights = (is_region, is_tiny, areas * is_tiny, areas)
     return np.array(
         [np.bincount(value_of, weights=w, minlength=len(values)) for w in weights]
-    ).astype(np.int64)
+    ).astype(np.int32)
 
 
 def _border_shares(plane: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,0 +1,116 @@
+"""Twins: copies and near copies of generated pictures, and none among many that differ."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from tests.data.doctor.conftest import draw_pair
+
+from pixelwise.data.doctor.duplicates import (
+    find_near_pairs,
+    find_twins,
+    group_twins,
+    hash_thumbnails,
+    look_the_same,
+)
+from pixelwise.data.doctor.image_facts import describe_image
+from pixelwise.data.doctor.survey import SampleFacts
+from pixelwise.data.files.image_files import Pixels
+from pixelwise.data.layouts.found import FoundSample
+from pixelwise.errors import FileError
+
+
+def survey(images):
+    """Facts of arrays, named a, b, c, ..."""
+    return [
+        SampleFacts(
+            FoundSample(chr(97 + number), (Path(f"{number}.png"),), None),
+            describe_image(Pixels(image[..., np.newaxis], 1)),
+            None,
+        )
+        for number, image in enumerate(images)
+    ]
+
+
+def test_every_name_gets_the_first_of_its_twins():
+    one, other = draw_pair(0)[0], draw_pair(1)[0]
+    brighter = (one * 0.8 + 20).astype(np.uint8)
+    surveyed = survey([one, other, one, brighter, other])
+    assert find_twins(surveyed) == {"a": "a", "b": "b", "c": "a", "d": "a", "e": "b"}
+    assert find_twins(surveyed, near=False) == {"a": "a", "b": "b", "c": "a", "d": "d", "e": "b"}
+    assert group_twins(find_twins(surveyed)) == [["a", "c", "d"], ["b", "e"]]
+
+
+def test_twins_of_twins_are_twins():
+    """Each step is small, the first and the last differ."""
+    one, other = draw_pair(0)[0].astype(float), draw_pair(1)[0].astype(float)
+    steps = [(one + share * (other - one)).astype(np.uint8) for share in np.linspace(0, 1, 31)]
+    assert set(find_twins(survey(steps)).values()) == {"a"}
+    assert set(find_twins(survey([steps[0], steps[-1]])).values()) == {"a", "b"}
+
+
+def test_images_that_cannot_be_read_are_left_out():
+    surveyed = survey([draw_pair(0)[0], draw_pair(1)[0]])
+    lost = SampleFacts(FoundSample("x", (Path("x.png"),), None), FileError("gone."), None)
+    assert find_twins([*surveyed, lost]) == {"a": "a", "b": "b"}
+    assert find_twins([lost]) == {}
+
+
+def test_other_proportions_are_another_image():
+    image = draw_pair(0)[0]
+    wide = np.repeat(image, 2, axis=1)
+    assert find_twins(survey([image, wide])) == {"a": "a", "b": "b"}
+
+
+def test_blank_images_are_no_near_copies():
+    surveyed = survey([np.full((40, 40), 7, np.uint8), np.full((40, 40), 9, np.uint8)])
+    assert find_twins(surveyed) == {"a": "a", "b": "b"}
+
+
+def test_images_of_one_kind_differ_in_detail():
+    """The same bright disc, as in pictures of eyes, with other vessels in each."""
+    rows, columns = np.mgrid[:128, :128]
+    disc = 120.0 * ((rows - 64) ** 2 + (columns - 64) ** 2 < 55**2)
+    random = np.random.default_rng(0)
+    eyes = [
+        np.clip(disc + 40 * gaussian_filter(random.normal(size=disc.shape), 3) * 10, 0, 255)
+        for _ in range(8)
+    ]
+    assert group_twins(find_twins(survey([eye.astype(np.uint8) for eye in eyes]))) == []
+
+
+def test_a_passing_car_makes_another_image():
+    street = draw_pair(0)[0]
+    passing = street.copy()
+    passing[30:50, 60:90] = 20
+    assert group_twins(find_twins(survey([street, passing]))) == []
+
+
+def test_hashes_are_near_for_copies_only():
+    thumbnails = np.stack(
+        [facts.image.thumbnail for facts in survey([draw_pair(i)[0] for i in range(6)])]
+    )
+    hashes = hash_thumbnails(thumbnails)
+    assert hashes.shape == (6, 24)
+    assert (np.linalg.norm(hashes, axis=1) <= 1).all()
+    noisy = np.clip(
+        thumbnails + np.random.default_rng(0).integers(-4, 5, thumbnails.shape), -127, 127
+    )
+    distance = np.linalg.norm(hashes[:, None] - hash_thumbnails(noisy.astype(np.int8)), axis=-1)
+    assert distance.diagonal().max() < 0.05
+    assert distance[~np.eye(6, dtype=bool)].min() > 0.25
+    assert look_the_same(thumbnails, thumbnails).all()
+    assert not look_the_same(thumbnails, np.roll(thumbnails, 1, axis=0)).any()
+
+
+def test_copies_among_thousands():
+    """An image and its three copies are found, and nothing else."""
+    random = np.random.default_rng(0)
+    facts = survey([draw_pair(0)[0]])[0].image
+    pictures = random.normal(0, 32, (3000, 32, 32)).clip(-127, 127).astype(np.int8)
+    pictures[[17, 1800, 2999]] = pictures[5]
+    images = [(str(i), replace(facts, thumbnail=one)) for i, one in enumerate(pictures)]
+    found = {frozenset(pair) for pair in find_near_pairs(images)}
+    names = {"5", "17", "1800", "2999"}
+    assert found == {frozenset((a, b)) for a in names for b in names if a < b}
