@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pixelwise.data import MaskClass, MaskEncoding, ReadOptions
-from pixelwise.errors import FileError, LayoutError, PixelwiseError
-from pixelwise.folders import check, summarize_check, write_sheet
+from pixelwise.errors import FileError, LayoutError, MaskError, PixelwiseError, PlanError
+from pixelwise.folders import check, evaluate, summarize_check, train, write_sheet
 from pixelwise.folders.check import describe_encoding, usable_dataset
 from pixelwise.folders.sheet import (
     choose_flagged,
@@ -218,3 +218,17 @@ def test_pictures_are_made_to_fit_and_volumes_show_the_middle():
     volume = np.arange(5).reshape(5, 1, 1, 1)
     assert to_plane(volume, 3).ravel().tolist() == [2]
     assert to_plane(volume[0], 2).shape == (1, 1, 1)
+
+
+# --- what a person says, in training and evaluation --------------------------------------------
+
+
+def test_training_and_evaluation_take_what_a_person_says(write_squares, plan, tmp_path):
+    root = write_squares(tmp_path / "data", values=(10, 20))
+    with pytest.raises(MaskError, match="--foreground 10 or --foreground 20"):
+        train(root, tmp_path / "run", plan=plan, device="cpu")
+    run = train(root, tmp_path / "run", plan=plan, device="cpu", read=ReadOptions(foreground=20))
+    assert run.scores is not None
+    assert evaluate(root, model=tmp_path / "run", device="cpu").num_images == 2
+    with pytest.raises(PlanError, match="knows from its training"):
+        evaluate(root, model=tmp_path / "run", read=ReadOptions(foreground=20))

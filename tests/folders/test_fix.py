@@ -391,3 +391,50 @@ def test_object_ids_are_kept(num_objects, tmp_path):
     assert check(tmp_path / "out").encoding.task == "instances"
     (path,) = (tmp_path / "out" / "masks").glob("00.*")
     assert int(read_mask_values(path).max()) == num_objects
+
+
+# --- leaks ------------------------------------------------------------------------------------
+
+
+def test_groups_in_two_splits_go_to_train(tmp_path):
+    root = tmp_path / "data"
+    for split, patients in (("train", range(6)), ("val", (5, 6)), ("test", (7, 8))):
+        for patient in patients:
+            for part in range(3):
+                number = part + 3 * (split != "train")
+                add(root, split, f"patient_{patient:02}_slice_{number:02}", 10 * patient + number)
+    assert "group-leak" in fixable_codes(check(root))
+    repair = fixed(root, tmp_path / "out")
+    moved = [change.file.name for change in repair.changes if change.code == "group-leak"]
+    assert sorted(moved) == [f"patient_05_slice_{number:02}.png" for number in (3, 4, 5)]
+    splits = {Path(row["image"]).stem: row["split"] for row in manifest(tmp_path / "out")}
+    assert splits["patient_05_slice_03"] == "train"
+    assert splits["patient_06_slice_03"] == "val"
+
+
+def test_groups_stay_where_a_split_would_be_left_empty(tmp_path):
+    root = tmp_path / "data"
+    for split, numbers in (("train", range(6)), ("val", (6, 7))):
+        for patient in range(3):
+            for number in numbers:
+                name = f"patient_{patient:02}_slice_{number:02}"
+                add(root, split, name, 10 * patient + number)
+    repair = fixed(root, tmp_path / "out")
+    assert "group-leak" in [finding.code for finding in repair.open]
+    assert {row["split"] for row in manifest(tmp_path / "out")} == {"train", "val"}
+
+
+def test_images_that_look_the_same_leave_the_later_split(tmp_path):
+    root = clean_set(tmp_path / "data")
+    image = np.kron(scene(900)[0], np.ones((4, 4), np.uint8))
+    image = (image * np.linspace(0.5, 1, image.shape[1])).astype(np.uint8)
+    mask = np.kron(scene(900)[1], np.ones((4, 4), np.uint8))
+    for split, quality in (("train", 95), ("test", 70)):
+        save(root / split / "images" / f"{split}-jpeg.jpg", image, quality=quality)
+        save(root / split / "masks" / f"{split}-jpeg.png", mask)
+    assert "split-leak" in {finding.code for finding in check(root).findings}
+    repair = fixed(root, tmp_path / "out")
+    (dropped,) = [change for change in repair.changes if change.code == "split-leak"]
+    assert dropped.file.name == "test-jpeg.jpg"
+    assert "looks the same as" in dropped.what
+    assert "split-leak" not in {finding.code for finding in check(tmp_path / "out").findings}
