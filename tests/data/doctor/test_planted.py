@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy.ndimage import label
 from tests.data.doctor.conftest import draw_pair
 
 from pixelwise.data import check_dataset, examine_dataset
@@ -220,6 +221,17 @@ class TestClasses:
         severity, files = planted.found()["inverted-mask"]
         assert (severity, len(files)) == ("warning", 16)
         assert "the masks look inverted" in planted.messages()["inverted-mask"]
+
+
+    def test_object_ids(self, planted):
+        for number in range(16):
+            ids, _ = label(planted.read(planted.mask(number)))
+            planted.write(planted.mask(number), (ids + 7 * number * (ids > 0)).astype(np.uint16))
+        assert planted.found() == {"object-ids": ("note", [])}
+
+    def test_numbers_that_may_be_ids_or_classes(self, planted):
+        planted.change_masks(lambda mask: label(mask)[0].astype(np.uint8))
+        assert "object-ids-or-classes" in planted.found()
 
 
 class TestObjects:

@@ -69,7 +69,8 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
         plane: (H, W) mask of any integers, in full size.
 
     Returns:
-        The fit; None where the mask has no outlines, or hardly anything else, or a size that no turn would mend.
+        The fit; None where the mask has no outlines, or hardly anything else, or a size that no
+        turn would mend.
     """
     step = step_for(plane.shape)
     small = plane[step // 2 :: step, step // 2 :: step]
