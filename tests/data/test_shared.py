@@ -16,7 +16,7 @@ def test_nuclei(shared_data):
         "464 images (330 train, 67 val, 67 test), 2 classes: background, foreground (value 255); "
         "9 sizes; 387 grey and 77 colour images, read as RGB"
     )
-    assert examination.findings == ()
+    assert [finding.code for finding in examination.findings] == ["mixed-sizes"]
     assert seconds < 60  # 3 s on two free cores
     sample = dataset.samples("test")[0]
     assert sample.image.shape[0] == 3
@@ -33,10 +33,20 @@ def test_streets(shared_data):
         "Pedestrian", "Bicyclist",
     )  # fmt: skip
     assert dataset.encoding.ignore == (11,)
-    assert examination.findings == ()
+    assert_what_is_true_of_streets({finding.code: finding for finding in examination.findings})
     sample = dataset.samples("val")[0]
     assert sample.image.shape == (3, 360, 480)
     assert set(np.unique(sample.mask)) <= {*range(11), 255}
+
+
+def assert_what_is_true_of_streets(findings):
+    """A mask of another picture; two drives cut into two splits each; frames at a red light."""
+    assert set(findings) == {"shifted-mask", "group-leak", "near-duplicate"}
+    assert [path.name for path in findings["shifted-mask"].files] == ["Seq05VD_f02610.png"]
+    assert "0001TP in test and train; 0016E5 in train and val" in findings["group-leak"].message
+    assert findings["group-leak"].count == 124 + 305  # frames of the two drives
+    assert findings["near-duplicate"].severity == "note"
+    assert 40 < findings["near-duplicate"].count < 120
 
 
 def test_one_split_of_nuclei(shared_data):
