@@ -197,6 +197,34 @@ def test_equal_images_with_other_masks_are_left_out(tmp_path):
     assert not (tmp_path / "out" / "images" / "s4.png").exists()
 
 
+def test_images_that_are_no_numbers_are_left_out(tmp_path):
+    root = tmp_path / "data"
+    for seed in range(11):
+        image, mask = scene(seed)
+        save(root / "masks" / f"{seed:02}.png", mask)
+        (root / "images").mkdir(exist_ok=True)
+        values = np.where(image == image.max(), np.nan if seed == 4 else 1.0, image)
+        tifffile.imwrite(root / "images" / f"{seed:02}.tif", values.astype(np.float32))
+    repair = fixed(root, tmp_path / "out")
+    assert [(c.file.name, c.code) for c in repair.changes if c.code] == [("04.tif", "non-finite")]
+    assert repair.num_left_out == 1
+    assert check(tmp_path / "out").errors == []
+
+
+def test_values_that_are_no_class_are_left_out(tmp_path):
+    root = clean_set(tmp_path / "data")
+    declared = {"classes": [{"name": "ground", "value": 0}, {"name": "cell", "value": 255}]}
+    (root / "classes.json").write_text(json.dumps(declared))
+    mask = scene(3)[1]
+    mask[0, 0] = 9
+    save(root / "train" / "masks" / "s3.png", mask)
+    repair = fixed(root, tmp_path / "out")
+    assert [(c.file.name, c.code) for c in repair.changes if c.code] == [
+        ("s3.png", "unknown-value")
+    ]
+    assert check(tmp_path / "out").encoding.class_names == ("ground", "cell")
+
+
 def test_ignored_pixels_stay_ignored(tmp_path):
     root = tmp_path / "data"
     for seed in range(10):

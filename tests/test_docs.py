@@ -1,0 +1,54 @@
+"""docs/data.md describes every finding, and every test that it names is there."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pixelwise.data.findings import KINDS
+from pixelwise.folders import check, summarize_check
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+ROWS = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in TEXT.splitlines()
+        if line.startswith("| ")]  # fmt: skip
+TESTS = re.findall(r"`([\w/]+\.py)::(test_\w+)`", TEXT)
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_every_finding_is_described_with_its_severities(code):
+    (row,) = [row for row in ROWS if row[0] == f"`{code}`"]
+    kind = KINDS[code]
+    assert set(row[1].split(", ")) == {kind.severity, *([kind.also] if kind.also else [])}
+    assert len(row[2]) > 10
+    assert (row[3:] in ([], [""])) == (not kind.repair)
+
+
+def test_no_finding_is_described_that_does_not_exist():
+    start = TEXT.index("## Findings")
+    table = TEXT[start : TEXT.index("\n## ", start + 1)]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == set(KINDS)
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(set(TESTS)))
+def test_every_test_that_is_named_exists(file, name):
+    source = (ROOT / "tests" / "data" / file).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name}\(", source, re.M)
+
+
+@pytest.mark.parametrize("table", ["Layouts", "Pixels"])
+def test_every_layout_and_format_names_its_test(table):
+    start = TEXT.index(f"## {table}")
+    rows = re.findall(r"^\| (.+) \|$", TEXT[start : TEXT.index("\n## ", start + 1)], re.M)
+    assert len(rows) > 5
+    for row in rows[1:]:
+        assert "::test_" in row or set(row) <= set("-| "), row
+
+
+def test_the_json_that_is_shown_has_the_fields_that_are_written(tmp_path):
+    (example,) = re.findall(r"^```json\n(\{\"layout\".*?)^```", TEXT, re.M | re.S)
+    shown, written = json.loads(example), summarize_check(check(tmp_path))
+    assert list(shown) == list(written)
+    assert list(shown["findings"][0]) == list(written["findings"][0])
+    assert list(shown["classes"][0]) == ["index", "name", "source"]
