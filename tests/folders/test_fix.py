@@ -251,6 +251,14 @@ def test_names_that_nearly_match_are_paired(tmp_path):
     assert [Path(row["file"]).name for row in rows] in ([], ["S 5.png"])
 
 
+def test_names_alike_in_two_splits_are_never_paired(tmp_path):
+    root = clean_set(tmp_path / "data")
+    save(root / "train" / "masks" / "alone.png", scene(60)[1])
+    save(root / "test" / "images" / "alone.png", scene(61)[0])
+    fixed(root, tmp_path / "out")
+    assert not (tmp_path / "out" / "masks" / "alone.png").exists()
+
+
 def test_constant_alpha_is_dropped(tmp_path):
     root = clean_set(tmp_path / "data")
     image = np.stack([*[scene(5)[0]] * 3, np.full(SIZE, 255, np.uint8)], axis=-1)

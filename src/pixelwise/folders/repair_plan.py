@@ -18,6 +18,7 @@ from pixelwise.data.samples import SampleFiles
 from pixelwise.errors import DataError
 
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 SPLIT_ORDER = ("train", "val", "test", "unlabelled")  # copies stay in the first of these
 
@@ -123,28 +124,34 @@ def name_key(name: str) -> str:
 def _pair_near_misses(examination: Examination, changes: list[Change]) -> list[SampleFacts]:
     """Give images without masks the lone masks whose names differ in case, spaces or form only."""
     assert examination.layout is not None
-    samples = list(examination.surveyed)
-    lone = _unique(examination.layout.lone_masks, lambda path: name_key(path.stem))
+    lone = _unique(examination.layout.lone_masks, _place_and_key)
     bare = _unique(
-        [sample for sample in samples if sample.found.mask is None],
-        lambda sample: name_key(sample.found.image.stem),
+        [sample for sample in examination.surveyed if sample.found.mask is None],
+        lambda sample: _place_and_key(sample.found.image),
     )
-    for key in sorted(lone.keys() & bare.keys()):
-        found = replace(bare[key].found, mask=MaskFile(lone[key]))
-        samples[samples.index(bare[key])] = survey_samples([found])[0]
-        what = f"taken for the mask of {found.image.name}"
+    keys = sorted(lone.keys() & bare.keys())
+    found = [replace(bare[key].found, mask=MaskFile(lone[key])) for key in keys]
+    paired = {sample.found.name: sample for sample in survey_samples(found)}
+    for key in keys:
+        what = f"taken for the mask of {bare[key].found.image.name}"
         changes.append(Change(lone[key], "near-miss-name", what))
+    taken = {lone[key] for key in keys}
     changes += [
         Change(path, "missing-image", "left out: the mask has no image")
         for path in examination.layout.lone_masks
-        if path not in [lone[key] for key in lone.keys() & bare.keys()]
+        if path not in taken
     ]
-    return samples
+    return [paired.get(sample.found.name, sample) for sample in examination.surveyed]
 
 
-def _unique(items: Iterable[Item], key: Callable[[Item], str]) -> dict[str, Item]:
+def _place_and_key(path: Path) -> tuple[Path, str]:
+    """What an image and its mask share: the folder above theirs, and the name but for its form."""
+    return path.parent.parent, name_key(path.stem)
+
+
+def _unique(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, Item]:
     """Items by their key, without those that share one."""
-    by_key: dict[str, list[Item]] = {}
+    by_key: dict[Key, list[Item]] = {}
     for item in items:
         by_key.setdefault(key(item), []).append(item)
     return {key: found[0] for key, found in by_key.items() if len(found) == 1}

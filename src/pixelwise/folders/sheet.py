@@ -60,7 +60,7 @@ def write_sheet(
         facts=_facts(examination),
         classes=_legend(examination),
         has_ignored=bool(examination.encoding and examination.encoding.ignore),
-        findings=[_finding(finding, f"{data}{os.sep}") for finding in examination.findings],
+        findings=[_finding(finding, f"{Path(data)}{os.sep}") for finding in examination.findings],
         flagged=tiles[: len(flagged)],
         others=tiles[len(flagged) :],
         num_images=len(examination.surveyed),
