@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixelwise.data.files.image_files import is_image_file
-from pixelwise.data.layouts.folders import image_folder, list_folder, mask_stem
+from pixelwise.data.layouts.names import image_folder, list_folder, mask_stem
 from pixelwise.errors import FileError, LayoutError
 
 

@@ -23,7 +23,7 @@ from pixelwise.data.doctor.survey import (
 from pixelwise.data.findings import Finding, finding_of_error, sort_findings
 from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
-from pixelwise.data.layouts.folders import SPLIT_FOLDERS
+from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.masks.class_table import TABLE_FILES

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pixelwise.data.layouts.find import find_layout
-from pixelwise.data.layouts.folders import mask_stem
+from pixelwise.data.layouts.names import mask_stem
 from pixelwise.errors import LayoutError
 
 
@@ -150,7 +150,7 @@ def test_split_without_masks_is_unlabelled(tmp_path):
         ([], "it is empty"),
         (["readme.txt"], "holds no images: it holds readme.txt"),
         (["images/a.png"], "1 images but no masks"),
-        (["images/a.png", "annotations.json"], "annotations.json cannot be read as masks"),
+        (["images/a.png", "other.json"], "other.json cannot be read as masks"),
         (["a.png", "b.png"], "2 images but no masks"),
         (["images/a.png", "masks/b.png"], "no two names match .images: a.png; masks: b.png"),
         (["images/a.png", "images/a.jpg", "masks/a.png"], "have the same name"),

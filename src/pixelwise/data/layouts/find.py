@@ -1,23 +1,148 @@
-"""Find out how a folder keeps images and masks: each finder looks for its own arrangement."""
+"""Find out how a folder keeps images and masks: each finder looks for its own arrangement.
 
+A manifest, where there is one, has the word. Then masks in pixels are looked for, then annotation
+files; where both are there, the one that labels more images is taken, masks in pixels if they are
+equal, and a finding says what was left aside. Two kinds of annotation files are a tie, which only
+a person can decide.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from pixelwise.data.layouts.folders import check_folder, find_folders
+from pixelwise.data.findings import Finding
+from pixelwise.data.layouts.coco import find_coco
+from pixelwise.data.layouts.folders import find_folders
 from pixelwise.data.layouts.found import Layout, LayoutOptions
+from pixelwise.data.layouts.kaggle import find_kaggle
+from pixelwise.data.layouts.labelme import find_labelme
+from pixelwise.data.layouts.names import check_folder
+from pixelwise.data.layouts.via import find_via
+from pixelwise.data.layouts.yolo import find_yolo
+from pixelwise.errors import DataError, LayoutError
+
+Finder = Callable[[Path, LayoutOptions], Layout | None]
+
+PIXEL_FINDERS: Mapping[str, Finder] = {"folders": find_folders}
+ANNOTATION_FINDERS: Mapping[str, Finder] = {
+    "coco": find_coco,
+    "labelme": find_labelme,
+    "via": find_via,
+    "yolo": find_yolo,
+    "kaggle": find_kaggle,
+}
+FINDERS = {**ANNOTATION_FINDERS, **PIXEL_FINDERS}
+LAYOUT_NAMES = tuple(FINDERS)
 
 
 def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     """Find the images and masks of a data folder.
 
     Args:
-        root: the data folder.
+        root: the data folder, or a COCO file.
         options: what a person says about it.
 
     Returns:
         The layout; images without masks are in it with mask None.
 
     Raises:
-        LayoutError: the folder is missing or not a folder, holds no images, or nothing that pairs.
+        LayoutError: the folder is missing, holds no images or nothing that pairs, or is arranged in
+            two ways at once.
     """
+    options = options or LayoutOptions()
+    if root.is_file() and root.suffix.lower() == ".json":
+        root, options = root.parent, replace(options, masks=Path(root.name))
     check_folder(root)
-    return find_folders(root)
+    if options.layout is not None:
+        return _find_named(root, options, options.layout)
+    if options.masks is not None and (root / options.masks).is_file():
+        return _find_annotated(root, options)
+    annotated, annotation_error = _look(ANNOTATION_FINDERS, root, options)
+    pixels, pixel_error = _look(PIXEL_FINDERS, root, options, first_only=True)
+    if not annotated and not pixels:
+        raise (
+            annotation_error
+            or pixel_error
+            or LayoutError(
+                f"{root} is arranged in no way that is known. Write a manifest.csv with the columns "
+                "image and mask."
+            )
+        )
+    best = max((_num_labelled(layout) for layout in annotated.values()), default=0)
+    for layout in pixels.values():
+        if _num_labelled(layout) >= best:
+            return _leave_aside(layout, annotated)
+    return _only(root, annotated)
+
+
+def _find_named(root: Path, options: LayoutOptions, name: str) -> Layout:
+    """The layout that a person named; LayoutError where it is unknown or does not fit."""
+    if name not in FINDERS:
+        raise LayoutError(f"{name!r} is not a layout. The layouts are {', '.join(LAYOUT_NAMES)}.")
+    layout = FINDERS[name](root, options)
+    if layout is None:
+        raise LayoutError(
+            f"{root} is not arranged as {name}. Leave out --layout, or choose one of "
+            f"{', '.join(LAYOUT_NAMES)}."
+        )
+    return layout
+
+
+def _find_annotated(root: Path, options: LayoutOptions) -> Layout:
+    """What an annotation file that a person named holds."""
+    found, error = _look(ANNOTATION_FINDERS, root, options)
+    if not found:
+        raise error or LayoutError(
+            f"{options.masks} is not understood as annotations. Give a COCO, LabelMe, VIA, YOLO "
+            "or Kaggle file, or a folder of masks."
+        )
+    return _only(root, found)
+
+
+def _look(
+    finders: Mapping[str, Finder], root: Path, options: LayoutOptions, *, first_only: bool = False
+) -> tuple[dict[str, Layout], DataError | None]:
+    """What the finders find, and the first error of one that found its arrangement damaged."""
+    found: dict[str, Layout] = {}
+    first_error: DataError | None = None
+    for name, find in finders.items():
+        try:
+            layout = find(root, options)
+        except DataError as error:
+            first_error = first_error or error
+            continue
+        if layout is not None:
+            found[name] = layout
+            if first_only:
+                break
+    return found, first_error
+
+
+def _only(root: Path, found: Mapping[str, Layout]) -> Layout:
+    """The one layout found; two are an error that shows both."""
+    if len(found) > 1:
+        shown = ", or as ".join(f"{name} ({found[name].description})" for name in found)
+        raise LayoutError(
+            f"{root} can be read as {shown}. Say which with --layout {' or '.join(found)}."
+        )
+    return next(iter(found.values()))
+
+
+def _leave_aside(layout: Layout, others: Mapping[str, Layout]) -> Layout:
+    """The layout, with a finding that says what else is there."""
+    findings = tuple(
+        Finding(
+            "left-aside",
+            "note",
+            (),
+            f"there are {name} annotations too ({other.description}); the masks in pixels are "
+            "taken, which label as many images.",
+            f"Take the annotations with --layout {name}.",
+        )
+        for name, other in others.items()
+    )
+    return replace(layout, findings=(*layout.findings, *findings))
+
+
+def _num_labelled(layout: Layout) -> int:
+    return sum(sample.mask is not None for sample in layout.samples)

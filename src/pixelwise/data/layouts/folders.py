@@ -7,26 +7,24 @@ DATA/a.png  DATA/a_mask.png                     side by side, by suffix
 DATA/a.jpg  DATA/a.png                          side by side, by type: JPEG images, lossless masks
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.files.image_files import is_image_file
-from pixelwise.data.layouts.found import FoundSample, Layout
+from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.names import (
+    PHOTO_SUFFIXES,
+    image_folder,
+    list_folder,
+    list_images,
+    mask_folder,
+    mask_stem,
+    own_split,
+    split_folders,
+    stem_of,
+)
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
 
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input")
-MASK_FOLDERS = (
-    "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth",
-    "groundtruth", "segmentation", "segmentations", "seg", "targets", "target",
-)  # fmt: skip
-MASK_SUFFIXES = ("_masks", "_mask", "_labels", "_label", "_seg", "_gt")
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})
 NUM_SHOWN = 3
 
 
@@ -39,7 +37,7 @@ class _Found:
     lone_masks: list[Path] = field(default_factory=list)
 
 
-def find_folders(root: Path) -> Layout:
+def find_folders(root: Path, options: LayoutOptions) -> Layout:
     """Find images and masks by the names of folders and files.
 
     Raises:
@@ -53,60 +51,6 @@ def find_folders(root: Path) -> Layout:
         raise LayoutError(_describe_no_pairs(root, found))
     pairs = sorted(_with_unique_names(found.pairs), key=lambda pair: (pair.split or "", pair.name))
     return Layout(found.description, tuple(pairs), tuple(found.lone_masks))
-
-
-def check_folder(root: Path) -> None:
-    """Raise LayoutError unless `root` is a folder that can be listed."""
-    try:
-        if root.is_file():
-            raise LayoutError(f"{root} is a file. Give the folder that holds the images and masks.")
-        if not root.exists():
-            raise LayoutError(f"{root} does not exist. Check the name of the data folder.")
-        next(root.iterdir(), None)
-    except PermissionError as error:
-        raise LayoutError(f"{root} may not be read. Change its permissions (chmod +rx).") from error
-
-
-def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Subfolders and picture files, sorted, without hidden ones; LayoutError if unreadable."""
-    try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        folders = [path for path in entries if path.is_dir()]
-    except PermissionError as error:
-        raise LayoutError(
-            f"{folder} may not be read. Change its permissions (chmod +rx)."
-        ) from error
-    is_folder = set(folders)
-    return folders, [path for path in entries if is_image_file(path) and path not in is_folder]
-
-
-def split_folders(root: Path) -> dict[Path, str]:
-    """The subfolders of `root` that are named after a split."""
-    folders = {
-        path: SPLIT_FOLDERS[path.name.lower()]
-        for path in list_folder(root)[0]
-        if path.name.lower() in SPLIT_FOLDERS
-    }
-    if len(set(folders.values())) < len(folders):
-        names = ", ".join(path.name for path in folders)
-        raise LayoutError(
-            f"{root} has two folders for one split ({names}). Rename or remove one of them."
-        )
-    order = list(dict.fromkeys(SPLIT_FOLDERS.values()))
-    return dict(sorted(folders.items(), key=lambda entry: order.index(entry[1])))
-
-
-def image_folder(root: Path) -> Path | None:
-    """The subfolder of `root` that holds the images by its name, or None."""
-    return _only_folder(root, IMAGE_FOLDERS, "images")
-
-
-def mask_stem(stem: str) -> str | None:
-    """The stem without its mask suffix (`x_mask` gives `x`), or None where there is none."""
-    for suffix in MASK_SUFFIXES:
-        if stem.lower().endswith(suffix) and len(stem) > len(suffix):
-            return stem[: -len(suffix)]
-    return None
 
 
 def _find_in_splits(splits: dict[Path, str]) -> _Found | None:
@@ -126,10 +70,10 @@ def _find_in_splits(splits: dict[Path, str]) -> _Found | None:
 
 def _find_unsplit(root: Path) -> _Found | None:
     """Look for images/train + masks/train, else for pairs in the folder itself."""
-    images, masks = image_folder(root), _only_folder(root, MASK_FOLDERS, "masks")
+    images, masks = image_folder(root), mask_folder(root)
     splits = split_folders(images) if images else {}
     if not (images and masks and splits):
-        return _find_in_folder(root, _own_split(root))
+        return _find_in_folder(root, own_split(root))
     found = _Found(
         f"{images.name}/ + {masks.name}/, each with {', '.join(p.name + '/' for p in splits)}"
     )
@@ -141,51 +85,24 @@ def _find_unsplit(root: Path) -> _Found | None:
     return found
 
 
-def _own_split(root: Path) -> str | None:
-    """The split that `root` itself is, where it was given out of a folder of splits."""
-    name = root.resolve().name.lower()
-    siblings = split_folders(root.resolve().parent) if name in SPLIT_FOLDERS else {}
-    return SPLIT_FOLDERS[name] if len(siblings) > 1 else None
-
-
 def _find_in_folder(folder: Path, split: str | None) -> _Found | None:
     """Pairs in images/ + masks/ of a folder, else side by side in it; None without pictures."""
-    images, masks = image_folder(folder), _only_folder(folder, MASK_FOLDERS, "masks")
+    images, masks = image_folder(folder), mask_folder(folder)
     files = list_folder(images or folder)[1]
     if masks is not None and (images or files):
         return _pair_folders(images or folder, masks, split, None if images else files)
-    if images is not None and not any(mask_stem(path.stem) for path in files):
+    if images is not None and not any(mask_stem(stem_of(path)) for path in files):
         return _pair_folders(images, None, split)
     return _pair_side_by_side(files, split) if files else None
-
-
-def _only_folder(root: Path, names: Iterable[str], what: str) -> Path | None:
-    """The one subfolder with such a name and pictures in it; two are an error."""
-    candidates = [
-        path for path in list_folder(root)[0] if path.name.lower() in names and _list_pictures(path)
-    ]
-    if len(candidates) > 1:
-        shown = " and ".join(f"{path.name}/" for path in candidates)
-        raise LayoutError(
-            f"{root} has {shown}, which may both hold the {what}. Move or rename all but one of "
-            "them."
-        )
-    return candidates[0] if candidates else None
-
-
-def _list_pictures(folder: Path) -> list[Path]:
-    """Picture files in a folder and all below it, sorted."""
-    folders, files = list_folder(folder)
-    return files + [path for inside in folders for path in _list_pictures(inside)]
 
 
 def _pair_folders(
     images: Path, masks: Path | None, split: str | None, files: list[Path] | None = None
 ) -> _Found:
     """Pair two folders by the names inside them, without endings; folders below keep step."""
-    image_names = _by_name(images, _list_pictures(images) if files is None else files)
+    image_names = _by_name(images, list_images(images) if files is None else files)
     mask_names: dict[str, Path] = {}
-    for name, path in _by_name(masks, _list_pictures(masks)).items() if masks else ():
+    for name, path in _by_name(masks, list_images(masks)).items() if masks else ():
         base = name if name in image_names else mask_stem(name) or name
         _add_mask(mask_names, base, path)
     where = images.name if files is None else "."
@@ -208,7 +125,7 @@ def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
     """Files by their path inside a folder without its ending; two alike are an error."""
     names: dict[str, Path] = {}
     for path in files:
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
         if name in names:
             raise LayoutError(
                 f"{names[name]} and {path} have the same name. Rename or remove one of them."
@@ -219,13 +136,13 @@ def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
 
 def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     """Pair the files of a folder: by suffix (x.png + x_mask.png), else by type (x.jpg + x.png)."""
-    bases = {path: mask_stem(path.stem) for path in files}
-    stems = {path.stem for path in files}
+    bases = {path: mask_stem(stem_of(path)) for path in files}
+    stems = {stem_of(path) for path in files}
     masks = [path for path, base in bases.items() if base in stems]
     if not masks and len(stems) == len(files):
         return _Found(
             "pictures in one folder",
-            [_found(path.stem, path, None, split) for path in files],
+            [_found(stem_of(path), path, None, split) for path in files],
         )
     if not masks:
         return _pair_by_type(files, split)
@@ -234,9 +151,9 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     for path in files:
         if base := bases[path]:
             _add_mask(mask_of, base, path)
-    image = next(path for path in files if path.stem == bases[masks[0]])
+    image = next(path for path in files if stem_of(path) == bases[masks[0]])
     return _Found(
-        f"x{image.suffix} + x{masks[0].name.removeprefix(image.stem)} side by side",
+        f"x{image.suffix} + x{masks[0].name.removeprefix(stem_of(image))} side by side",
         [_found(stem, path, mask_of.get(stem), split) for stem, path in images.items()],
         [path for stem, path in mask_of.items() if stem not in images],
     )
@@ -244,10 +161,14 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
 
 def _pair_by_type(files: list[Path], split: str | None) -> _Found:
     """Pair x.jpg (image) with x.png (mask); any other two types do not say which is which."""
-    photos = {path.stem: path for path in files if path.suffix.lower() in PHOTO_SUFFIXES}
-    others = {path.stem: path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES}
+    photos = {stem_of(path): path for path in files if path.suffix.lower() in PHOTO_SUFFIXES}
+    others = {stem_of(path): path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES}
     if len(photos) + len(others) < len(files) or not photos:
-        twins = [path.name for path in files if sum(path.stem == other.stem for other in files) > 1]
+        twins = [
+            path.name
+            for path in files
+            if sum(stem_of(path) == stem_of(other) for other in files) > 1
+        ]
         raise LayoutError(
             f"{files[0].parent} holds {', '.join(twins[:NUM_SHOWN])}: which are images and which "
             "are masks cannot be told. Move them to images/ and masks/."
