@@ -248,4 +248,6 @@ def _legend(examination: Examination) -> list[SheetClass]:
 
 def _source(entry: MaskClass, encoding: MaskEncoding) -> str:
     source = class_source(entry, encoding)
-    return f"value {source}" if isinstance(source, int) else source
+    if isinstance(source, int):
+        return f"value {source}"
+    return f"category {source}" if source.isdigit() else source
