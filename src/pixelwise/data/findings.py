@@ -89,7 +89,6 @@ KINDS: dict[str, FindingKind] = {
     ),
     "alpha-data": FindingKind("warning", "alpha channels that differ from pixel to pixel"),
     "mixed-depth": FindingKind("warning", "images of different number types"),
-    "saturated": FindingKind("warning", "images with many pixels at the highest value"),
     "constant-image": FindingKind("warning", "images with one value in every pixel"),
     "duplicate": FindingKind("warning", "the same image twice in one split", "copies dropped"),
     "class-imbalance": FindingKind("warning", "classes of very few pixels"),
@@ -101,6 +100,7 @@ KINDS: dict[str, FindingKind] = {
         "warning", "shapes that reach beyond their image", "cut at the edge of the image"
     ),
     "few-images": FindingKind("warning", "fewer than 10 images with masks"),
+    "saturated": FindingKind("note", "images with half of their pixels at the highest value"),
     "near-duplicate": FindingKind("note", "images of one split that look the same"),
     "overlapping-objects": FindingKind(
         "note", "pixels that several objects claim", "written as class indices"

@@ -88,7 +88,7 @@ class TestPixels:
     def test_saturated(self, planted):
         image = planted.read(planted.image(4)).astype(int)
         planted.write(planted.image(4), np.clip(image * 4, 0, 255).astype(np.uint8))
-        assert planted.found() == {"saturated": ("warning", ["04.png"])}
+        assert planted.found() == {"saturated": ("note", ["04.png"])}
 
     def test_white_backgrounds_are_usual(self, planted):
         for number in range(16):
@@ -221,7 +221,6 @@ class TestClasses:
         severity, files = planted.found()["inverted-mask"]
         assert (severity, len(files)) == ("warning", 16)
         assert "the masks look inverted" in planted.messages()["inverted-mask"]
-
 
     def test_object_ids(self, planted):
         for number in range(16):

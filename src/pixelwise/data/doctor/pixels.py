@@ -72,7 +72,7 @@ def _find_saturated(images: Named) -> list[Finding]:
         [path for path, _ in found],
         f"{{files}} have up to {100 * worst:.0f} % of their pixels at the highest value, where "
         "nothing can be told apart.",
-        "Export them again with less gain, or leave them out.",
+        "Nothing, if that is a white background; otherwise export them again with less gain.",
     )
 
 
