@@ -2,6 +2,7 @@
 
 OUT/images/NAME.*     as they were, byte for byte, where nothing was wrong with them
 OUT/masks/NAME.png    class indices, 255 where ignored; TIFF for volumes
+                      (OUT/train/images/..., OUT/train/masks/... where splits were given)
 OUT/classes.json      names, values and colours of the classes
 OUT/manifest.csv      image, mask, split, group
 OUT/fixes.csv         file, code, change: everything that was done
@@ -114,9 +115,8 @@ def fix(
         raise DataError(
             f"{data} holds no image with a mask that can be used. Mend the files by hand first."
         )
-    for name in ("images", "masks"):
-        make_folder(folder / name)
-    writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept))
+    in_splits = all(kept.has_split for kept in plan.kept)
+    writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept), in_splits)
     written = map_in_threads(writer.write, plan.kept, progress=progress)
     changes = (*plan.changes, *(change for entry in written for change in entry.changes))
     rows = [entry.row for entry in written if entry.row is not None]
@@ -182,6 +182,7 @@ class _Writer:
     folder: Path
     encoding: MaskEncoding
     drops_alpha: bool
+    in_splits: bool  # every sample has a split of its own: they become folders
 
     def write(self, kept: Kept) -> _Written:
         """Write one sample; one whose files changed since they were examined is left out."""
@@ -201,7 +202,7 @@ class _Writer:
             mask = turn_upright(mask, exif_orientation(found.image))
             what = f"turned like its image {found.image.name}"
             changes.append(Change(found.mask.path, "size-mismatch", what))
-        masks = write_class_mask(self.folder / "masks" / kept.name, mask, self.encoding)
+        masks = write_class_mask(self._place("masks", kept), mask, self.encoding)
         if not is_index_file(found.mask, self.encoding):
             changes.append(Change(found.mask.path, "", f"written as {masks.name}"))
         image, what = self._write_image(kept, facts)
@@ -218,10 +219,14 @@ class _Writer:
             has_ignored(mask, self.encoding),
         )
 
+    def _place(self, kind: str, kept: Kept) -> Path:
+        """Where the image or mask of a sample goes, without its ending."""
+        return self.folder / (kept.split if self.in_splits else "") / kind / kept.name
+
     def _write_image(self, kept: Kept, facts: ImageFacts) -> tuple[Path, str]:
         """Copy the image, or write it anew; return where it is and what was done."""
         paths = kept.sample.found.images
-        place = self.folder / "images" / kept.name
+        place = self._place("images", kept)
         make_folder(place.parent)
         drops_alpha = facts.has_constant_alpha and self.drops_alpha
         if len(paths) == 1 and not facts.turned and not drops_alpha:
