@@ -74,6 +74,8 @@ KINDS: dict[str, FindingKind] = {
     "near-miss-name": FindingKind(
         "warning", "names that would pair but for case, spaces or Unicode", "paired and renamed"
     ),
+    "missing-file": FindingKind("warning", "files that a manifest lists and that are not there"),
+    "stray-file": FindingKind("warning", "files that belong to no image; left out"),
     "lost-shapes": FindingKind("warning", "shapes of images that the file does not list"),
     "boxes-only": FindingKind("warning", "objects with a box and no outline; left out"),
     "not-an-area": FindingKind("warning", "points and lines among the shapes; left out"),
@@ -117,6 +119,7 @@ KINDS: dict[str, FindingKind] = {
     "multilabel": FindingKind("note", "classes that overlap, so that a pixel may have several"),
     "object-ids": FindingKind("note", "numbers that were taken for object ids"),
     "one-hot": FindingKind("note", "planes that were taken for one class each"),
+    "left-aside": FindingKind("note", "annotations beside masks in pixels, which were taken"),
     "near-name": FindingKind("note", "names in an annotation file that differ from the files"),
     "exif-turned": FindingKind("note", "images turned by their EXIF data", "written upright"),
     "assumed-axes": FindingKind("note", "files whose axes had no names"),
