@@ -150,7 +150,6 @@ def test_split_without_masks_is_unlabelled(tmp_path):
         ([], "it is empty"),
         (["readme.txt"], "holds no images: it holds readme.txt"),
         (["images/a.png"], "1 images but no masks"),
-        (["images/a.png", "other.json"], "other.json cannot be read as masks"),
         (["a.png", "b.png"], "2 images but no masks"),
         (["images/a.png", "masks/b.png"], "no two names match .images: a.png; masks: b.png"),
         (["images/a.png", "images/a.jpg", "masks/a.png"], "have the same name"),
@@ -167,6 +166,13 @@ def test_split_without_masks_is_unlabelled(tmp_path):
 def test_what_cannot_be_understood_is_an_error_with_the_fix(tmp_path, names, message):
     touch(tmp_path, *names)
     with pytest.raises(LayoutError, match=message):
+        find_layout(tmp_path)
+
+
+def test_a_json_file_of_another_kind_is_named(tmp_path):
+    touch(tmp_path, "images/a.png")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(LayoutError, match=r"other.json cannot be read as masks"):
         find_layout(tmp_path)
 
 

@@ -16,14 +16,24 @@ from pixelwise.data.layouts.folders import find_folders
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle
 from pixelwise.data.layouts.labelme import find_labelme
+from pixelwise.data.layouts.manifest import find_manifest
 from pixelwise.data.layouts.names import check_folder
+from pixelwise.data.layouts.nnunet import find_nnunet
+from pixelwise.data.layouts.parts import find_class_files, find_objects
 from pixelwise.data.layouts.via import find_via
+from pixelwise.data.layouts.voc import find_voc
 from pixelwise.data.layouts.yolo import find_yolo
 from pixelwise.errors import DataError, LayoutError
 
 Finder = Callable[[Path, LayoutOptions], Layout | None]
 
-PIXEL_FINDERS: Mapping[str, Finder] = {"folders": find_folders}
+PIXEL_FINDERS: Mapping[str, Finder] = {
+    "voc": find_voc,
+    "nnunet": find_nnunet,
+    "objects": find_objects,
+    "class-files": find_class_files,
+    "folders": find_folders,
+}
 ANNOTATION_FINDERS: Mapping[str, Finder] = {
     "coco": find_coco,
     "labelme": find_labelme,
@@ -31,7 +41,8 @@ ANNOTATION_FINDERS: Mapping[str, Finder] = {
     "yolo": find_yolo,
     "kaggle": find_kaggle,
 }
-FINDERS = {**ANNOTATION_FINDERS, **PIXEL_FINDERS}
+FINDERS: Mapping[str, Finder] = {"manifest": find_manifest, **ANNOTATION_FINDERS, **PIXEL_FINDERS}
+MANIFEST_SUFFIXES = (".csv", ".tsv", ".txt")
 LAYOUT_NAMES = tuple(FINDERS)
 
 
@@ -39,7 +50,7 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     """Find the images and masks of a data folder.
 
     Args:
-        root: the data folder, or a COCO file.
+        root: the data folder, a manifest (CSV) or a COCO file (JSON).
         options: what a person says about it.
 
     Returns:
@@ -52,11 +63,16 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     options = options or LayoutOptions()
     if root.is_file() and root.suffix.lower() == ".json":
         root, options = root.parent, replace(options, masks=Path(root.name))
+    if root.suffix.lower() in MANIFEST_SUFFIXES and root.is_file():
+        return _find_named(root, options, "manifest")
     check_folder(root)
     if options.layout is not None:
         return _find_named(root, options, options.layout)
     if options.masks is not None and (root / options.masks).is_file():
         return _find_annotated(root, options)
+    manifest = find_manifest(root, options)
+    if manifest is not None:
+        return manifest
     annotated, annotation_error = _look(ANNOTATION_FINDERS, root, options)
     pixels, pixel_error = _look(PIXEL_FINDERS, root, options, first_only=True)
     if not annotated and not pixels:
@@ -64,8 +80,8 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
             annotation_error
             or pixel_error
             or LayoutError(
-                f"{root} is arranged in no way that is known. Write a manifest.csv with the columns "
-                "image and mask."
+                f"{root} is arranged in no way that is known. Write a manifest.csv with the "
+                "columns image and mask."
             )
         )
     best = max((_num_labelled(layout) for layout in annotated.values()), default=0)

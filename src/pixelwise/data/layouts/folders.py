@@ -7,9 +7,11 @@ DATA/a.png  DATA/a_mask.png                     side by side, by suffix
 DATA/a.jpg  DATA/a.png                          side by side, by type: JPEG images, lossless masks
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import (
     PHOTO_SUFFIXES,
@@ -22,6 +24,8 @@ from pixelwise.data.layouts.names import (
     split_folders,
     stem_of,
 )
+from pixelwise.data.layouts.pairing import pair_names
+from pixelwise.data.layouts.renaming import Name
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
 
@@ -35,6 +39,13 @@ class _Found:
     description: str
     pairs: list[FoundSample] = field(default_factory=list)
     lone_masks: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, other: "_Found") -> None:
+        """Take in what was found elsewhere."""
+        self.pairs += other.pairs
+        self.lone_masks += other.lone_masks
+        self.findings += other.findings
 
 
 def find_folders(root: Path, options: LayoutOptions) -> Layout:
@@ -44,88 +55,122 @@ def find_folders(root: Path, options: LayoutOptions) -> Layout:
         LayoutError: the folder holds no images, or nothing that pairs.
     """
     splits = split_folders(root)
-    found = _find_in_splits(splits) if splits else _find_unsplit(root)
+    found = _find_in_splits(splits, options) if splits else _find_unsplit(root, options)
     if found is None or not (found.pairs or found.lone_masks):
         raise LayoutError(_describe_nothing(root))
     if not any(pair.mask for pair in found.pairs):
         raise LayoutError(_describe_no_pairs(root, found))
     pairs = sorted(_with_unique_names(found.pairs), key=lambda pair: (pair.split or "", pair.name))
-    return Layout(found.description, tuple(pairs), tuple(found.lone_masks))
+    return Layout(
+        found.description, tuple(pairs), tuple(found.lone_masks), findings=tuple(found.findings)
+    )
 
 
-def _find_in_splits(splits: dict[Path, str]) -> _Found | None:
+def _find_in_splits(splits: dict[Path, str], options: LayoutOptions) -> _Found | None:
     """Look into train/, val/ and test/; each may have its own arrangement."""
     found = _Found("")
     descriptions = []
     for folder, split in splits.items():
-        inside = _find_in_folder(folder, split)
+        inside = _find_in_folder(folder, split, options)
         if inside is None:
             continue
         descriptions.append(f"{folder.name}/ ({inside.description})")
-        found.pairs += inside.pairs
-        found.lone_masks += inside.lone_masks
+        found.add(inside)
     found.description = ", ".join(descriptions)
     return found
 
 
-def _find_unsplit(root: Path) -> _Found | None:
+def _find_unsplit(root: Path, options: LayoutOptions) -> _Found | None:
     """Look for images/train + masks/train, else for pairs in the folder itself."""
-    images, masks = image_folder(root), mask_folder(root)
+    images, masks = find_image_folder(root, options), find_mask_folder(root, options)
     splits = split_folders(images) if images else {}
     if not (images and masks and splits):
-        return _find_in_folder(root, own_split(root))
+        return _find_in_folder(root, own_split(root), options)
     found = _Found(
         f"{images.name}/ + {masks.name}/, each with {', '.join(p.name + '/' for p in splits)}"
     )
     mask_folders = {split: path for path, split in split_folders(masks).items()}
     for folder, split in splits.items():
-        inside = _pair_folders(folder, mask_folders.get(split), split)
-        found.pairs += inside.pairs
-        found.lone_masks += inside.lone_masks
+        found.add(_pair_folders(folder, mask_folders.get(split), split))
     return found
 
 
-def _find_in_folder(folder: Path, split: str | None) -> _Found | None:
+def _find_in_folder(folder: Path, split: str | None, options: LayoutOptions) -> _Found | None:
     """Pairs in images/ + masks/ of a folder, else side by side in it; None without pictures."""
-    images, masks = image_folder(folder), mask_folder(folder)
+    images, masks = find_image_folder(folder, options), find_mask_folder(folder, options)
     files = list_folder(images or folder)[1]
     if masks is not None and (images or files):
-        return _pair_folders(images or folder, masks, split, None if images else files)
+        found = _pair_folders(images or folder, masks, split, None if images else files)
+        found.findings += _find_stray(folder) if images else []
+        return found
     if images is not None and not any(mask_stem(stem_of(path)) for path in files):
         return _pair_folders(images, None, split)
     return _pair_side_by_side(files, split) if files else None
+
+
+def find_image_folder(folder: Path, options: LayoutOptions) -> Path | None:
+    """The folder of the images: the one that a person named, else by its name."""
+    return _named(folder, options.images) if options.images else image_folder(folder)
+
+
+def find_mask_folder(folder: Path, options: LayoutOptions) -> Path | None:
+    """The folder of the masks: the one that a person named, else by its name."""
+    return _named(folder, options.masks) if options.masks else mask_folder(folder)
+
+
+def _named(folder: Path, given: Path) -> Path | None:
+    """A folder that a person named, where it is in this one."""
+    return folder / given if (folder / given).is_dir() else None
+
+
+def _find_stray(folder: Path) -> list[Finding]:
+    """Image files beside the folders of images and masks."""
+    files = list_folder(folder)[1]
+    if not files:
+        return []
+    message = f"{len(files)} image files lie beside the folders of images and masks ({files[0]})."
+    fix = "Move them to the images, or leave them: they are not used."
+    return [Finding("stray-file", "warning", tuple(files), message, fix)]
 
 
 def _pair_folders(
     images: Path, masks: Path | None, split: str | None, files: list[Path] | None = None
 ) -> _Found:
     """Pair two folders by the names inside them, without endings; folders below keep step."""
-    image_names = _by_name(images, list_images(images) if files is None else files)
-    mask_names: dict[str, Path] = {}
-    for name, path in _by_name(masks, list_images(masks)).items() if masks else ():
-        base = name if name in image_names else mask_stem(name) or name
-        _add_mask(mask_names, base, path)
+    image_files = _by_name(images, list_images(images) if files is None else files)
+    mask_files = _by_name(masks, list_images(masks)) if masks else {}
+    pairing = pair_names(image_files, mask_files)
+    mask_of = {image: mask_files[mask] for mask, image in pairing.pairs.items()}
     where = images.name if files is None else "."
-    found = _Found(f"{where}/ + {masks.name}/" if masks else f"{where}/")
+    description = f"{where}/ + {masks.name}/" if masks else f"{where}/"
+    found = _Found(description + (f" ({pairing.renaming})" if pairing.renaming else ""))
     found.pairs = [
-        _found(name, path, mask_names.get(name), split) for name, path in image_names.items()
+        _found("/".join(filter(None, name)), path, mask_of.get(name), split)
+        for name, path in image_files.items()
     ]
-    found.lone_masks = [path for name, path in mask_names.items() if name not in image_names]
+    found.lone_masks = [path for name, path in mask_files.items() if name not in pairing.pairs]
+    found.findings = _describe_near_misses([mask_files[name] for name in pairing.near_misses])
     return found
 
 
-def _add_mask(masks: dict[str, Path], name: str, path: Path) -> None:
-    """Enter a mask under the name of its image; a second one is an error."""
-    if name in masks:
-        raise LayoutError(f"{masks[name]} and {path} are both masks of {name}. Remove one of them.")
-    masks[name] = path
+def _describe_near_misses(files: list[Path]) -> list[Finding]:
+    if not files:
+        return []
+    message = (
+        f"{len(files)} masks have names that differ from those of their images in case, blanks or "
+        f"Unicode form alone ({', '.join(str(path) for path in files[:NUM_SHOWN])}); they were "
+        "paired."
+    )
+    fix = "Rename them, so that other programs pair them too."
+    return [Finding("near-miss-name", "warning", tuple(files), message, fix)]
 
 
-def _by_name(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """Files by their path inside a folder without its ending; two alike are an error."""
-    names: dict[str, Path] = {}
+def _by_name(folder: Path, files: list[Path]) -> dict[Name, Path]:
+    """Files by the folder below `folder` and their stem; two alike are an error."""
+    names: dict[Name, Path] = {}
     for path in files:
-        name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
+        parent = path.parent.relative_to(folder).as_posix()
+        name = ("" if parent == "." else parent, stem_of(path))
         if name in names:
             raise LayoutError(
                 f"{names[name]} and {path} have the same name. Rename or remove one of them."
@@ -146,16 +191,15 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
         )
     if not masks:
         return _pair_by_type(files, split)
-    images = _by_name(files[0].parent, [path for path in files if bases[path] is None])
-    mask_of: dict[str, Path] = {}
-    for path in files:
-        if base := bases[path]:
-            _add_mask(mask_of, base, path)
+    image_files = _by_name(files[0].parent, [path for path in files if bases[path] is None])
+    mask_files = _by_name(files[0].parent, [path for path in files if bases[path] is not None])
+    pairing = pair_names(image_files, mask_files)
+    mask_of = {image: mask_files[mask] for mask, image in pairing.pairs.items()}
     image = next(path for path in files if stem_of(path) == bases[masks[0]])
     return _Found(
         f"x{image.suffix} + x{masks[0].name.removeprefix(stem_of(image))} side by side",
-        [_found(stem, path, mask_of.get(stem), split) for stem, path in images.items()],
-        [path for stem, path in mask_of.items() if stem not in images],
+        [_found(name[1], path, mask_of.get(name), split) for name, path in image_files.items()],
+        [path for name, path in mask_files.items() if name not in pairing.pairs],
     )
 
 
@@ -164,11 +208,8 @@ def _pair_by_type(files: list[Path], split: str | None) -> _Found:
     photos = {stem_of(path): path for path in files if path.suffix.lower() in PHOTO_SUFFIXES}
     others = {stem_of(path): path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES}
     if len(photos) + len(others) < len(files) or not photos:
-        twins = [
-            path.name
-            for path in files
-            if sum(stem_of(path) == stem_of(other) for other in files) > 1
-        ]
+        counts = Counter(stem_of(path) for path in files)
+        twins = [path.name for path in files if counts[stem_of(path)] > 1]
         raise LayoutError(
             f"{files[0].parent} holds {', '.join(twins[:NUM_SHOWN])}: which are images and which "
             "are masks cannot be told. Move them to images/ and masks/."

@@ -1,0 +1,61 @@
+"""Pascal VOC: JPEGImages/, SegmentationClass/, and lists of names for the splits.
+
+DATA/JPEGImages/a.jpg  DATA/SegmentationClass/a.png  DATA/ImageSets/Segmentation/train.txt
+"""
+
+from pathlib import Path
+
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.names import SPLIT_FOLDERS, list_images, stem_of
+from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.encoding import IGNORE_INDEX
+from pixelwise.data.masks.sources import MaskFile
+
+NAME_FILES = ("class_names.txt", "labels.txt", "classes.txt")
+IGNORED_NAMES = ("__ignore__", "_ignore_", "ignore")
+
+
+def find_voc(root: Path, options: LayoutOptions) -> Layout | None:
+    """Find JPEGImages/ and SegmentationClass/; None where they are not there."""
+    images, masks = root / "JPEGImages", root / "SegmentationClass"
+    if options.images or options.masks or not images.is_dir() or not masks.is_dir():
+        return None
+    mask_of = {stem_of(path): path for path in list_images(masks)}
+    split_of = _read_splits(root / "ImageSets" / "Segmentation")
+    files = {stem_of(path): path for path in list_images(images)}
+    names = [name for name in files if not split_of or name in split_of or name in mask_of]
+    samples = [
+        FoundSample(
+            name,
+            (files[name],),
+            MaskFile(mask_of[name]) if name in mask_of else None,
+            split_of.get(name, "train" if split_of else None),
+        )
+        for name in names
+    ]
+    samples.sort(key=lambda sample: (sample.split or "", sample.name))
+    lone = tuple(path for name, path in mask_of.items() if name not in files)
+    return Layout("VOC: JPEGImages/ + SegmentationClass/", tuple(samples), lone, _read_names(root))
+
+
+def _read_splits(folder: Path) -> dict[str, str]:
+    """Split of each name in train.txt, val.txt and test.txt; none where there are no lists."""
+    splits: dict[str, str] = {}
+    for split in ("train", "val", "test"):
+        path = folder / f"{split}.txt"
+        if path.is_file():
+            names = path.read_text(encoding="utf-8", errors="replace").split()
+            splits |= dict.fromkeys(names, SPLIT_FOLDERS[split])
+    return splits
+
+
+def _read_names(root: Path) -> ClassDeclaration | None:
+    """Names of the values 0, 1, 2, ... from class_names.txt; 255 is ignored."""
+    path = next((root / name for name in NAME_FILES if (root / name).is_file()), None)
+    if path is None:
+        return None
+    lines = read_bytes(path).decode("utf-8-sig", errors="replace").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    names = [name for name in names if name.lower() not in IGNORED_NAMES]
+    return ClassDeclaration.model_validate({"classes": names, "ignore": [IGNORE_INDEX]})
