@@ -17,7 +17,7 @@ from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle
 from pixelwise.data.layouts.labelme import find_labelme
 from pixelwise.data.layouts.manifest import find_manifest
-from pixelwise.data.layouts.names import check_folder
+from pixelwise.data.layouts.names import check_folder, image_folder, mask_folder
 from pixelwise.data.layouts.nnunet import find_nnunet
 from pixelwise.data.layouts.parts import find_class_files, find_objects
 from pixelwise.data.layouts.via import find_via
@@ -95,7 +95,7 @@ def _find_named(root: Path, options: LayoutOptions, name: str) -> Layout:
     """The layout that a person named; LayoutError where it is unknown or does not fit."""
     if name not in FINDERS:
         raise LayoutError(f"{name!r} is not a layout. The layouts are {', '.join(LAYOUT_NAMES)}.")
-    layout = FINDERS[name](root, options)
+    layout = _run(name, FINDERS[name], root, options)
     if layout is None:
         raise LayoutError(
             f"{root} is not arranged as {name}. Leave out --layout, or choose one of "
@@ -123,7 +123,7 @@ def _look(
     first_error: DataError | None = None
     for name, find in finders.items():
         try:
-            layout = find(root, options)
+            layout = _run(name, find, root, options)
         except DataError as error:
             first_error = first_error or error
             continue
@@ -158,6 +158,21 @@ def _leave_aside(layout: Layout, others: Mapping[str, Layout]) -> Layout:
         for name, other in others.items()
     )
     return replace(layout, findings=(*layout.findings, *findings))
+
+
+def _run(name: str, find: Finder, root: Path, options: LayoutOptions) -> Layout | None:
+    return find(root, _beside_masks(root, options) if name in ANNOTATION_FINDERS else options)
+
+
+def _beside_masks(root: Path, options: LayoutOptions) -> LayoutOptions:
+    """For annotation files beside images/ and masks/: the images are those of images/ alone."""
+    if options.images is not None:
+        return options
+    try:
+        images = image_folder(root) if mask_folder(root) else None
+    except LayoutError:
+        return options
+    return options if images is None else replace(options, images=Path(images.name))
 
 
 def _num_labelled(layout: Layout) -> int:

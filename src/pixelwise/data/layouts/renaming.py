@@ -76,7 +76,8 @@ def learn_renamings(
             continue
         found.setdefault(frozenset(pairs.items()), (_widen(renaming, pairs), pairs))
     most = max((len(pairs) for pairs in found), default=0)
-    return [entry for pairs, entry in found.items() if len(pairs) == most]
+    best = [entry for pairs, entry in found.items() if len(pairs) == most]
+    return sorted(best, key=lambda entry: str(entry[0]))
 
 
 def _guess(
@@ -91,6 +92,8 @@ def _guess(
         ((core, name[0]) for name, core in cores.items() if core is not None),
         key=lambda entry: (-len(entry[0]), entry),
     )
+    if usable and usable[0][0]:  # an empty rest fits everywhere and tells nothing
+        usable = [entry for entry in usable if entry[0]]
     probes = usable[:: max(1, len(usable) // NUM_PROBES)][:NUM_PROBES]
     stems = defaultdict(list)
     for folder, stem in larger:
@@ -98,7 +101,8 @@ def _guess(
     votes: Counter[tuple[str, str]] = Counter()
     for core, folder in probes:
         votes.update({around for stem in stems[folder] for around in _find_core(core, stem)})
-    for around, count in votes.most_common(NUM_GUESSES):
+    order = sorted(votes.items(), key=lambda entry: (-entry[1], entry[0]))
+    for around, count in order[:NUM_GUESSES]:
         if count >= MIN_VOTES * len(probes):
             yield ends, around
 
