@@ -75,6 +75,12 @@ def test_side_by_side_by_suffix(tmp_path, suffix):
     assert find_layout(tmp_path).description == f"x.png + x{suffix}.png side by side"
 
 
+def test_side_by_side_by_words(tmp_path):
+    touch(tmp_path, "1_sat.jpg", "1_mask.png", "2_sat.jpg", "2_mask.png")
+    assert pairs_of(tmp_path)["2_sat"] == ("2_sat.jpg", "2_mask.png", None)
+    assert find_layout(tmp_path).description == "X_sat -> X_mask side by side"
+
+
 def test_side_by_side_by_type(tmp_path):
     touch(tmp_path, "a.jpg", "a.png", "b.jpg", "b.png", "c.jpg")
     assert pairs_of(tmp_path) == {

@@ -14,6 +14,7 @@ from pathlib import Path
 from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import (
+    MASK_WORDS,
     PHOTO_SUFFIXES,
     image_folder,
     list_folder,
@@ -23,6 +24,7 @@ from pixelwise.data.layouts.names import (
     own_split,
     split_folders,
     stem_of,
+    words_of,
 )
 from pixelwise.data.layouts.pairing import pair_names
 from pixelwise.data.layouts.renaming import Name
@@ -184,6 +186,8 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     bases = {path: mask_stem(stem_of(path)) for path in files}
     stems = {stem_of(path) for path in files}
     masks = [path for path, base in bases.items() if base in stems]
+    if not masks and len(stems) == len(files) and (found := _pair_by_words(files, split)):
+        return found
     if not masks and len(stems) == len(files):
         return _Found(
             "pictures in one folder",
@@ -198,6 +202,24 @@ def _pair_side_by_side(files: list[Path], split: str | None) -> _Found:
     image = next(path for path in files if stem_of(path) == bases[masks[0]])
     return _Found(
         f"x{image.suffix} + x{masks[0].name.removeprefix(stem_of(image))} side by side",
+        [_found(name[1], path, mask_of.get(name), split) for name, path in image_files.items()],
+        [path for name, path in mask_files.items() if name not in pairing.pairs],
+    )
+
+
+def _pair_by_words(files: list[Path], split: str | None) -> _Found | None:
+    """Pair files of which one kind begins or ends with a word for masks: x_sat + x_mask."""
+    is_mask = {
+        p: bool({*words_of(stem_of(p))[:1], *words_of(stem_of(p))[-1:]} & MASK_WORDS) for p in files
+    }
+    image_files = _by_name(files[0].parent, [path for path in files if not is_mask[path]])
+    mask_files = _by_name(files[0].parent, [path for path in files if is_mask[path]])
+    pairing = pair_names(image_files, mask_files)
+    if not pairing.pairs:
+        return None
+    mask_of = {image: mask_files[mask] for mask, image in pairing.pairs.items()}
+    return _Found(
+        f"{pairing.renaming or 'images and masks'} side by side",
         [_found(name[1], path, mask_of.get(name), split) for name, path in image_files.items()],
         [path for name, path in mask_files.items() if name not in pairing.pairs],
     )
