@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from pixelwise import __version__
 from pixelwise.cli import app
+from pixelwise.cli.data_options import LAYOUTS
+from pixelwise.data.layouts.find import LAYOUT_NAMES
 
 COMMANDS = ("demo", "check", "train", "predict", "evaluate", "export", "serve", "info")
 WITH_JSON = ("check", "predict", "evaluate", "info")
@@ -77,6 +79,10 @@ def test_help_of_a_command_has_an_example_and_its_options(command):
     for option in [*OPTIONS[command], "--quiet", "--verbose", "-q", "-v"]:
         assert option in result.stdout
     assert ("--json" in result.stdout) == (command in WITH_JSON)
+
+
+def test_the_layouts_that_help_names_are_those_that_are_read():
+    assert LAYOUTS.split(", ") == list(LAYOUT_NAMES)
 
 
 def test_version_is_that_of_the_package():

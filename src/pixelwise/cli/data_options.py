@@ -20,9 +20,12 @@ Masks = Annotated[
         metavar="DIR", help="Folder of the masks, or annotation file.", rich_help_panel=PANEL
     ),
 ]
+LAYOUTS = "manifest, coco, labelme, via, yolo, kaggle, voc, nnunet, objects, class-files, folders"
 LayoutName = Annotated[
     str | None,
-    typer.Option("--layout", metavar="NAME", help="How it is arranged.", rich_help_panel=PANEL),
+    typer.Option(
+        "--layout", metavar="NAME", help=f"How it is arranged: {LAYOUTS}.", rich_help_panel=PANEL
+    ),
 ]
 Foreground = Annotated[
     int | None,

@@ -28,6 +28,7 @@ from pixelwise.data.doctor.survey import ImageFacts, map_in_threads
 from pixelwise.data.files.image_files import read_bytes, read_images
 from pixelwise.data.files.writers import write_pixels
 from pixelwise.data.findings import KINDS
+from pixelwise.data.layouts.names import suffix_of
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.errors import DataError, OutputError
 from pixelwise.folders.repair_masks import (
@@ -48,11 +49,14 @@ from pixelwise.folders.repair_plan import (
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
-TWO_PART_ENDINGS = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
-# what is gone once every mask is written as class indices
-REWRITTEN = frozenset(
-    {"snapped-values", "mapped-values", "ignored-values", "out-of-bounds", "overlapping-objects"}
+# what is gone in any copy: each mask is written as class indices under the name of its image
+ALWAYS_GONE = frozenset(
+    {
+        *("near-miss-name", "missing-mask", "missing-image", "snapped-values", "mapped-values"),
+        *("ignored-values", "out-of-bounds", "overlapping-objects"),
+    }
 )
+
 Progress = Callable[[int, int], None]
 
 
@@ -144,7 +148,7 @@ def open_findings(examination: Examination, changes: Iterable[Change] = ()) -> t
         examination: of the original.
         changes: that were made.
     """
-    done = {change.code for change in changes} | REWRITTEN
+    done = {change.code for change in changes} | ALWAYS_GONE
     return tuple(
         finding
         for finding in examination.findings
@@ -230,7 +234,7 @@ class _Writer:
         make_folder(place.parent)
         drops_alpha = facts.has_constant_alpha and self.drops_alpha
         if len(paths) == 1 and not facts.turned and not drops_alpha:
-            place = place.with_name(f"{place.name}{file_ending(paths[0])}")
+            place = place.with_name(f"{place.name}{suffix_of(paths[0]).lower()}")
             copy_image(paths[0], place)
             return place, ""
         values = read_images(paths)
@@ -240,16 +244,6 @@ class _Writer:
             *[f"{len(paths)} channel files joined"] * (len(paths) > 1),
         ]
         return write_pixels(place, values[..., :-1] if drops_alpha else values), ", ".join(done)
-
-
-def file_ending(path: Path) -> str:
-    """The ending of a file in small letters, also where it has two parts.
-
-    >>> file_ending(Path("scan.01.NII.gz")), file_ending(Path("a.1.png"))
-    ('.nii.gz', '.png')
-    """
-    name = path.name.lower()
-    return next((two for two in TWO_PART_ENDINGS if name.endswith(two)), path.suffix.lower())
 
 
 def copy_image(source: Path, place: Path) -> None:

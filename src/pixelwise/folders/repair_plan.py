@@ -245,6 +245,9 @@ def _choose_splits(
 ) -> dict[str, str]:
     """Split of each sample; groups in several splits go to train, unless nothing were left."""
     splits: dict[str, str] = {s.found.name: examination.splits[s.found.name] for s in samples}
+    for sample in samples:
+        if splits[sample.found.name] == "unlabelled":  # until its mask was found
+            splits[sample.found.name] = sample.found.split or "train"
     leaked = {p for f in examination.findings if f.code == "group-leak" for p in f.files}
     moved = [s for s in samples if s.found.image in leaked and splits[s.found.name] != "train"]
     after = splits | {sample.found.name: "train" for sample in moved}
