@@ -263,9 +263,7 @@ def test_broken_files_are_refused_with_the_place(write, what, message):
 def test_files_that_disagree_about_a_category_are_refused(write):
     write(content(), "train/annotations.json", ["train/a.jpg"])
     other = content(categories=[{"id": 1, "name": "dog"}])
-    with pytest.raises(
-        LayoutError, match="calls category 1 dog, but it was cat"
-    ):
+    with pytest.raises(LayoutError, match="calls category 1 dog, but it was cat"):
         find(write(other, "test/annotations.json", ["test/a.jpg"]))
 
 

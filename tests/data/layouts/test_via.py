@@ -1,11 +1,14 @@
 """VGG Image Annotator: exports and projects of both versions, whole and broken."""
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from pixelwise.data.layouts.annotations import ellipse_ring
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.masks.read import read_stored_mask
@@ -63,20 +66,25 @@ def test_numbered_regions_of_version_1(write):
 
 
 @pytest.mark.parametrize(
-    ("shape", "num_pixels"),
+    ("shape", "widths"),  # of rows 2 to 5: centres within 2 rows of row 4, at 1.5 and at 0.5
     [
-        ({"name": "rect", "x": 2, "y": 1, "width": 4, "height": 3}, 12),
-        ({"name": "circle", "cx": 5, "cy": 4, "r": 2}, 12),
-        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 4, "ry": 2}, 24),
-        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 2, "ry": 4, "theta": 1.5707963}, 24),
+        ({"name": "rect", "x": 2, "y": 2, "width": 6, "height": 4}, [6, 6, 6, 6]),
+        ({"name": "circle", "cx": 5, "cy": 4, "r": 2}, [2, 4, 4, 2]),
+        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 4, "ry": 2}, [6, 8, 8, 6]),
+        ({"name": "ellipse", "cx": 5, "cy": 4, "rx": 2, "ry": 4, "theta": 1.5707963}, [6, 8, 8, 6]),
     ],
 )
-def test_other_shapes(write, shape, num_pixels):
+def test_other_shapes_hold_the_pixels_whose_centres_are_inside(write, shape, widths):
     values = values_of(find(write([entry([region(shape)])])))
-    assert abs(values.sum() - num_pixels) <= 2
-    assert values[4, 5] == 1
-    if shape["name"] == "ellipse":
-        assert values.any(axis=0).sum() == 8  # it lies down
+    assert values.sum(axis=1).tolist() == [0, 0, *widths, 0, 0]
+    assert (values == values[::-1, ::-1]).all()  # around row 4 and column 5
+
+
+@pytest.mark.parametrize("radii", [(1, 1), (3, 8), (40, 25), (600, 900)])
+def test_ellipses_have_the_area_of_ellipses(radii):
+    (rows, columns), area = ellipse_ring(0, 0, *radii, angle=0.7).T, math.pi * math.prod(radii)
+    shoelace = abs(rows @ np.roll(columns, 1) - columns @ np.roll(rows, 1)) / 2
+    assert shoelace == pytest.approx(area, abs=0.01 * 2 * math.pi * max(radii))
 
 
 def test_without_attributes_there_is_one_class(write):

@@ -119,9 +119,9 @@ def box_ring(row: float, column: float, height: float, width: float) -> NDArray[
 def ellipse_ring(
     row: float, column: float, row_radius: float, column_radius: float, angle: float = 0.0
 ) -> NDArray[np.float64]:
-    """An ellipse as a ring with corners less than a tenth of a pixel off; the angle in radians."""
+    """An ellipse as a ring less than a hundredth of a pixel off; the angle in radians."""
     largest = max(abs(row_radius), abs(column_radius), 1.0)
-    num_corners = int(np.clip(np.pi / np.arccos(1 - min(0.1 / largest, 0.5)), 12, 1000))
+    num_corners = int(np.clip(np.pi / np.arccos(1 - 0.01 / largest), 12, 1000))
     turn = np.linspace(0, 2 * np.pi, num_corners, endpoint=False)
     down, across = row_radius * np.sin(turn), column_radius * np.cos(turn)
     rows = row + down * np.cos(angle) + across * np.sin(angle)
