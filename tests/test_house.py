@@ -154,9 +154,8 @@ def test_the_tree_is_read_by_its_indentation():
     assert tree_paths(readme) == ["src", "src/a.py", "src/b", "src/b/c.py", "d"]
 
 
-def test_the_tree_in_the_readme_names_every_source_file_and_only_what_exists():
+def test_the_tree_in_the_readme_names_every_folder_and_only_what_exists():
     paths = set(tree_paths((ROOT / "README.md").read_text(encoding="utf-8")))
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     for path in source_files():
-        if path.name != "__init__.py":  # the folder's line speaks for it
-            assert path.relative_to(ROOT).as_posix() in paths
+        assert path.parent.relative_to(ROOT).as_posix() in paths
