@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +26,7 @@ def validate(
 
     def add(sample: Sample, probabilities: object) -> None:
         logits = logits_of(torch.as_tensor(probabilities)[None], predictor.model.config.task)
-        target = torch.as_tensor(sample.mask)[None]
+        target = torch.from_numpy(np.array(sample.mask, np.uint8))[None]  # a mask may be read-only
         for name, measure in measures.items():
             sums[name] += float(measure(logits, target))
 
