@@ -22,10 +22,17 @@ MIN_IDS = 8  # that many, numbered without gaps to another end in every image, a
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the masks speak for: "ids", "classes", or "either", and why."""
+    """What the masks speak for: "ids", "classes", or "either", and why.
+
+    Attributes:
+        verdict: what the values are.
+        reason: what was seen, for people.
+        differs: some masks hold other values than others, as ids do more often than classes.
+    """
 
     verdict: Literal["ids", "classes", "either"]
     reason: str = ""
+    differs: bool = False
 
 
 def weigh_instance_ids(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) -> Evidence:
@@ -44,7 +51,7 @@ def weigh_instance_ids(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) 
     if regions > MAX_REGIONS:
         return Evidence("classes")
     num_values = max(len(np.unique(np.concatenate([kept[i] for i in with_ids]))), max(num_ids))
-    reason = f"{num_values} values, {regions:.3g} connected regions for each in a mask"
+    reason = f"{num_values} values, nearly each of which is one connected region in its mask"
     if num_values > MANY_IDS:
         return Evidence("ids", reason)
     ends = {int(kept[i][-1]) for i in with_ids}
@@ -53,7 +60,8 @@ def weigh_instance_ids(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) 
     )
     if max(ends) > MIN_IDS and is_numbered and len(ends) > 1:
         return Evidence("ids", f"{reason}, numbered from 1 to another end in each mask")
-    return Evidence("either", reason)
+    differs = len({tuple(kept[i].tolist()) for i in with_ids}) > 1
+    return Evidence("either", reason, differs)
 
 
 def _num_ids(mask: MaskFacts, num_kept: int) -> int:
@@ -87,11 +95,12 @@ def _ids_remark(reason: str) -> Remark:
     )
 
 
-def either_remark(reason: str) -> Remark:
+def either_remark(evidence: Evidence) -> Remark:
     """Said where class indices were taken but object ids are possible too."""
     return Remark(
         "object-ids-or-classes",
         "the numbers in the masks are taken for class indices, since they are few, but could be "
-        f"object ids ({reason}).",
+        f"object ids ({evidence.reason}).",
         'If they are ids, say so in classes.json: {"instances": true}.',
+        "warning" if evidence.differs else "note",
     )

@@ -84,14 +84,28 @@ def _understand_numbers(
         if evidence.verdict == "ids" and len(names) == 2 and not declared.has_values:
             return as_instances(names, ignore, evidence.reason)
         encoding = declared.encoding().model_copy(update={"ignore": ignore})
+        if not (declared.has_values or ignore or "ignore" in declared.model_fields_set):
+            return _apply_names(encoding, add_counts(masks))
         return apply_known(encoding, add_counts(masks), exact=declared.has_values)
     if evidence.verdict == "ids" and foreground is None:
         return as_instances(_object_names([]), ignore, evidence.reason)
     reading = learn_encoding(add_counts(masks), foreground=foreground, ignore=ignore)
     reading = replace(reading, encoding=_with_palette(reading.encoding, masks))
     if evidence.verdict == "either" and len(reading.encoding.classes) > 2:
-        reading = replace(reading, remarks=(*reading.remarks, either_remark(evidence.reason)))
+        reading = replace(reading, remarks=(*reading.remarks, either_remark(evidence)))
     return reading
+
+
+def _apply_names(named: MaskEncoding, counts: ValueCounts) -> Reading:
+    """Use names about which nothing else is said: 255 beside their indices is ignored."""
+    reading = apply_known(named, counts)
+    unknown = reading.encoding.unknown_values(counts.values).tolist()
+    if unknown != [IGNORE_INDEX] or len(counts.values) <= 2:
+        return reading
+    encoding = named.model_copy(update={"ignore": (IGNORE_INDEX,)})
+    others = counts.without(unknown)
+    again = apply_known(encoding, others)
+    return replace(again, remarks=(*again.remarks, _ignore_remark(unknown, others.values.tolist())))
 
 
 def _object_names(names: Sequence[str]) -> Sequence[str]:
