@@ -17,9 +17,10 @@ from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle
 from pixelwise.data.layouts.labelme import find_labelme
 from pixelwise.data.layouts.manifest import find_manifest
-from pixelwise.data.layouts.names import check_folder, image_folder, mask_folder
+from pixelwise.data.layouts.names import check_folder
 from pixelwise.data.layouts.nnunet import find_nnunet
 from pixelwise.data.layouts.parts import find_class_files, find_objects
+from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.layouts.voc import find_voc
 from pixelwise.data.layouts.yolo import find_yolo
@@ -169,10 +170,11 @@ def _beside_masks(root: Path, options: LayoutOptions) -> LayoutOptions:
     if options.images is not None:
         return options
     try:
-        images = image_folder(root) if mask_folder(root) else None
+        rooms = find_rooms(root, options)
     except LayoutError:
         return options
-    return options if images is None else replace(options, images=Path(images.name))
+    images = [room.images for room in rooms if room.masks and room.images != root]
+    return replace(options, images=Path(images[0].name)) if len(images) == 1 else options
 
 
 def _num_labelled(layout: Layout) -> int:

@@ -3,44 +3,46 @@
 Capitals never matter in the tables. A name is compared by its `stem_of`, `near_key` or words.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pixelwise.data.files.image_files import is_image_file
 from pixelwise.errors import LayoutError
 
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "jpegimages")
-MASK_FOLDERS = (
-    "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "gts", "ground_truth",
-    "groundtruth", "ground-truth", "segmentation", "segmentations", "segs", "seg", "targets",
-    "target", "mask_images", "segmentationclass", "annotated", "annots", "annot", "labelled",
-)  # fmt: skip
-# Taken where no folder of the first kind is there: nuclei keep instances/ beside masks/.
-OTHER_IMAGE_FOLDERS = (
-    "photos", "photo", "pictures", "raw", "tiles", "originals", "original", "frames", "scans",
-    "volumes", "x",
-)  # fmt: skip
-OTHER_MASK_FOLDERS = (
-    "instances", "instance", "instance_masks", "objects", "object_masks", "segmentationobject",
-    "outputs", "output", "manual", "1st_manual", "lesions", "y",
-)  # fmt: skip
+# Whole names of folders; others are known by the words in their names.
+IMAGE_FOLDERS = frozenset({"tiles", "frames", "scans", "volumes", "photos", "pictures", "x"})
+MASK_FOLDERS = frozenset({"gts", "ground-truth", "annots", "labelled", "labeled", "lesions", "y"})
 SPLIT_FOLDERS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-SHORT_SPLITS = {"tr": "train", "ts": "test", "va": "val"}  # imagesTr, labels_tr
 MASK_SUFFIXES = ("_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+SPLIT_WORDS = {**SPLIT_FOLDERS, "tr": "train", "ts": "test"}  # imagesTr
 IMAGE_WORDS = frozenset(
     {"image", "images", "img", "imgs", "im", "input", "inputs", "sat", "photo", "raw", "orig",
-     "original", "rgb", "pic", "picture", "frame", "scan", "volume", "leftimg"}
+     "original", "originals", "rgb", "pic", "picture", "frame", "scan", "volume", "leftimg"}
 )  # fmt: skip
+PLAIN_IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "input", "inputs"})
 MASK_WORDS = frozenset(
-    {"mask", "masks", "label", "labels", "lbl", "seg", "segs", "segmentation", "segmented", "gt",
-     "ground", "truth", "groundtruth", "target", "targets", "annotation", "annotated", "annot",
-     "anno", "lesion", "manual", "output", "binary", "matte", "labelids", "goldstandard"}
+    {"mask", "masks", "label", "labels", "labeled", "lbl", "lab", "seg", "segs", "segmentation",
+     "segmentations", "segmented", "semantic", "gt", "gts", "ground", "truth", "groundtruth",
+     "target", "targets", "annotation", "annotations", "annotated", "annot", "anno", "lesion",
+     "manual", "output", "outputs", "binary", "matte", "labelids", "goldstandard", "trimap",
+     "trimaps"}
 )  # fmt: skip
+# Other views of the masks, taken only where there is nothing else.
+VIEW_WORDS = frozenset(
+    {"color", "colors", "colour", "colours", "colormap", "colormaps", "rgb", "overlay", "overlays",
+     "vis", "visualization", "visualisation", "viz", "instance", "instances", "object", "objects",
+     "edge", "edges", "superpixels", "boundary", "boundaries", "contour", "contours", "panoptic",
+     "npy", "bbox"}
+)  # fmt: skip
+JOINED_ENDS = ("images", "image", "masks", "mask", "labels", "annot", "groundtruth")  # trainannot
+SKIPPED_FOLDERS = frozenset({"__MACOSX", "@eaDir"})  # left behind by archives and servers
+CAPITAL_INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # ground|Truth
 COMPOUND_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -76,7 +78,7 @@ def near_key(name: str) -> str:
 
 def words_of(stem: str) -> list[str]:
     """Words and numbers of a name in lower case: "Image_2d" gives image, 2, d."""
-    return re.findall(r"[^\W\d_]+|\d+", stem.lower())
+    return re.findall(r"[^\W\d_]+|\d+", CAPITAL_INSIDE.sub("_", stem).lower())
 
 
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -85,19 +87,26 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     A folder that is an image (`.zarr`) counts as a file.
     """
     try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        inside = {path for path in entries if path.is_dir()}
+        with os.scandir(folder) as scan:
+            entries = sorted(
+                (entry.name, entry.is_dir()) for entry in scan if _is_shown(entry.name)
+            )
     except PermissionError as error:
         raise LayoutError(
             f"{folder} may not be read. Change its permissions (chmod +rx)."
         ) from error
-    files = [path for path in entries if is_image_file(path) and _is_one_image(path, inside)]
-    return [path for path in entries if path in inside and not is_zarr(path)], files
+    folders, files = [], []
+    for name, is_folder in entries:
+        path = folder / name
+        if is_folder and not is_zarr(path):
+            folders.append(path)
+        elif is_image_file(path):
+            files.append(path)
+    return folders, files
 
 
-def _is_one_image(path: Path, folders: Container[Path]) -> bool:
-    """Whether an entry with the name of an image is one: a file, or a folder of zarr."""
-    return path not in folders or is_zarr(path)
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name not in SKIPPED_FOLDERS
 
 
 def is_zarr(path: Path) -> bool:
@@ -138,19 +147,35 @@ def check_folder(root: Path) -> None:
 
 
 def split_folders(root: Path) -> dict[Path, str]:
-    """The subfolders of `root` that are named after a split, in the order train, val, test."""
-    folders = {
-        path: SPLIT_FOLDERS[path.name.lower()]
-        for path in list_folder(root)[0]
-        if path.name.lower() in SPLIT_FOLDERS
-    }
-    if len(set(folders.values())) < len(folders):
+    """The subfolders of `root` that are named after a split, in the order train, val, test.
+
+    A split as a word of the name (stage1_train) counts where there are two splits like that.
+    """
+    folders = [path for path in list_folder(root)[0] if path.name.lower() in SPLIT_FOLDERS]
+    splits = {path: SPLIT_FOLDERS[path.name.lower()] for path in folders}
+    if len(set(splits.values())) < len(folders):
         names = ", ".join(path.name for path in folders)
         raise LayoutError(
             f"{root} has two folders for one split ({names}). Rename or remove one of them."
         )
+    splits = splits or splits_in_names(
+        [p for p in list_folder(root)[0] if not (is_image_folder(p) or is_mask_folder(p))]
+    )
     order = list(dict.fromkeys(SPLIT_FOLDERS.values()))
-    return dict(sorted(folders.items(), key=lambda entry: order.index(entry[1])))
+    return dict(sorted(splits.items(), key=lambda entry: order.index(entry[1])))
+
+
+def splits_in_names(folders: Iterable[Path]) -> dict[Path, str]:
+    """The splits that words of names tell, where they tell two and none of them twice."""
+    splits = {path: split for path in folders if (split := split_in_name(path.name))}
+    is_clear = len(set(splits.values())) == len(splits) > 1
+    return splits if is_clear else {}
+
+
+def split_in_name(name: str) -> str | None:
+    """The split that a name holds as a word ("instances_train2017" holds train)."""
+    found = {SPLIT_WORDS[word] for word in words_of(name) if word in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
 
 
 def own_split(root: Path) -> str | None:
@@ -160,31 +185,76 @@ def own_split(root: Path) -> str | None:
     return SPLIT_FOLDERS[name] if len(siblings) > 1 else None
 
 
+def role_words(name: str) -> list[str]:
+    """Words of the name of a folder; an ending such as in "trainannot" is a word of its own."""
+    words = words_of(name)
+    last = words[-1] if words else ""
+    for end in JOINED_ENDS:
+        if last.endswith(end) and last not in IMAGE_WORDS | MASK_WORDS:
+            before = last.removesuffix(end)
+            return [*words[:-1], *([before] if before else []), end]
+    return words
+
+
+def is_mask_folder(folder: Path) -> bool:
+    """Whether a folder holds masks by its name."""
+    if folder.name.lower() in MASK_FOLDERS | VIEW_WORDS & {"instance", "instances", "objects"}:
+        return True
+    words = role_words(folder.name)
+    return bool(MASK_WORDS.intersection(words)) or _is_letter(words, "y")
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Whether a folder holds images by its name."""
+    if is_mask_folder(folder):
+        return False
+    words = role_words(folder.name)
+    return (
+        folder.name.lower() in IMAGE_FOLDERS
+        or bool(IMAGE_WORDS.intersection(words))
+        or _is_letter(words, "x")
+    )
+
+
+def _is_letter(words: list[str], letter: str) -> bool:
+    """Whether a name is a letter beside a split: train_x."""
+    return [word for word in words if word not in SPLIT_FOLDERS] == [letter]
+
+
+def rest_of(folder: Path) -> tuple[str, ...]:
+    """Words of the name of a folder besides those for images and masks: train in train_masks."""
+    if folder.name.lower() in IMAGE_FOLDERS | MASK_FOLDERS:
+        return ()
+    words = role_words(folder.name)
+    left = [word for word in words if word not in IMAGE_WORDS | MASK_WORDS | VIEW_WORDS]
+    return tuple(word for word in left if not (word in "xy" and len(word) == 1))
+
+
 def image_folder(root: Path) -> Path | None:
     """The subfolder of `root` that holds the images by its name, or None."""
-    return only_folder(root, IMAGE_FOLDERS, "images") or only_folder(
-        root, OTHER_IMAGE_FOLDERS, "images"
-    )
+    folders = [p for p in list_folder(root)[0] if is_image_folder(p) and holds_images(p)]
+    return choose_folder(folders, "images")[0] if folders else None
 
 
-def mask_folder(root: Path) -> Path | None:
-    """The subfolder of `root` that holds the masks by its name, or None."""
-    return only_folder(root, MASK_FOLDERS, "masks") or only_folder(
-        root, OTHER_MASK_FOLDERS, "masks"
-    )
+def choose_folder(folders: Sequence[Path], what: str) -> tuple[Path, tuple[Path, ...]]:
+    """The folder with the plainest name, and those left aside; two as plain are an error.
 
-
-def only_folder(root: Path, names: Container[str], what: str) -> Path | None:
-    """The one subfolder with such a name and images in it; two are an error."""
-    candidates = [
-        path for path in list_folder(root)[0] if path.name.lower() in names and holds_images(path)
-    ]
-    if len(candidates) > 1:
+    Args:
+        folders: one at least.
+        what: "images" or "masks".
+    """
+    plain = [path for path in folders if _is_plain(path, what)] or list(folders)
+    if len(plain) > 1:
         raise LayoutError(
-            f"{root} has {_show(candidates)}, which may both hold the {what}. Name the right one "
-            f"with --{what}, or move or rename all but one of them."
+            f"{plain[0].parent} has {_show(plain)}, which may both hold the {what}. Name the right "
+            f"one with --{what}, or move or rename all but one of them."
         )
-    return candidates[0] if candidates else None
+    return plain[0], tuple(path for path in folders if path not in plain)
+
+
+def _is_plain(folder: Path, what: str) -> bool:
+    words = set(role_words(folder.name))
+    return bool(words & PLAIN_IMAGE_WORDS) if what == "images" else not words & VIEW_WORDS
 
 
 def _show(folders: Iterable[Path]) -> str:

@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pixelwise.data.layouts.folders import find_image_folder, find_mask_folder
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import (
     MASK_WORDS,
     SPLIT_FOLDERS,
+    holds_images,
     list_folder,
     list_images,
     own_split,
@@ -24,12 +24,12 @@ from pixelwise.data.layouts.names import (
     words_of,
 )
 from pixelwise.data.layouts.pairing import start_of
+from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import LayoutError
 
-OBJECT_FOLDER = re.compile(r"(masks?|labels?)_(per_)?(object|instance)s?|(object|instance)_masks?")
 NUMBERED = re.compile(r"(?:(?P<name>.*?)[_\-. ]+)?(?P<number>\d+)")
 MAX_CLASSES = 64  # more different endings than this are no classes
 
@@ -53,17 +53,12 @@ def _places(root: Path, options: LayoutOptions) -> Iterator[tuple[Path, Path, st
     splits: dict[Path, str | None] = dict(split_folders(root))
     for folder, split in (splits or {root: own_split(root)}).items():
         try:
-            images = find_image_folder(folder, options)
-            masks = find_mask_folder(folder, options) or _object_folder(folder)
+            rooms = find_rooms(folder, options)
         except LayoutError:
             return
-        if images and masks:
-            yield images, masks, split
-
-
-def _object_folder(root: Path) -> Path | None:
-    """masks_per_object/ and the like."""
-    return next((p for p in list_folder(root)[0] if OBJECT_FOLDER.fullmatch(p.name.lower())), None)
+        for room in rooms:
+            if room.masks is not None and room.images != folder:
+                yield room.images, room.masks, room.split or split
 
 
 def _find_object_folders(root: Path) -> Iterator[FoundSample]:
@@ -172,7 +167,10 @@ def _sample(
 def _find_class_folders(root: Path, options: LayoutOptions) -> Layout | None:
     """masks/<class>/a.png, two classes at least, for images/a.png."""
     places = list(_places(root, options))
-    names = sorted({folder.name for _, masks, _ in places for folder in list_folder(masks)[0]})
+    names = sorted(
+        {folder.name for _, masks, _ in places for folder in list_folder(masks)[0]
+         if holds_images(folder)}
+    )  # fmt: skip
     names = [name for name in names if name.lower() not in BACKGROUND_NAMES]
     if len(names) < 2 or any(name.lower() in SPLIT_FOLDERS for name in names):
         return None

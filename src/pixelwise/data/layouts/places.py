@@ -14,7 +14,7 @@ from pixelwise.data.layouts.names import (
     holds_images,
     own_split,
     split_folders,
-    words_of,
+    split_in_name,
 )
 
 MAX_CANDIDATES = 20  # more such files in one folder belong to single images (LabelMe)
@@ -48,12 +48,6 @@ def find_places(root: Path, options: LayoutOptions, suffix: str) -> list[Place]:
         inside = [*_files(folder, suffix), *_files(folder / "annotations", suffix)]
         places += [Place(path, images or folder, split) for path in inside]
     return places or [_place(path, root, images) for path in _files(root / "annotations", suffix)]
-
-
-def split_in_name(stem: str) -> str | None:
-    """The split that a name holds as a word ("instances_train2017" holds train)."""
-    found = {SPLIT_FOLDERS[word] for word in words_of(stem) if word in SPLIT_FOLDERS}
-    return found.pop() if len(found) == 1 else None
 
 
 def split_of(path: Path, root: Path) -> str | None:

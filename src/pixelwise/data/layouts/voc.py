@@ -7,19 +7,22 @@ from pathlib import Path
 
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
-from pixelwise.data.layouts.names import SPLIT_FOLDERS, list_images, stem_of
+from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_images, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.sources import MaskFile
 
+MASK_FOLDERS = ("SegmentationClassPNG", "SegmentationClass")  # LabelMe keeps .npy in the second
 NAME_FILES = ("class_names.txt", "labels.txt", "classes.txt")
 IGNORED_NAMES = ("__ignore__", "_ignore_", "ignore")
 
 
 def find_voc(root: Path, options: LayoutOptions) -> Layout | None:
-    """Find JPEGImages/ and SegmentationClass/; None where they are not there."""
-    images, masks = root / "JPEGImages", root / "SegmentationClass"
-    if options.images or options.masks or not images.is_dir() or not masks.is_dir():
+    """Find JPEGImages/ and SegmentationClass/ (or ...PNG/); None where they are not there."""
+    images = root / "JPEGImages"
+    folders = [folder for name in MASK_FOLDERS if (folder := root / name).is_dir()]
+    masks = next((folder for folder in folders if holds_images(folder)), None)
+    if options.images or options.masks or not images.is_dir() or masks is None:
         return None
     mask_of = {stem_of(path): path for path in list_images(masks)}
     split_of = _read_splits(root / "ImageSets" / "Segmentation")
@@ -36,7 +39,8 @@ def find_voc(root: Path, options: LayoutOptions) -> Layout | None:
     ]
     samples.sort(key=lambda sample: (sample.split or "", sample.name))
     lone = tuple(path for name, path in mask_of.items() if name not in files)
-    return Layout("VOC: JPEGImages/ + SegmentationClass/", tuple(samples), lone, _read_names(root))
+    description = f"VOC: JPEGImages/ + {masks.name}/"
+    return Layout(description, tuple(samples), lone, _read_names(root))
 
 
 def _read_splits(folder: Path) -> dict[str, str]:
