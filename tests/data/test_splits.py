@@ -1,4 +1,4 @@
-"""Splits: shares, seeds, folders first, and split.csv."""
+"""Splits: shares, seeds, folders first, and what holds when images are added."""
 
 from collections import Counter
 
@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelwise.data import read_dataset, read_split, write_split
 from pixelwise.data.splits import assign_splits, hash_position, hash_split
-from pixelwise.errors import DataError, FileError
 
 NAMES = [f"image_{number:03}" for number in range(100)]
 SOME_NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
@@ -218,27 +216,3 @@ def test_the_mapping_also_gives_val_within_a_train_folder():
         "b": "train",
         "c": "test",
     }
-
-
-def test_split_file_round_trip(save_pairs, disc, tmp_path):
-    dataset = read_dataset(save_pairs([disc] * 12))
-    path = tmp_path / "split.csv"
-    write_split(path, dataset)
-    assert path.read_text().splitlines()[0] == "name,split"
-    again = read_split(path)
-    assert again == {files.name: files.split for files in dataset.files}
-    moved = again | {"000": "val", "001": "test"}
-    files = read_dataset(tmp_path, split=moved).files
-    assert {entry.name: entry.split for entry in files} == moved
-
-
-def test_bad_split_files(tmp_path):
-    path = tmp_path / "split.csv"
-    with pytest.raises(FileError, match="does not exist"):
-        read_split(path)
-    path.write_text("image,part\na,train\n")
-    with pytest.raises(DataError, match="has the columns image, part"):
-        read_split(path)
-    path.write_text("name,split\na,train\nb,dev\n")
-    with pytest.raises(DataError, match="line 3: 'dev' is not a split"):
-        read_split(path)

@@ -27,10 +27,12 @@ from pixelwise.data.read import (
     read_dataset,
 )
 from pixelwise.data.samples import FolderSamples, Sample, SampleFiles, read_mask
-from pixelwise.data.splits import read_split, write_split
+from pixelwise.data.sequences import DataSource, is_named_by_place, is_path
+from pixelwise.data.split_file import read_split, write_split
 
 __all__ = [
     "IGNORE_INDEX",
+    "DataSource",
     "Dataset",
     "Examination",
     "Finding",
@@ -44,6 +46,8 @@ __all__ = [
     "check_dataset",
     "examine_dataset",
     "find_images",
+    "is_named_by_place",
+    "is_path",
     "is_written_mask",
     "make_folder",
     "overlay",

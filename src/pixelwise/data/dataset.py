@@ -1,4 +1,4 @@
-"""A data folder as it was understood: its files, classes, channels and splits."""
+"""Data as they were understood: their files, classes, channels and splits."""
 
 import hashlib
 from collections import Counter
@@ -19,10 +19,10 @@ TASK_NOTES = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data folder as it was understood.
+    """Data as they were understood.
 
     Attributes:
-        root: the folder.
+        root: the folder; for a sequence a name that stands for it.
         layout: how it is arranged, in one line.
         files: of every sample, sorted by split folder and name; mask None in the split
             "unlabelled".
@@ -32,7 +32,7 @@ class Dataset:
         encoding: what the values in the mask files mean.
         num_sizes: number of different image sizes.
         notes: what a person should know: assumptions and warnings.
-        file_bytes: bytes of the image and mask files of each sample together.
+        digests: of the pixels of each sample, equal for equal ones.
     """
 
     root: Path
@@ -44,7 +44,7 @@ class Dataset:
     encoding: MaskEncoding
     num_sizes: int
     notes: tuple[str, ...]
-    file_bytes: tuple[int, ...]
+    digests: tuple[str, ...]
 
     def describe(self) -> str:
         """Say in one line what the data set is.
@@ -112,12 +112,15 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change when files are added, removed or change in size."""
+        """Twelve hexadecimal digits that change with names and pixels, and with nothing else."""
         lines = (
-            f"{entry.name} {'x'.join(map(str, entry.size))} {num_bytes}\n"
-            for entry, num_bytes in zip(self.files, self.file_bytes, strict=True)
+            f"{entry.name} {digest}\n"
+            for entry, digest in sorted(
+                zip(self.files, self.digests, strict=True), key=lambda pair: pair[0].name
+            )
         )
-        return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
+        text = "".join(lines).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _describe_class(entry: MaskClass) -> str:

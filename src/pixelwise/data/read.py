@@ -1,7 +1,7 @@
-"""From a folder to a `Dataset`: look at the names, survey the files, understand the masks, split.
+"""From a folder or a sequence to a `Dataset`: look at names, survey, understand masks, split.
 
-find_layout, survey_samples, check_files, learn_encoding, assign_splits, check_splits, check_masks
--> Dataset
+find_layout or find_pairs, survey_samples, check_files, learn_encoding, assign_splits, check_splits,
+check_masks -> Dataset
 """
 
 import os
@@ -23,16 +23,18 @@ from pixelwise.data.doctor.survey import (
 from pixelwise.data.findings import Finding, finding_of_error, sort_findings
 from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
-from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.layouts.found import Layout, LayoutOptions
+from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts, unify_forms
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.samples import SampleFiles
+from pixelwise.data.sequences import DataSource, find_pairs, root_of
+from pixelwise.data.split_file import with_split_file
 from pixelwise.data.splits import Split, assign_splits, to_split
-from pixelwise.errors import DataError, FileError, MaskError
+from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class ReadOptions:
     seed: int = 0
     foreground: int | None = None
     ignore: int | Sequence[int] | None = None
-    split: Mapping[str, str] | None = None
+    split: Mapping[str, str] | None = None  # of names; folders and manifests win over it
     split_by: str | None = None  # regular expression that finds the group in a name
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
@@ -82,7 +84,7 @@ class Examination:
 
 
 def read_dataset(
-    root: str | os.PathLike[str],
+    data: DataSource,
     *,
     seed: int = 0,
     foreground: int | None = None,
@@ -90,10 +92,10 @@ def read_dataset(
     split: Mapping[str, str] | None = None,
     encoding: MaskEncoding | None = None,
 ) -> Dataset:
-    """Read a data folder: find images and masks, look at every file once, understand, split.
+    """Read data: find images and masks, look at every file once, understand, split.
 
     Args:
-        root: the data folder.
+        data: the data folder, or a sequence of (image, mask).
         seed: of the split, where there are no split folders.
         foreground: the value in the mask files that is the foreground, where they hold two values.
         ignore: a value in the mask files to leave out, or several.
@@ -109,7 +111,7 @@ def read_dataset(
             for unreadable files, MaskError for masks.
     """
     examination = examine_dataset(
-        root,
+        data,
         ReadOptions(
             seed=seed, foreground=foreground, ignore=ignore, split=split, encoding=encoding
         ),
@@ -119,32 +121,36 @@ def read_dataset(
     return examination.dataset
 
 
-def check_dataset(root: str | os.PathLike[str]) -> list[Finding]:
-    """Find what is wrong in a data folder: errors, then warnings, then notes; raises nothing."""
-    return list(examine_dataset(root).findings)
+def check_dataset(data: DataSource) -> list[Finding]:
+    """Find what is wrong in data: errors, then warnings, then notes.
+
+    Raises:
+        MissingExtraError: the files need a library that is not installed; nothing else is raised.
+    """
+    return list(examine_dataset(data).findings)
 
 
 def examine_dataset(
-    root: str | os.PathLike[str],
+    data: DataSource,
     options: ReadOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Examination:
-    """Read a data folder and keep all findings, instead of raising the first error.
+    """Read data and keep all findings, instead of raising the first error.
 
     Args:
-        root: the data folder.
+        data: the data folder, or a sequence of (image, mask).
         options: what a person says about it.
         progress: called with (number of samples read, number of all) after each sample.
     """
-    options = options or ReadOptions()
+    options, root = options or ReadOptions(), root_of(data)
     try:
-        layout = _with_groups(find_layout(Path(root), options.layout), options.split_by)
+        layout = _with_groups(_find(data, options), options.split_by)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
     surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
-    encoding = _choose_encoding(Path(root), layout, surveyed, options, findings)
+    encoding = _choose_encoding(root, layout, surveyed, options, findings)
     splits = _choose_splits(surveyed, encoding, options)
     findings += check_splits(surveyed, splits)
     if encoding is not None:
@@ -152,8 +158,20 @@ def examine_dataset(
     findings = sort_findings(findings)
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
-        dataset = _build(Path(root), layout, surveyed, splits, channels, encoding, findings)
+        dataset = _build(root, layout, surveyed, splits, channels, encoding, findings)
     return Examination(dataset, tuple(findings), layout, tuple(surveyed), encoding, splits)
+
+
+def _find(data: DataSource, options: ReadOptions) -> Layout:
+    """The images and masks, with the splits of a split.csv that lies beside them."""
+    if isinstance(data, str | os.PathLike):
+        return with_split_file(find_layout(Path(data), options.layout), Path(data), options.split)
+    if options.layout != LayoutOptions():
+        raise LayoutError(
+            "a sequence of (image, mask) was given, which has no folders to choose from. Leave out "
+            "the layout, or give a folder."
+        )
+    return find_pairs(data)
 
 
 def _unify_masks(surveyed: Sequence[SampleFacts]) -> list[SampleFacts]:
@@ -307,9 +325,12 @@ def _build(
         encoding=encoding,
         num_sizes=len({image.size for _, image in images}),
         notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
-        file_bytes=tuple(_num_bytes(facts, image) for facts, image in images),
+        digests=tuple(_digest(facts, image) for facts, image in images),
     )
 
 
-def _num_bytes(facts: SampleFacts, image: ImageFacts) -> int:
-    return image.num_bytes + (facts.mask.num_bytes if isinstance(facts.mask, MaskFacts) else 0)
+def _digest(facts: SampleFacts, image: ImageFacts) -> str:
+    """Of the pixels of an image, and of the values in its mask and how often each is there."""
+    if not isinstance(facts.mask, MaskFacts):
+        return image.digest.hex()
+    return f"{image.digest.hex()} {facts.mask.values.tolist()} {facts.mask.counts.tolist()}"

@@ -10,10 +10,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.array_source import ArraySource, ImageSource, paths_of
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
+from pixelwise.data.doctor.image_facts import read_pixels
 from pixelwise.data.doctor.survey import map_in_threads
-from pixelwise.data.files.image_files import read_images
 from pixelwise.data.masks.encoding import MaskEncoding, instances_of
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
@@ -32,7 +33,7 @@ class Sample:
         image: (C, *spatial) in the stored type.
         mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes
             overlap, or None where there is none.
-        path: of the image file.
+        path: of the image file; None where there is none.
     """
 
     name: str
@@ -52,7 +53,7 @@ class SampleFiles:
 
     Attributes:
         name: unique in the data set.
-        images: the image file, or one file a channel.
+        images: the image file, or one file a channel, or an array.
         mask: where the mask comes from; None where there is none.
         split: train, val, test or unlabelled.
         size: (height, width), or (depth, height, width), of image and mask.
@@ -60,7 +61,7 @@ class SampleFiles:
     """
 
     name: str
-    images: tuple[Path, ...]
+    images: ImageSource
     mask: MaskSource | None
     split: Split
     size: tuple[int, ...]
@@ -69,7 +70,7 @@ class SampleFiles:
     @property
     def image(self) -> Path:
         """The image file; the first where there are several."""
-        return self.images[0]
+        return paths_of(self.images)[0]
 
 
 class FolderSamples(Sequence[Sample]):
@@ -77,7 +78,7 @@ class FolderSamples(Sequence[Sample]):
 
     A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes;
     those that come later are decoded into the cache on disk, once, and mapped into memory from
-    there; their arrays are read-only.
+    there; their arrays are read-only. What a caller gave as arrays is never written.
     """
 
     def __init__(
@@ -167,7 +168,8 @@ class FolderSamples(Sequence[Sample]):
 
     def _read(self, files: SampleFiles, cache: ArrayCache | None = None) -> Sample:
         """Decode a sample, or map it from a cache."""
-        image = _cached(cache, files.images, ("image", self.in_channels), self._read_image, files)
+        paths = () if isinstance(files.images, ArraySource) else files.images
+        image = _cached(cache, paths, ("image", self.in_channels), self._read_image, files)
         mask = None
         if files.mask is not None:
             how = ("mask", self._encoding_text, files.size, files.mask)
@@ -177,10 +179,10 @@ class FolderSamples(Sequence[Sample]):
             raise MaskError(
                 describe_size_mismatch(files.mask.path, mask.shape, files.image, image.shape[1:])
             )
-        return Sample(files.name, image, mask, files.image)
+        return Sample(files.name, image, mask, files.image if paths else None)
 
     def _read_image(self, files: SampleFiles) -> NDArray[Any]:
-        return to_channels(read_images(files.images), self.in_channels, str(files.image))
+        return to_channels(read_pixels(files.images).values, self.in_channels, str(files.image))
 
     def _read_mask(self, files: SampleFiles) -> NDArray[Any]:
         mask = read_mask(files, self.encoding)
@@ -199,8 +201,8 @@ def _cached(
     read: Callable[[SampleFiles], NDArray[Any]],
     files: SampleFiles,
 ) -> NDArray[Any]:
-    """Read an array of a sample, through the cache where one is given."""
-    if cache is None:
+    """Read an array of a sample, through the cache where one is given and it comes from files."""
+    if cache is None or not paths:
         return read(files)
     try:
         key = make_key(paths, how)
@@ -210,6 +212,9 @@ def _cached(
 
 
 def _mask_paths(source: MaskSource) -> tuple[Path, ...]:
+    """Its files; none for an array."""
+    if isinstance(source, ArraySource):
+        return ()
     return source.paths if isinstance(source, MaskParts) else (source.path,)
 
 

@@ -9,23 +9,15 @@ The position depends on the seed and the name of the group alone, so that images
 later move no earlier one; with the split.csv of an earlier training they move none at all.
 """
 
-import csv
 import hashlib
-import io
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.writers import write_text
 from pixelwise.data.groups import join_samples
 from pixelwise.errors import DataError
-
-if TYPE_CHECKING:
-    from pixelwise.data.dataset import Dataset
 
 Split = Literal["train", "val", "test", "unlabelled"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "unlabelled")
@@ -224,34 +216,6 @@ def _is_spare(unit: _Unit, units: Sequence[_Unit], common: Collection[int]) -> b
 
 def _num_samples(units: Sequence[_Unit], split: Split | None = None) -> int:
     return sum(len(unit.names) for unit in units if split in (None, unit.split))
-
-
-def read_split(path: Path) -> dict[str, Split]:
-    """Read split.csv (columns name and split; others are left); DataError where it is no such."""
-    text = read_bytes(path).decode("utf-8-sig", errors="replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    if rows and not {"name", "split"} <= set(rows[0]):
-        raise DataError(f"{path} has the columns {', '.join(rows[0])}; it needs name and split.")
-    split: dict[str, Split] = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            split[row["name"]] = to_split(row["split"])
-        except DataError as error:
-            raise DataError(f"{path}, line {number}: {error}") from error
-    return split
-
-
-def write_split(path: Path, dataset: "Dataset") -> None:
-    """Write the splits as split.csv: columns name and split, and group where there are groups."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if dataset.groups:
-        writer.writerow(("name", "split", "group"))
-        writer.writerows((entry.name, entry.split, entry.group or "") for entry in dataset.files)
-    else:
-        writer.writerow(("name", "split"))
-        writer.writerows((entry.name, entry.split) for entry in dataset.files)
-    write_text(path, text.getvalue())
 
 
 def to_split(text: str) -> Split:

@@ -1,4 +1,4 @@
-"""Check a data folder: what it was understood as, and what is wrong in it."""
+"""Check data: what they were understood as, and what is wrong in them."""
 
 import os
 from collections import Counter
@@ -8,12 +8,14 @@ from typing import Any
 
 from pixelwise.data import (
     Dataset,
+    DataSource,
     Examination,
     Finding,
     MaskClass,
     MaskEncoding,
     ReadOptions,
     examine_dataset,
+    is_path,
 )
 from pixelwise.data.findings import KINDS
 from pixelwise.errors import LayoutError
@@ -28,15 +30,15 @@ FORMS = {
 
 
 def check(
-    data: str | os.PathLike[str],
+    data: DataSource,
     *,
     read: ReadOptions | None = None,
     progress: Progress | None = None,
 ) -> Examination:
-    """Find what is wrong in a data folder; the data are only read.
+    """Find what is wrong in data; they are only read.
 
     Args:
-        data: folder of images and masks.
+        data: folder of images and masks, or a sequence of (image, mask), each an array or a path.
         read: what a person says about the data; what is left out is found out.
         progress: called with (done, total) while the files are read.
 
@@ -47,12 +49,12 @@ def check(
     Raises:
         LayoutError: there is nothing of that name.
     """
-    if not Path(data).exists():
+    if isinstance(data, str | os.PathLike) and not Path(data).exists():
         raise LayoutError(f"{data} does not exist. Check the name of the data folder.")
-    return examine_dataset(Path(data), read, progress)
+    return examine_dataset(data, read, progress)
 
 
-def usable_dataset(data: str | os.PathLike[str], examination: Examination) -> Dataset:
+def usable_dataset(data: DataSource, examination: Examination) -> Dataset:
     """The data set, where nothing forbids to train on it.
 
     Raises:
@@ -64,8 +66,9 @@ def usable_dataset(data: str | os.PathLike[str], examination: Examination) -> Da
     text = str(errors[0].to_error())
     if len(errors) > 1:
         others = ", ".join(_brief(error) for error in errors[1:])
-        text = f"{text} Also wrong: {others} (`pixelwise check {data}` shows all)."
-    if any(error.code in KINDS and KINDS[error.code].repair for error in errors):
+        shows = f"`pixelwise check {data}` shows" if is_path(data) else "pixelwise.check has"
+        text = f"{text} Also wrong: {others} ({shows} all)."
+    if is_path(data) and any(error.code in KINDS and KINDS[error.code].repair for error in errors):
         text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
     raise type(errors[0].to_error())(text)
 

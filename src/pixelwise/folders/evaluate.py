@@ -1,4 +1,4 @@
-"""Evaluate a model, or masks in a folder, against a data folder."""
+"""Evaluate a model, or masks in a folder, against data."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data import (
     Dataset,
+    DataSource,
     MaskEncoding,
     ReadOptions,
     Sample,
@@ -28,6 +29,7 @@ from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_backgr
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
 from pixelwise.folders.predict import load_for_files
+from pixelwise.folders.request import check_same_sequence
 from pixelwise.network import Model
 from pixelwise.predict import Predictor
 from pixelwise.report import ReportContent, build_report
@@ -39,7 +41,7 @@ SPLITS = ("train", "val", "test")
 
 
 def evaluate(
-    data: AnyPath,
+    data: DataSource,
     *,
     model: AnyPath | None = None,
     predictions: AnyPath | None = None,
@@ -49,10 +51,10 @@ def evaluate(
     read: ReadOptions | None = None,
     progress: Progress | None = None,
 ) -> Scores:
-    """Score a model, or masks that are already there, against a data folder.
+    """Score a model, or masks that are already there, against data.
 
     Args:
-        data: folder of images and masks.
+        data: folder of images and masks, or a sequence of (image, mask), each an array or a path.
         model: run folder or model file.
         predictions: folder of masks named like the images, in place of a model; class indices as
             `predict` writes them, or the same values as the data's own masks.
@@ -80,7 +82,9 @@ def evaluate(
         content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
     else:
         loaded = load_for_files(Path(model))
-        dataset = _read_for_model(Path(data), read or ReadOptions(), Path(model), loaded)
+        dataset = _read_for_model(data, read or ReadOptions(), Path(model), loaded)
+        if split != "all":
+            check_same_sequence(dataset, loaded, Path(model))
         samples = _samples_of(dataset, split)
         _prepare(out)
         predictor = Predictor(loaded, device=device)
@@ -91,7 +95,7 @@ def evaluate(
     return scores
 
 
-def _read_for_model(data: Path, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
+def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
     """Read data as the model's training data were read: same mask values, same split."""
     stored = model.config.provenance.get("encoding")
     encoding = MaskEncoding.model_validate(stored) if stored else None
@@ -102,14 +106,14 @@ def _read_for_model(data: Path, read: ReadOptions, model_path: Path, model: Mode
             f"{model_path} knows from its training what the mask values mean. Leave out the "
             "foreground and the values to ignore."
         )
-    read = replace(read, split=split, encoding=encoding)
+    read = replace(read, split=split or read.split, encoding=encoding)
     dataset = usable_dataset(data, examine_dataset(data, read))
     expected = model.config.class_names
     if len(dataset.encoding.classes) != len(expected):
         raise ModelFileError(
-            f"{model_path} knows {len(expected)} classes ({', '.join(expected)}) but {data} has "
-            f"{len(dataset.encoding.classes)} ({', '.join(dataset.encoding.class_names)}). "
-            "Evaluate on data with the same classes."
+            f"{model_path} knows {len(expected)} classes ({', '.join(expected)}) but "
+            f"{dataset.root} has {len(dataset.encoding.classes)} "
+            f"({', '.join(dataset.encoding.class_names)}). Evaluate on data with the same classes."
         )
     if dataset.in_channels != model.config.network.in_channels:
         dataset = replace(dataset, in_channels=model.config.network.in_channels)

@@ -229,7 +229,7 @@ class _Writer:
 
     def _write_image(self, kept: Kept, facts: ImageFacts) -> tuple[Path, str]:
         """Copy the image, or write it anew; return where it is and what was done."""
-        paths = kept.sample.found.images
+        paths = kept.sample.found.image_paths
         place = self._place("images", kept)
         make_folder(place.parent)
         drops_alpha = facts.has_constant_alpha and self.drops_alpha

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from pixelwise.data import Dataset, Sample
+from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.data.files.image_files import read_bytes
-from pixelwise.errors import PlanError
+from pixelwise.errors import DataError, PlanError
 from pixelwise.evaluate import is_background
-from pixelwise.network import Task
+from pixelwise.network import Model, Task
 from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
 from pixelwise.train import Checkpoint, Clock
 
@@ -90,6 +90,26 @@ def plan_for(
     if request.seed is not None:
         changes["seed"] = request.seed
     return request.plan.model_copy(update=changes)
+
+
+def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
+    """Refuse to apply the split of a training to arrays that only their places name.
+
+    Args:
+        dataset: as it is given now.
+        model: what the training gave.
+        path: of the training, for the message.
+
+    Raises:
+        DataError: the arrays are not those of the training: its split says nothing about them.
+    """
+    is_other = dataset.fingerprint != model.config.provenance.get("data_fingerprint")
+    if is_other and is_named_by_place(entry.name for entry in dataset.files):
+        raise DataError(
+            f"these arrays are not those that {path} was trained on, so that its split says "
+            'nothing about them. Evaluate new ones with split="all"; where arrays are added to '
+            'those of a training, name them from the start: (image, mask, {"name": ...}).'
+        )
 
 
 def task_of(dataset: Dataset) -> Task:

@@ -20,8 +20,8 @@ from pixelwise.data import (
     write_text,
 )
 from pixelwise.data.display import tint
+from pixelwise.data.doctor.image_facts import read_pixels
 from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, map_in_threads
-from pixelwise.data.files.image_files import read_images
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.samples import SampleFiles
@@ -96,7 +96,7 @@ def codes_by_sample(examination: Examination) -> dict[str, list[tuple[str, str]]
 
 def own_files(sample: SampleFacts) -> list[Path]:
     """The files of one sample; an annotation file belongs to many and is left out."""
-    files = list(sample.found.images)
+    files = list(sample.found.image_paths)
     if isinstance(sample.found.mask, MaskFile):
         files.append(sample.found.mask.path)
     elif isinstance(sample.found.mask, MaskParts):
@@ -148,7 +148,7 @@ def _tile(
         return SheetTile(name, split, own, missing="cannot be read")
     note = f"{split}, {'x'.join(map(str, facts.size))}".strip(", ")
     try:
-        image = to_plane(read_images(sample.found.images), len(facts.size))
+        image = to_plane(read_pixels(sample.found.images).values, len(facts.size))
     except DataError:
         return SheetTile(name, note, own, missing="cannot be read")
     small = shrink(to_rgb(image), SIDE)

@@ -1,4 +1,4 @@
-"""Train on a data folder: read, check, plan, train, keep, report."""
+"""Train on data: read, check, plan, train, keep, report."""
 
 import os
 import platform
@@ -12,18 +12,26 @@ import torch
 from pixelwise import __version__
 from pixelwise.data import (
     Dataset,
+    DataSource,
     ReadOptions,
     Sample,
     examine_dataset,
     read_split,
     write_split,
 )
-from pixelwise.errors import LayoutError, PixelwiseError, PlanError, TrainingError
+from pixelwise.errors import DataError, LayoutError, PixelwiseError, PlanError, TrainingError
 from pixelwise.evaluate import Scores, has_background
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import write_run_report
-from pixelwise.folders.request import Request, budget_seconds, plan_for, read_plan, task_of
-from pixelwise.network import Model, ModelConfig, UNet, save_model
+from pixelwise.folders.request import (
+    Request,
+    budget_seconds,
+    check_same_sequence,
+    plan_for,
+    read_plan,
+    task_of,
+)
+from pixelwise.network import Model, ModelConfig, UNet, load_model, save_model
 from pixelwise.plan import (
     Plan,
     network_config,
@@ -62,7 +70,7 @@ class Run:
 
 
 def train(
-    data: str | os.PathLike[str],
+    data: DataSource,
     out: str | os.PathLike[str],
     *,
     budget: str | float | None = None,
@@ -76,10 +84,11 @@ def train(
     read: ReadOptions | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Train a model on a folder of images and masks.
+    """Train a model on images and masks.
 
     Args:
-        data: folder of images and masks; see docs/data.md for what is understood.
+        data: folder of images and masks, or a sequence of (image, mask), each an array or a path;
+            see docs/data.md for what is understood.
         out: run folder to write.
         budget: wall-clock time for everything after reading the data: "90s", "10min", seconds.
             10 minutes where neither budget, epochs nor plan is given.
@@ -120,7 +129,7 @@ def train(
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
     try:
-        dataset = _read_data(Path(data), read, folder, request, watcher)
+        dataset = _read_data(data, read, folder, request, watcher)
     except PixelwiseError:
         folder.remove_if_empty()
         raise
@@ -173,21 +182,39 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
 
 
 def _read_data(
-    path: Path, read: ReadOptions | None, folder: RunFolder, request: Request, watcher: Watcher
+    data: DataSource,
+    read: ReadOptions | None,
+    folder: RunFolder,
+    request: Request,
+    watcher: Watcher,
 ) -> Dataset:
     """Read and check the data; errors stop here, what was understood is said."""
-    split = read_split(folder.split) if request.resume else None
-    read = replace(read or ReadOptions(), seed=request.split_seed, split=split)
-    dataset = usable_dataset(path, examine_dataset(path, read))
+    read = replace(read or ReadOptions(), seed=request.split_seed)
+    if request.resume:
+        read = replace(read, split=read_split(folder.split))
+    dataset = usable_dataset(data, examine_dataset(data, read))
+    _refuse_volumes(dataset)
+    if request.resume and folder.model.is_file():
+        check_same_sequence(dataset, load_model(folder.model), folder.path)
     watcher.note(dataset.describe())
     for text in dataset.notes:
         watcher.note(text)
     if "train" not in dataset.splits:
         raise LayoutError(
-            f"{path} has no training images, only {', '.join(dataset.splits)}. Name the folder "
-            "above the split folders, or one with images/ and masks/."
+            f"{dataset.root} has no training images, only {', '.join(dataset.splits)}. Name the "
+            "folder above the split folders, or one with images/ and masks/."
         )
     return dataset
+
+
+def _refuse_volumes(dataset: Dataset) -> None:
+    volumes = [entry for entry in dataset.files if len(entry.size) == 3]
+    if volumes:
+        raise DataError(
+            f"{dataset.root} holds {len(volumes)} volumes, for example {volumes[0].image} "
+            f"({'x'.join(map(str, volumes[0].size))}). Training on volumes comes in a later "
+            "version: save slices of images and masks as pictures, and train on these."
+        )
 
 
 def _new_model(dataset: Dataset, plan: Plan) -> Model:

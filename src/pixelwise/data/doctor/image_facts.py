@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.errors import FileError
+from pixelwise.data.array_source import ArraySource, ImageSource
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
 from pixelwise.data.doctor.small import make_thumbnail, middle_plane, step_for, to_grey
 from pixelwise.data.files.image_files import Pixels, decode_image, read_bytes, stack_channels
@@ -37,7 +39,7 @@ class ImageFacts:
     thumbnail: NDArray[np.int8] | None  # (32, 32), see `make_thumbnail`
 
 
-def survey_image(paths: Sequence[Path]) -> ImageFacts:
+def survey_image(paths: ImageSource) -> ImageFacts:
     """Decode an image and keep its facts; FileError where it cannot be read.
 
     Args:
@@ -46,9 +48,21 @@ def survey_image(paths: Sequence[Path]) -> ImageFacts:
     return describe_image(read_pixels(paths))
 
 
-def read_pixels(paths: Sequence[Path]) -> Pixels:
+def read_pixels(paths: ImageSource) -> Pixels:
     """Decode the file of an image, or join its files, one a channel."""
+    if isinstance(paths, ArraySource):
+        return _take_array(paths)
     return stack_channels([decode_image(read_bytes(path), path) for path in paths], paths)
+
+
+def _take_array(source: ArraySource) -> Pixels:
+    values = source.read()
+    if values.dtype == np.bool_:
+        raise FileError(
+            f"{source.path} has dtype bool, as masks have; images hold intensities. Give "
+            "(image, mask) in this order, or convert it: image.astype(np.uint8)."
+        )
+    return Pixels(values if values.ndim == 3 else values[..., np.newaxis], values.nbytes)
 
 
 def describe_image(pixels: Pixels) -> ImageFacts:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.data.array_source import ImageSource, paths_of
 from pixelwise.data.findings import Finding
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.sources import MaskSource
@@ -14,14 +15,15 @@ class FoundSample:
 
     Attributes:
         name: unique in the data set: the path below the image folder, without ending.
-        images: the image file; several where each holds one channel, in the order of the channels.
+        images: the image file; several where each holds one channel, in the order of the channels;
+            or the array that a caller gave.
         mask: where the mask comes from.
         split: named by a folder or a manifest: "train", "val" or "test".
         group: patient, plate or scene, where a manifest names it.
     """
 
     name: str
-    images: tuple[Path, ...]
+    images: ImageSource
     mask: MaskSource | None
     split: str | None = None
     group: str | None = None
@@ -29,7 +31,12 @@ class FoundSample:
     @property
     def image(self) -> Path:
         """The image file; the first where there are several."""
-        return self.images[0]
+        return self.image_paths[0]
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """The files of the image; for an array the name that stands for it."""
+        return paths_of(self.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.array_source import ArraySource
 from pixelwise.data.files.image_files import decode_mask, read_bytes
 from pixelwise.data.masks.colors import read_palette, unpack_colors
 from pixelwise.data.masks.shapes import paint_shapes
@@ -37,6 +38,9 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
         return _read_file(source.path)
     if isinstance(source, MaskParts):
         return _read_parts(source)
+    if isinstance(source, ArraySource):
+        values = source.read()
+        return replace(to_stored(values, source.path), num_bytes=values.nbytes)
     return _read_shapes(source, image_size)
 
 

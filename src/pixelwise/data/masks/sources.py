@@ -3,6 +3,7 @@
 MaskFile     masks/a.png                          numbers or colours, one a pixel
 MaskParts    a/masks/1.png, a/masks/2.png, ...    one file an object, or one file a class
 MaskShapes   annotations.json                     polygons and run lengths
+ArraySource  an array                             given in Python, in place of a file
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+
+from pixelwise.data.array_source import ArraySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +81,4 @@ class MaskShapes:
     size: tuple[int, int] | None = None
 
 
-MaskSource = MaskFile | MaskParts | MaskShapes
+MaskSource = MaskFile | MaskParts | MaskShapes | ArraySource

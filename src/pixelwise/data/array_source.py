@@ -1,0 +1,72 @@
+"""Arrays in place of files: what a caller gave in Python, asked for at each use, never written."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import FileError
+
+MAX_USUAL_CHANNELS = 4  # a first axis this short, with a long last one, means channels first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArraySource:
+    """An image or a mask that a caller gave as an array.
+
+    Attributes:
+        path: the name that stands for it in messages, "array 3"; there is no such file.
+        get: gives it, at each call; a sequence may make it only then.
+    """
+
+    path: Path
+    get: Callable[[], object]
+
+    def read(self) -> NDArray[Any]:
+        """The array as it was given: (H, W) or (H, W, C) integers, floats or booleans.
+
+        Raises:
+            FileError: it cannot be had, or is no such array.
+        """
+        given = self.get()
+        if isinstance(given, str | os.PathLike):
+            raise FileError(
+                f"{self.path} is a path, though the first item of its sequence holds an array. "
+                "Give a list of all items, or arrays throughout."
+            )
+        try:
+            array = np.asarray(given)
+        except (ValueError, TypeError) as error:  # rows of different lengths, tensors on a GPU
+            raise FileError(f"{self.path} is no array ({error}). Give a NumPy array.") from error
+        self._check(array)
+        return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+    def _check(self, array: NDArray[Any]) -> None:
+        """Refuse what is no picture."""
+        if array.dtype.kind not in "buif":
+            raise FileError(
+                f"{self.path} has dtype {array.dtype}; expected integers or floats. Give a NumPy "
+                "array of numbers, or the path of a file."
+            )
+        if array.ndim not in (2, 3) or array.size == 0:
+            raise FileError(
+                f"{self.path} has shape {array.shape}; expected (height, width) or (height, width, "
+                "channels). Give one picture for each item."
+            )
+        if array.ndim == 3 and array.shape[0] <= MAX_USUAL_CHANNELS < array.shape[-1]:
+            raise FileError(
+                f"{self.path} has shape {array.shape}: its channels come first. Move them last "
+                "with np.moveaxis(array, 0, -1)."
+            )
+
+
+ImageSource = tuple[Path, ...] | ArraySource  # the image file, or one file a channel, or an array
+
+
+def paths_of(images: ImageSource) -> tuple[Path, ...]:
+    """The files of an image; for an array the name that stands for it."""
+    return (images.path,) if isinstance(images, ArraySource) else images

@@ -1,0 +1,122 @@
+"""split.csv: which sample is in which split. Training writes one; a data folder may hold one.
+
+name,split,group
+day1/a,train,patient 1
+day1/b,test,
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.writers import write_bytes
+from pixelwise.data.findings import make_finding
+from pixelwise.data.layouts.found import FoundSample, Layout
+from pixelwise.data.layouts.names import SPLIT_FOLDERS
+from pixelwise.data.splits import Split, to_split
+from pixelwise.errors import DataError
+
+if TYPE_CHECKING:
+    from pixelwise.data.dataset import Dataset
+
+SPLIT_FILE = "split.csv"
+DELIMITERS = ",;\t"  # spreadsheets of some countries write semicolons
+UTF8 = "surrogateescape"  # names of files need not be UTF-8; their bytes come back as they were
+
+
+def with_split_file(layout: Layout, root: Path, decided: Mapping[str, str] | None) -> Layout:
+    """Give samples the splits that split.csv beside them says, where nothing else says one.
+
+    Args:
+        layout: as it was found.
+        root: the data folder, or the file in it that stands for it.
+        decided: an earlier split, which has the word over the file.
+
+    Raises:
+        DataError: the file is no such table.
+    """
+    path = (root if root.is_dir() else root.parent) / SPLIT_FILE
+    if not path.is_file():
+        return layout
+    listed = read_split(path)
+    absent = sorted(listed.keys() - {sample.name for sample in layout.samples})
+    findings = make_finding(
+        "missing-file",
+        [Path(name) for name in absent],
+        f"{SPLIT_FILE} has {len(absent)} names that no image has ({{files}}).",
+        "Names are those of images without their ending: correct them, or remove their lines.",
+    )
+    return replace(
+        layout,
+        description=f"{layout.description}, {SPLIT_FILE}",
+        samples=tuple(_with_split(sample, listed, decided or {}) for sample in layout.samples),
+        findings=(*layout.findings, *findings),
+    )
+
+
+def _with_split(
+    sample: FoundSample, listed: Mapping[str, Split], decided: Mapping[str, str]
+) -> FoundSample:
+    split = listed.get(sample.name)
+    if sample.split is not None or sample.name in decided or split in (None, "unlabelled"):
+        return sample
+    return replace(sample, split=split)
+
+
+def read_split(path: Path) -> dict[str, Split]:
+    """Read split.csv: the columns name and split; others are left.
+
+    Raises:
+        FileError: it cannot be read.
+        DataError: it is no such table, or says two things of one name.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors=UTF8)
+    delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    split: dict[str, Split] = {}
+    try:
+        columns = reader.fieldnames or ()
+        if not {"name", "split"} <= set(columns):
+            raise DataError(
+                f"{path} has the columns {', '.join(columns) or 'none'}; it needs name and split. "
+                "Correct its first line, or rename the file if it is for something else."
+            )
+        for row in reader:
+            _enter(split, row, f"{path}, line {reader.line_num}")
+    except csv.Error as error:
+        raise DataError(
+            f"{path} is no table ({error}). Copy it again from its run folder, or remove it."
+        ) from error
+    return split
+
+
+def _enter(split: dict[str, Split], row: Mapping[str, str | None], where: str) -> None:
+    """Take note of one line; DataError where it is none, or denies an earlier one."""
+    name, text = row["name"] or "", (row["split"] or "").strip()
+    try:
+        found = to_split(SPLIT_FOLDERS.get(text.lower(), text))
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if split.setdefault(name, found) != found:
+        raise DataError(
+            f"{where}: {name!r} is in {found} here and in {split[name]} above. Leave one of the "
+            "two lines."
+        )
+
+
+def write_split(path: Path, dataset: "Dataset") -> None:
+    """Write the splits as split.csv: columns name and split, and group where there are groups."""
+    text = io.StringIO(newline="")
+    has_return = any("\r" in f"{entry.name}{entry.group}" for entry in dataset.files)
+    writer = csv.writer(  # which would leave a \r alone without quotes
+        text, lineterminator="\n", quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
+    )
+    with_groups = bool(dataset.groups)
+    writer.writerow(("name", "split", "group")[: 2 + with_groups])
+    for entry in dataset.files:
+        writer.writerow((entry.name, entry.split, entry.group or "")[: 2 + with_groups])
+    write_bytes(path, text.getvalue().encode("utf-8", errors=UTF8))
