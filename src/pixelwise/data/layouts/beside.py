@@ -93,7 +93,8 @@ def _pair_by_tags(
     for path in sorted({*masks, *more}):
         own[image_of.get(bases[path], bases[path])].append(path)
     folder = files[0].parent
-    rest = [path for path in files if path not in {*masks, *more, *views}]
+    taken = {*masks, *more, *views}
+    rest = [path for path in files if path not in taken]
     images = by_name(folder, [path for path in rest if mask_stem(stem_of(path)) is None])
     lone = by_name(folder, [path for path in rest if mask_stem(stem_of(path)) is not None])
     chosen = {stem: _choose(stem, paths, more) for stem, paths in own.items()}

@@ -6,24 +6,36 @@ equal, and a finding says what was left aside. Two kinds of annotation files are
 a person can decide.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data.findings import Finding
+from pixelwise.data.layouts.annotations import shorten_names
 from pixelwise.data.layouts.coco import find_coco
 from pixelwise.data.layouts.folders import find_folders
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle
 from pixelwise.data.layouts.labelme import find_labelme
 from pixelwise.data.layouts.manifest import find_manifest
-from pixelwise.data.layouts.names import check_folder
+from pixelwise.data.layouts.names import (
+    SPLIT_FOLDERS,
+    check_folder,
+    is_image_folder,
+    is_mask_folder,
+    is_shown,
+    is_zarr,
+    list_folder,
+    remember_folders,
+)
 from pixelwise.data.layouts.nnunet import find_nnunet
 from pixelwise.data.layouts.parts import find_class_files, find_objects
 from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.layouts.voc import find_voc
 from pixelwise.data.layouts.yolo import find_yolo
+from pixelwise.data.masks.class_file import CLASS_FILE, read_class_file
+from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.errors import DataError, LayoutError
 
 Finder = Callable[[Path, LayoutOptions], Layout | None]
@@ -43,6 +55,7 @@ ANNOTATION_FINDERS: Mapping[str, Finder] = {
     "kaggle": find_kaggle,
 }
 FINDERS: Mapping[str, Finder] = {"manifest": find_manifest, **ANNOTATION_FINDERS, **PIXEL_FINDERS}
+TEXT_SUFFIXES = frozenset({".md", ".pdf", ".html"})  # tell people, not programs
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".txt")
 LAYOUT_NAMES = tuple(FINDERS)
 
@@ -67,6 +80,15 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     if root.suffix.lower() in MANIFEST_SUFFIXES and root.is_file():
         return _find_named(root, options, "manifest")
     check_folder(root)
+    with remember_folders():
+        _check_given(root, options)
+        inside = root if options.images or options.masks else _unwrap(root)
+        layout = _find_in(inside, options)
+    return layout if inside == root else _with_place(layout, root, inside)
+
+
+def _find_in(root: Path, options: LayoutOptions) -> Layout:
+    """The layout of the folder that holds the data."""
     if options.layout is not None:
         return _find_named(root, options, options.layout)
     if options.masks is not None and (root / options.masks).is_file():
@@ -74,7 +96,7 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     manifest = find_manifest(root, options)
     if manifest is not None:
         return manifest
-    annotated, annotation_error = _look(ANNOTATION_FINDERS, root, options)
+    annotated, annotation_error = _look(ANNOTATION_FINDERS, root, _beside_masks(root, options))
     pixels, pixel_error = _look(PIXEL_FINDERS, root, options, first_only=True)
     if not annotated and not pixels:
         raise (
@@ -92,11 +114,60 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     return _only(root, annotated)
 
 
+def _check_given(root: Path, options: LayoutOptions) -> None:
+    """Raise LayoutError where a folder or file that a person named is not there."""
+    for option, given in (("images", options.images), ("masks", options.masks)):
+        if given is None or (root / given).exists() or any(_below(root, given)):
+            continue
+        folders = shorten_names([f"{path.name}/" for path in list_folder(root)[0]])
+        raise LayoutError(
+            f"There is no {given} in {root} or in the folders in it, which holds "
+            f"{folders or 'no folders'}. Name one that is there with --{option}."
+        )
+
+
+def _below(root: Path, given: Path) -> Iterator[Path]:
+    """Where a relative path is in the folders below."""
+    for folder in list_folder(root)[0]:
+        if (folder / given).exists():
+            yield folder / given
+        yield from _below(folder, given)
+
+
+def _unwrap(root: Path) -> Path:
+    """The folder that holds the data, where those above hold nothing else: VOCdevkit/VOC2012/."""
+    while True:
+        entries = [path for path in root.iterdir() if is_shown(path.name)]
+        folders = [path for path in entries if path.suffix.lower() not in TEXT_SUFFIXES]
+        if len(folders) != 1 or not folders[0].is_dir() or is_zarr(folders[0]):
+            return root
+        (folder,) = folders
+        if (
+            folder.name.lower() in SPLIT_FOLDERS
+            or is_image_folder(folder)
+            or is_mask_folder(folder)
+        ):
+            return root
+        root = folder
+
+
+def _with_place(layout: Layout, root: Path, inside: Path) -> Layout:
+    """The layout of a folder inside the one given, with the classes declared in there."""
+    declaration = layout.declaration
+    paths = (inside / name for name in (CLASS_FILE, *TABLE_FILES))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is not None and (path.name == CLASS_FILE or declaration is None):
+        declaration = read_class_file(path)
+    description = f"in {inside.relative_to(root).as_posix()}/: {layout.description}"
+    return replace(layout, description=description, declaration=declaration)
+
+
 def _find_named(root: Path, options: LayoutOptions, name: str) -> Layout:
     """The layout that a person named; LayoutError where it is unknown or does not fit."""
     if name not in FINDERS:
         raise LayoutError(f"{name!r} is not a layout. The layouts are {', '.join(LAYOUT_NAMES)}.")
-    layout = _run(name, FINDERS[name], root, options)
+    is_annotated = name in ANNOTATION_FINDERS
+    layout = FINDERS[name](root, _beside_masks(root, options) if is_annotated else options)
     if layout is None:
         raise LayoutError(
             f"{root} is not arranged as {name}. Leave out --layout, or choose one of "
@@ -107,7 +178,7 @@ def _find_named(root: Path, options: LayoutOptions, name: str) -> Layout:
 
 def _find_annotated(root: Path, options: LayoutOptions) -> Layout:
     """What an annotation file that a person named holds."""
-    found, error = _look(ANNOTATION_FINDERS, root, options)
+    found, error = _look(ANNOTATION_FINDERS, root, _beside_masks(root, options))
     if not found:
         raise error or LayoutError(
             f"{options.masks} is not understood as annotations. Give a COCO, LabelMe, VIA, YOLO "
@@ -124,7 +195,7 @@ def _look(
     first_error: DataError | None = None
     for name, find in finders.items():
         try:
-            layout = _run(name, find, root, options)
+            layout = find(root, options)
         except DataError as error:
             first_error = first_error or error
             continue
@@ -159,10 +230,6 @@ def _leave_aside(layout: Layout, others: Mapping[str, Layout]) -> Layout:
         for name, other in others.items()
     )
     return replace(layout, findings=(*layout.findings, *findings))
-
-
-def _run(name: str, find: Finder, root: Path, options: LayoutOptions) -> Layout | None:
-    return find(root, _beside_masks(root, options) if name in ANNOTATION_FINDERS else options)
 
 
 def _beside_masks(root: Path, options: LayoutOptions) -> LayoutOptions:

@@ -120,11 +120,7 @@ def _look(folder: Path, split: str | None, options: LayoutOptions, prefix: str =
 
 def _others(folder: Path, splits: dict[Path, str]) -> list[Path]:
     """Subfolders to look into; folders of masks, whose images were not found, hold no images."""
-    return [
-        path
-        for path in list_folder(folder)[0]
-        if path not in splits and not _is_unused(path)
-    ]
+    return [path for path in list_folder(folder)[0] if path not in splits and not _is_unused(path)]
 
 
 def _is_unused(folder: Path) -> bool:

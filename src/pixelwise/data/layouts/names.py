@@ -7,6 +7,8 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from pixelwise.data.files.image_files import is_image_file
@@ -46,19 +48,24 @@ CAPITAL_INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # 
 COMPOUND_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
+_known: ContextVar[dict[Path, tuple[list[Path], list[Path]]] | None] = ContextVar(
+    "known", default=None
+)
+
 
 def stem_of(path: Path) -> str:
     """Name of a file without its ending; `.nii.gz`, `.ome.tif` and `.ome.zarr` are one ending."""
-    ending = suffix_of(path)
-    return path.name[: len(path.name) - len(ending)]
+    name = path.name
+    return name[: len(name) - len(suffix_of(path))]
 
 
 def suffix_of(path: Path) -> str:
     """Ending of a file as written: ".png", or a compound one such as ".nii.gz"."""
-    name = path.name.lower()
-    for suffix in COMPOUND_SUFFIXES:
-        if name.endswith(suffix) and len(name) > len(suffix):
-            return path.name[-len(suffix) :]
+    name = path.name
+    if name.lower().endswith(COMPOUND_SUFFIXES):
+        suffix = next(end for end in COMPOUND_SUFFIXES if name.lower().endswith(end))
+        if len(name) > len(suffix):
+            return name[-len(suffix) :]
     return path.suffix
 
 
@@ -81,21 +88,38 @@ def words_of(stem: str) -> list[str]:
     return re.findall(r"[^\W\d_]+|\d+", CAPITAL_INSIDE.sub("_", stem).lower())
 
 
+@contextmanager
+def remember_folders() -> Iterator[None]:
+    """List every folder once while this is open: many look into the same large ones."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     """Subfolders and image files, sorted, without hidden ones; LayoutError if unreadable.
 
     A folder that is an image (`.zarr`) counts as a file.
     """
+    known = _known.get()
+    if known is None:
+        return _list(folder)
+    if folder not in known:
+        known[folder] = _list(folder)
+    return known[folder]
+
+
+def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         with os.scandir(folder) as scan:
-            entries = sorted(
-                (entry.name, entry.is_dir()) for entry in scan if _is_shown(entry.name)
-            )
+            entries = sorted((entry.name, entry.is_dir()) for entry in scan if is_shown(entry.name))
     except PermissionError as error:
         raise LayoutError(
             f"{folder} may not be read. Change its permissions (chmod +rx)."
         ) from error
-    folders, files = [], []
+    folders, files = list[Path](), list[Path]()
     for name, is_folder in entries:
         path = folder / name
         if is_folder and not is_zarr(path):
@@ -105,7 +129,8 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     return folders, files
 
 
-def _is_shown(name: str) -> bool:
+def is_shown(name: str) -> bool:
+    """Whether a file or folder is neither hidden nor left behind by an archive or server."""
     return not name.startswith(".") and name not in SKIPPED_FOLDERS
 
 

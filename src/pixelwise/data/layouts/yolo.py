@@ -9,6 +9,7 @@ file with `names`) or classes.txt. Class k has the value k + 1; 0 is background.
 that nothing is in the image; an image without a file has no mask. Lines of five numbers are boxes.
 """
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
@@ -80,8 +81,9 @@ def find_yolo(root: Path, options: LayoutOptions) -> Layout | None:
 
 def _pair(images: Sequence[Path], root: Path, folder: Path | None) -> dict[Path, Path]:
     """The text file of each image that has one: in a folder given, in labels/, or beside it."""
+    known = _text_files([root, *([] if folder is None else [folder])])
     texts = {}
-    for image in images:
+    for image in images if known else ():
         inside = image.relative_to(root) if image.is_relative_to(root) else Path(image.name)
         parts = list(inside.parts[:-1])
         if IMAGE_FOLDER in parts:
@@ -89,10 +91,21 @@ def _pair(images: Sequence[Path], root: Path, folder: Path | None) -> dict[Path,
         name = f"{stem_of(image)}.txt"
         places = [root.joinpath(*parts, name), image.with_name(name), root / LABEL_FOLDER / name]
         places = places if folder is None else [folder / name, folder.joinpath(*parts[1:], name)]
-        text = next((path for path in places if path.is_file()), None)
+        text = next((path for path in places if str(path) in known), None)
         if text is not None:
             texts[image] = text
     return texts
+
+
+def _text_files(folders: Sequence[Path]) -> set[str]:
+    """All text files in some folders and below them."""
+    return {
+        os.path.join(parent, name)
+        for folder in folders
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(".txt")
+    }
 
 
 def _looks_like_yolo(texts: Sequence[Path]) -> bool:
