@@ -35,13 +35,15 @@ MASK_WORDS = frozenset(
      "manual", "output", "outputs", "binary", "matte", "labelids", "goldstandard", "trimap",
      "trimaps"}
 )  # fmt: skip
-# Other views of the masks, taken only where there is nothing else.
-VIEW_WORDS = frozenset(
+# Other views of the masks, taken only where there is nothing else; the first are never classes.
+PICTURE_WORDS = frozenset(
     {"color", "colors", "colour", "colours", "colormap", "colormaps", "rgb", "overlay", "overlays",
-     "vis", "visualization", "visualisation", "viz", "instance", "instances", "object", "objects",
-     "edge", "edges", "superpixels", "boundary", "boundaries", "contour", "contours", "panoptic",
-     "npy", "bbox"}
+     "vis", "visualization", "visualisation", "viz", "superpixels", "instance", "instances",
+     "panoptic", "npy", "bbox"}
 )  # fmt: skip
+VIEW_WORDS = PICTURE_WORDS | {
+    "object", "objects", "edge", "edges", "boundary", "boundaries", "contour", "contours"
+}  # fmt: skip
 JOINED_ENDS = ("images", "image", "masks", "mask", "labels", "annot", "groundtruth")  # trainannot
 SKIPPED_FOLDERS = frozenset({"__MACOSX", "@eaDir"})  # left behind by archives and servers
 CAPITAL_INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # ground|Truth

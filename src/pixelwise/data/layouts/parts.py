@@ -14,6 +14,7 @@ from pathlib import Path
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import (
     MASK_WORDS,
+    PICTURE_WORDS,
     SPLIT_FOLDERS,
     holds_images,
     list_folder,
@@ -138,7 +139,8 @@ def _class_names(tags: Sequence[dict[Path, str]], *, are_objects: bool) -> list[
             if all(NUMBERED.fullmatch(tag) for tag in found)
             else None
         )
-    if len(found) > MAX_CLASSES or any(set(words_of(tag)) & MASK_WORDS for tag in found):
+    no_classes = MASK_WORDS | PICTURE_WORDS
+    if len(found) > MAX_CLASSES or any(set(words_of(tag)) & no_classes for tag in found):
         return None
     if sum(len(of_image) > 1 for of_image in tags) < 2 or min(found.values()) < 2:
         return None
