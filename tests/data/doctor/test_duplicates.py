@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 from tests.data.doctor.conftest import draw_pair
 
@@ -40,6 +42,42 @@ def test_every_name_gets_the_first_of_its_twins():
     assert find_twins(surveyed) == {"a": "a", "b": "b", "c": "a", "d": "a", "e": "b"}
     assert find_twins(surveyed, near=False) == {"a": "a", "b": "b", "c": "a", "d": "d", "e": "b"}
     assert group_twins(find_twins(surveyed)) == [["a", "c", "d"], ["b", "e"]]
+
+
+def cut(picture, *shares):
+    """Without these shares of its left, top, right and bottom."""
+    width, height = picture.size
+    left, top, right, bottom = shares
+    return picture.crop((width * left, height * top, width * (1 - right), height * (1 - bottom)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda picture: picture.resize((96, 72), Image.Resampling.BOX),
+        lambda picture: picture.resize((300, 225), Image.Resampling.BICUBIC),
+        lambda picture: ImageEnhance.Brightness(picture).enhance(1.3),
+        lambda picture: ImageEnhance.Contrast(picture).enhance(0.6),
+        lambda picture: picture.point(lambda value: 255 * (value / 255) ** 1.3),
+        lambda picture: cut(picture, 0.02, 0.02, 0.02, 0.02),
+        lambda picture: cut(picture, 0.03, 0, 0, 0.03),
+        lambda picture: cut(picture.resize((384, 288)), 0.01, 0, 0.03, 0.02),
+    ],
+    ids=[
+        "halved",
+        "enlarged",
+        "brighter",
+        "flatter",
+        "gamma",
+        "cut-around",
+        "cut-at-a-corner",
+        "cut-and-doubled",
+    ],
+)
+def test_copies_saved_again(change):
+    images = [np.kron(draw_pair(seed)[0], np.ones((2, 2), np.uint8)) for seed in range(3)]
+    again = np.array(change(Image.fromarray(images[1])))
+    assert find_twins(survey([*images, again])) == {"a": "a", "b": "b", "c": "c", "d": "b"}
 
 
 def test_twins_of_twins_are_twins():

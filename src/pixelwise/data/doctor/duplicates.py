@@ -1,8 +1,8 @@
-"""Find images that occur twice: pixel for pixel, or saved again in another size or quality.
+"""Find images that occur twice: pixel for pixel, or saved again, resized, brighter or cropped.
 
 digest       equal for equal pixels
 thumbnail    (32, 32), standardised -> 24 lowest cosines ("perceptual hash") -> nearest neighbours
-             in a tree -> compared in full
+             in a tree -> laid upon each other -> compared in full
 
 Nothing is compared pair by pair but the nearest neighbours: 10,000 images take seconds.
 """
@@ -15,7 +15,9 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 from scipy.spatial import KDTree
 
+from pixelwise.data.doctor.align import align
 from pixelwise.data.doctor.image_facts import ImageFacts
+from pixelwise.data.doctor.small import THUMBNAIL_UNIT
 from pixelwise.data.doctor.survey import SampleFacts, readable_images
 
 Floats = NDArray[np.float32]
@@ -27,8 +29,8 @@ MIN_LIKENESS = 0.98  # correlation of thumbnails
 MIN_DETAIL_LIKENESS = 0.95  # the same, without what is larger than DETAIL_SIDE
 DETAIL_SIDE = 5  # pixels of the thumbnail
 MAX_LOCAL_DIFFERENCE = 16  # of any 3 x 3 pixels of the thumbnail: half a standard deviation
-MAX_STRETCH = 1.05  # between the proportions of an image and of its twin
-CHUNK = 1024
+MAX_STRETCH = 1.1  # between the proportions of an image and of its twin
+CHUNK = 512
 
 
 def find_twins(surveyed: Sequence[SampleFacts], near: bool = True) -> dict[str, str]:
@@ -98,11 +100,20 @@ def look_the_same(one: NDArray[np.int8], other: NDArray[np.int8]) -> NDArray[np.
     Images of one kind, such as eyes or chests, are alike as a whole; their details differ. Frames
     of one scene are alike in most places; where something moved they differ.
     """
-    first, second = one.astype(np.float32), other.astype(np.float32)
+    if not len(one):
+        return np.zeros(0, dtype=np.bool_)
+    aligned = align(one.astype(np.float32), other.astype(np.float32))
+    first, second = (_standardize(thumbnails) for thumbnails in aligned)
     is_like = _correlate(first, second) >= MIN_LIKENESS
     is_alike_inside = _correlate(_detail(first), _detail(second)) >= MIN_DETAIL_LIKENESS
     local = np.abs(uniform_filter(first - second, 3, axes=(1, 2))).max(axis=(1, 2))
     return np.asarray(is_like & is_alike_inside & (local <= MAX_LOCAL_DIFFERENCE))
+
+
+def _standardize(thumbnails: Floats) -> Floats:
+    centred = thumbnails - thumbnails.mean(axis=(1, 2), keepdims=True)
+    deviation = np.maximum(centred.std(axis=(1, 2), keepdims=True), 1e-6)
+    return np.asarray(centred * (THUMBNAIL_UNIT / deviation))
 
 
 def _detail(thumbnails: Floats) -> Floats:
