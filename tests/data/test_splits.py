@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -216,3 +217,62 @@ def test_the_mapping_also_gives_val_within_a_train_folder():
         "b": "train",
         "c": "test",
     }
+
+
+# --- in general -------------------------------------------------------------------------------
+
+
+@given(names=SOME_NAMES, seed=st.integers(0, 9), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_groups_and_copies_are_never_torn(names, seed, data):
+    names_of_set = st.sampled_from(names)
+    groups = data.draw(st.dictionaries(names_of_set, st.sampled_from("pqrstuvw")))
+    twins = data.draw(st.dictionaries(names_of_set, names_of_set))
+    classes = data.draw(st.dictionaries(names_of_set, st.sets(st.integers(0, 3), max_size=3)))
+    split = split_of(names, seed=seed, groups=groups, twins=twins, classes=classes)
+    assert set(split) == set(names)
+    for name, twin in twins.items():
+        assert split[name] == split[twin]
+    for group in set(groups.values()):
+        assert len({split[name] for name in groups if groups[name] == group}) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rare_classes_come_into_every_split_also_by_exchange(seed):
+    random = np.random.default_rng(seed)
+    names = NAMES[:40]
+    classes = {name: {0} for name in names}
+    for index in (1, 2, 3):
+        for name in random.choice(names, random.integers(3, 7), replace=False):
+            classes[name].add(index)
+    split = split_of(names, seed=seed, classes=classes)
+    for index in range(4):
+        found = {split[name] for name in names if index in classes[name]}
+        assert found == {"train", "val", "test"}
+    counts = Counter(split.values())
+    assert all(0.08 * 40 - 1 <= counts[held_out] <= 0.25 * 40 for held_out in ("val", "test"))
+
+
+def test_an_exchange_takes_the_place_of_an_image_that_has_nothing_rare():
+    """Val is full (a quarter of 12), so that the class of the last three must be exchanged in."""
+    by_place = sorted(NAMES, key=lambda name: hash_position(name, 0))
+    held_out = [name for name in by_place if hash_split(name, 0) == "val"][:3]
+    tested = [name for name in by_place if hash_split(name, 0) == "test"][:2]
+    trained = [name for name in by_place if hash_split(name, 0) == "train"][:7]
+    names = [*held_out, *tested, *trained]
+    classes = {name: {0} for name in names} | {name: {0, 1} for name in trained[:4]}
+    classes |= {name: {0, 2} for name in (held_out[0], tested[0], trained[6])}
+    split = split_of(names, classes=classes)
+    assert Counter(split.values()) == {"train": 6, "val": 3, "test": 3}
+    assert split[held_out[0]] == "val"  # the only one of class 2 there
+    assert len({split[name] for name in held_out[1:]} - {"val"}) == 1
+    for index in (0, 1, 2):
+        assert {split[name] for name in names if index in classes[name]} == {"train", "val", "test"}
+
+
+def test_large_sets_are_balanced_as_small_ones_are():
+    names = [f"image_{number:06}" for number in range(30_000)]
+    classes = {name: {0, number % 10} for number, name in enumerate(names)}
+    earlier = dict.fromkeys(names[:27_000], "train")  # val and test are to be filled, one by one
+    counts = Counter(split_of(names, given=earlier, classes=classes).values())
+    assert min(counts["val"], counts["test"]) >= 300

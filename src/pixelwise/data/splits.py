@@ -29,6 +29,7 @@ INTERVALS: dict[Split, tuple[float, float]] = {  # of positions
 LEAST_SHARE = 0.08  # of the samples, in val and in test; rounded down, but one at least
 LARGEST_SHARE = 0.25  # of the samples, in val and in test
 MIN_IMAGES_FOR_TEST = 10
+MAX_SWAPS = 100  # units that are tried on either side
 MIN_UNITS_OF_CLASS = 3  # a class that fewer groups have cannot be in every split
 
 
@@ -65,7 +66,8 @@ def assign_splits(
 
     1. out of val or test where that holds more than 25 % of the samples;
     2. into val or test where that holds less than 8 %, or nothing;
-    3. so that a class found in three groups or more is in every split, where the above allows it.
+    3. so that a class found in three groups or more is in every split, where the above allows it;
+       also in exchange for another group.
 
     Args:
         folders: the split folder of each sample, None without one.
@@ -133,89 +135,140 @@ def _make_units(
     return sorted(units, key=lambda unit: (unit.position, unit.names))
 
 
+class _Balance:
+    """Units with the number of samples, units and classes in each split, kept while units move."""
+
+    def __init__(self, units: Sequence[_Unit]) -> None:
+        self.units = units
+        self.total = sum(len(unit.names) for unit in units)
+        self.least = int(LEAST_SHARE * self.total)
+        self.num_samples: Counter[Split] = Counter()
+        self.num_units: Counter[Split] = Counter()
+        self.with_class: Counter[tuple[Split, int]] = Counter()  # units of a split that have it
+        for unit in units:
+            self._count(unit, 1)
+        counts = Counter(index for unit in units for index in unit.classes)
+        self.common = sorted(  # the rarest first
+            (index for index, number in counts.items() if number >= MIN_UNITS_OF_CLASS),
+            key=lambda index: (counts[index], index),
+        )
+
+    def move(self, unit: _Unit, split: Split) -> None:
+        """Put a unit into another split."""
+        self._count(unit, -1)
+        unit.split = split
+        self._count(unit, 1)
+
+    def _count(self, unit: _Unit, sign: int) -> None:
+        self.num_samples[unit.split] += sign * len(unit.names)
+        self.num_units[unit.split] += sign
+        for index in unit.classes:
+            self.with_class[unit.split, index] += sign
+
+    def room(self, split: Split) -> float:
+        """Samples that a split may still take."""
+        share = 1 if split == "train" else LARGEST_SHARE
+        return share * self.total - self.num_samples[split]
+
+    def may_move(self, unit: _Unit, split: Split) -> bool:
+        """Whether a unit may go there: it is not fixed, and not the last of its own split."""
+        return not unit.is_fixed and unit.split != split and self.num_units[unit.split] > 1
+
+    def is_spare(self, unit: _Unit) -> bool:
+        """Whether its split stays large enough, and keeps its common classes, without a unit."""
+        left = self.num_samples[unit.split] - len(unit.names)
+        return left >= max(1, self.least) and self._is_kept(unit, unit.classes)
+
+    def may_swap(self, one: _Unit, other: _Unit) -> bool:
+        """Whether two units may change places: both splits keep their common classes and size."""
+        return all(
+            self._is_kept(unit, unit.classes - partner.classes)
+            and self.room(partner.split) + len(partner.names) >= len(unit.names)
+            and self.num_samples[unit.split] - len(unit.names) + len(partner.names) >= self.least
+            for unit, partner in ((one, other), (other, one))
+        )
+
+    def _is_kept(self, unit: _Unit, classes: set[int]) -> bool:
+        """Whether those of these classes that are common stay in the split without the unit."""
+        return all(
+            self.with_class[unit.split, index] > 1 for index in classes.intersection(self.common)
+        )
+
+
 def _balance(units: list[_Unit], with_test: bool) -> None:
     """Move units that are not fixed to other splits, as `assign_splits` says, in place."""
     for unit in units:
         if unit.split == "test" and not with_test and not unit.is_fixed:
             unit.split = "train"
     held_out: list[Split] = ["val", "test"] if with_test else ["val"]
+    balance = _Balance(units)
     for split in held_out:
-        _shrink(units, split)
+        _shrink(balance, split)
     for split in ("train", *held_out):
-        _fill(units, split)
-    counts = Counter(index for unit in units for index in unit.classes)
-    common = {index for index, number in counts.items() if number >= MIN_UNITS_OF_CLASS}
-    for index in sorted(common, key=lambda index: (counts[index], index)):
+        _fill(balance, split)
+    for index in balance.common:
         for split in ("train", *held_out):
-            _spread(units, index, split, common)
+            _spread(balance, index, split)
 
 
-def _shrink(units: Sequence[_Unit], split: Split) -> None:
+def _shrink(balance: _Balance, split: Split) -> None:
     """Move units from a split that is too large to train, those nearest to train first."""
-    movable = [unit for unit in units if unit.split == split and not unit.is_fixed]
-    while movable and _num_samples(units, split) > LARGEST_SHARE * _num_samples(units):
-        movable.pop().split = "train"
+    movable = [unit for unit in balance.units if unit.split == split and not unit.is_fixed]
+    while movable and balance.num_samples[split] > LARGEST_SHARE * balance.total:
+        balance.move(movable.pop(), "train")
 
 
-def _fill(units: Sequence[_Unit], split: Split) -> None:
+def _fill(balance: _Balance, split: Split) -> None:
     """Move units into a split that is too small, from train first, those nearest to it first."""
-    total = _num_samples(units)
-    least = 1 if split == "train" else max(1, int(LEAST_SHARE * total))
-    while (number := _num_samples(units, split)) < least:
-        room = (LARGEST_SHARE if split != "train" else 1) * total - number
-        movable = [unit for unit in units if _may_leave(unit, split, units)]
-        if number:  # nothing, or something that fits
-            movable = [unit for unit in movable if len(unit.names) <= room]
-        if not movable:
+    least = 1 if split == "train" else max(1, balance.least)
+    movable = [unit for unit in balance.units if balance.may_move(unit, split)]
+    movable.sort(key=lambda unit: (unit.split != "train", unit.distance(split)))
+    if movable and not balance.num_samples[split]:  # better a unit that is too large than nothing
+        room = balance.room(split)
+        first = min(
+            movable, key=lambda unit: (unit.split != "train", max(0, len(unit.names) - room))
+        )
+        balance.move(first, split)
+    for unit in movable:
+        if balance.num_samples[split] >= least:
             return
-        min(
-            movable,
-            key=lambda unit: (
-                unit.split != "train",
-                max(0.0, len(unit.names) - room),
-                unit.distance(split),
-            ),
-        ).split = split
+        if balance.may_move(unit, split) and len(unit.names) <= balance.room(split):
+            balance.move(unit, split)
 
 
-def _may_leave(unit: _Unit, split: Split, units: Sequence[_Unit]) -> bool:
-    """Whether a unit may move to another split: it is not fixed, and not the last of its own."""
-    if unit.is_fixed or unit.split == split:
-        return False
-    return any(other.split == unit.split for other in units if other is not unit)
-
-
-def _spread(units: Sequence[_Unit], index: int, split: Split, common: Collection[int]) -> None:
+def _spread(balance: _Balance, index: int, split: Split) -> None:
     """Bring a class into a split that lacks it, where no other class is lost by it."""
-    if any(index in unit.classes for unit in units if unit.split == split):
+    if balance.with_class[split, index]:
         return
-    total = _num_samples(units)
-    room = (LARGEST_SHARE if split != "train" else 1) * total - _num_samples(units, split)
     movable = [
         unit
-        for unit in units
+        for unit in balance.units
         if index in unit.classes
-        and len(unit.names) <= room
-        and _may_leave(unit, split, units)
-        and _is_spare(unit, units, common)
+        and len(unit.names) <= balance.room(split)
+        and balance.may_move(unit, split)
+        and balance.is_spare(unit)
     ]
     if movable:
-        min(movable, key=lambda unit: unit.distance(split)).split = split
+        balance.move(min(movable, key=lambda unit: unit.distance(split)), split)
+    else:
+        _swap(balance, index, split)
 
 
-def _is_spare(unit: _Unit, units: Sequence[_Unit], common: Collection[int]) -> bool:
-    """Whether the split of a unit stays large enough, and keeps its common classes, without it."""
-    others = [other for other in units if other.split == unit.split and other is not unit]
-    kept = {index for other in others for index in other.classes}
-    least = max(1, int(LEAST_SHARE * _num_samples(units)))
-    return (
-        sum(len(other.names) for other in others) >= least
-        and not (unit.classes & set(common)) - kept
+def _swap(balance: _Balance, index: int, split: Split) -> None:
+    """Bring a class into a split in exchange for a unit of it, where no other class is lost."""
+    free = [unit for unit in balance.units if not unit.is_fixed]
+    inside = sorted((u for u in free if u.split == split), key=lambda u: u.distance("train"))
+    outside = sorted(
+        (u for u in free if u.split != split and index in u.classes),
+        key=lambda u: u.distance(split),
     )
-
-
-def _num_samples(units: Sequence[_Unit], split: Split | None = None) -> int:
-    return sum(len(unit.names) for unit in units if split in (None, unit.split))
+    for unit in outside[:MAX_SWAPS]:
+        for other in inside[:MAX_SWAPS]:
+            if balance.may_swap(unit, other):
+                source = unit.split
+                balance.move(unit, split)
+                balance.move(other, source)
+                return
 
 
 def to_split(text: str) -> Split:
