@@ -39,6 +39,13 @@ def choose_channels(images: Sequence[ImageFacts]) -> tuple[int, str]:
     return 3, f"{num_grey} grey and {len(images) - num_grey} colour images, read as RGB"
 
 
+def have_rare_channels(images: Sequence[ImageFacts]) -> list[bool]:
+    """Of each image whether most others have another number of channels."""
+    channels = [image.channels for image in images]
+    usual = Counter(channels).most_common(1)[0][0]
+    return [number != usual for number in channels]
+
+
 def _all_alike(channels: Sequence[int]) -> tuple[int, str]:
     """The one number of channels that all images have."""
     counts = Counter(channels)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.channel_choice import choose_channels
+from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.check import check_files, check_masks, check_splits
 from pixelwise.data.doctor.duplicates import find_twins
@@ -189,11 +189,16 @@ def _choose_channels(
     surveyed: Sequence[SampleFacts], findings: list[Finding]
 ) -> tuple[int, str] | None:
     """Number of channels and note; None, and a finding, where the images do not go together."""
-    images = [image for _, image in readable_images(surveyed)]
+    readable = readable_images(surveyed)
+    images = [image for _, image in readable]
     try:
         return choose_channels(images) if images else None
     except DataError as error:
-        findings.append(finding_of_error("mixed-channels", [], error))
+        is_rare = have_rare_channels(images)
+        rare = tuple(
+            facts.found.image for (facts, _), one in zip(readable, is_rare, strict=True) if one
+        )
+        findings.append(replace(finding_of_error("mixed-channels", [], error), files=rare))
         return None
 
 

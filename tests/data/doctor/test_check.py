@@ -124,7 +124,7 @@ def test_mixed_channels(clean, save, disc):
     bands = np.random.default_rng(0).integers(0, 255, (5, 32, 32), dtype=np.uint8)
     save("images/x.tif", bands, metadata={"axes": "CYX"}, photometric="minisblack")
     save("masks/x.png", disc * 255)
-    assert found(clean) == {"mixed-channels": ("error", [])}
+    assert found(clean) == {"mixed-channels": ("error", ["x.tif"])}
 
 
 def test_assumed_axes(clean, save, disc):

@@ -114,7 +114,7 @@ class TestPixels:
         tifffile.imwrite(
             planted.image(4).with_suffix(".tif"), bands, metadata=axes, photometric="minisblack"
         )
-        assert planted.found() == {"mixed-channels": ("error", [])}
+        assert planted.found() == {"mixed-channels": ("error", ["04.tif"])}
 
     def test_alpha_that_carries_data(self, planted):
         for number in range(16):

@@ -69,7 +69,7 @@ def _from_middle(side: int) -> Floats:
 def _step(moved: Floats, target: Floats) -> Floats:
     """(N, 4) what to add to the moves so that `moved` comes nearer to `target`."""
     inner = slice(EDGE_PX, -EDGE_PX)
-    down, right = np.gradient(moved, axis=(1, 2))
+    down, right = (np.asarray(np.gradient(moved, axis=axis)) for axis in (1, 2))
     place = _from_middle(moved.shape[1])
     parts = (down, down * place[:, np.newaxis], right, right * place, moved, np.ones_like(moved))
     design = np.stack([part[:, inner, inner].reshape(len(moved), -1) for part in parts], axis=2)

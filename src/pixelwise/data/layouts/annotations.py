@@ -183,10 +183,20 @@ class Notes:
 
     path: Path
     noted: dict[tuple[str, Severity, str, str], list[str]] = field(default_factory=dict)
+    files: dict[tuple[str, Severity, str, str], list[Path]] = field(default_factory=dict)
 
-    def add(self, kind: tuple[str, Severity, str, str], name: str) -> None:
-        """Note one case of a kind: code, severity, message with {path} and {names}, and fix."""
+    def add(
+        self, kind: tuple[str, Severity, str, str], name: str, file: Path | None = None
+    ) -> None:
+        """Note one case of a kind: code, severity, message with {path} and {names}, and fix.
+
+        Args:
+            kind: of what is noticed.
+            name: of the case.
+            file: that has it, where `path` is the folder of many.
+        """
         self.noted.setdefault(kind, []).append(name)
+        self.files.setdefault(kind, []).append(file or self.path)
 
     def findings(self) -> tuple[Finding, ...]:
         """One finding for each kind, with the first names."""
@@ -194,7 +204,7 @@ class Notes:
             Finding(
                 code,
                 severity,
-                (self.path,),
+                tuple(dict.fromkeys(self.files[code, severity, message, fix])),
                 message.format(path=self.path, names=shorten_names(names)),
                 fix,
             )

@@ -143,7 +143,7 @@ def _read_masks(
     for path, content in contents.items():
         image = _find_image(path, content, index, beside)
         if image is None:
-            notes.add(MISSING_IMAGE, path.name)
+            notes.add(MISSING_IMAGE, path.name, path)
             continue
         if image in masks:
             raise LayoutError(
@@ -184,11 +184,11 @@ def _read_shapes(
     for number, entry in enumerate(content["shapes"]):
         name = f"{path.name} shapes[{number}]"
         if entry.get("shape_type") in LINES:
-            notes.add(NOT_AN_AREA, name)
+            notes.add(NOT_AN_AREA, name, path)
             continue
         shape = _to_shape(entry, path, name, size)
         if shape is None:
-            notes.add(BROKEN_SHAPE, name)
+            notes.add(BROKEN_SHAPE, name, path)
             continue
         group = entry.get("group_id")
         is_grouped = isinstance(group, int | str) and shape.runs is None
