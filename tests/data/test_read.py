@@ -175,7 +175,7 @@ def test_values_that_are_no_class(save_pairs, save, disc, tmp_path):
     root = save_pairs([disc] * 10)
     save("masks/004.png", disc * 9)
     (tmp_path / "classes.json").write_text('{"classes": ["a", "b"]}')
-    with pytest.raises(MaskError, match=r"004.png hold the values 9, .* \(0, 1\)"):
+    with pytest.raises(MaskError, match=r"004.png holds the values 9, .* \(0, 1\)"):
         read_dataset(root)
 
 

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import survey_mask
-from pixelwise.data.masks.learn import add_counts, apply_known, learn_encoding
+from pixelwise.data.masks.learn_numbers import apply_known, learn_encoding
+from pixelwise.data.masks.reading import add_counts
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored
 from pixelwise.errors import MaskError

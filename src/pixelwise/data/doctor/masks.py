@@ -12,6 +12,7 @@ from pixelwise.data.findings import Finding, make_finding, make_general_finding
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.outliers import foreign_values
 from pixelwise.data.splits import Split
 
 MAX_CLASSES_NAMED = 5
@@ -52,17 +53,24 @@ def count_classes(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]:
 def _find_unknown_values(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
     files, values = [], set()
     for _, path, mask in readable_masks(surveyed):
-        unknown = encoding.unknown_values(mask.values)
+        unknown = foreign_values(mask, encoding)
         if unknown.size:
             files.append(path)
             values.update(unknown.tolist())
+    if encoding.form == "instances":
+        return make_finding(
+            "unknown-value",
+            files,
+            "{files} hold values that fill no areas, as photographs do: no ids of objects.",
+            "Put the masks of these images in their place.",
+        )
     known = encoding.show_values([entry.value for entry in encoding.classes])
     return make_finding(
         "unknown-value",
         files,
-        f"{{files}} hold the values {encoding.show_values(sorted(values))}, which are none of the "
-        f"classes ({known}).",
-        "Correct the masks, or declare these values in classes.json.",
+        f"{{files}} hold{'s' * (len(files) == 1)} the {encoding.unit} "
+        f"{encoding.show_values(sorted(values))}, which are none of the classes ({known}).",
+        "Correct the masks, leave these values out with --ignore, or declare them in classes.json.",
     )
 
 

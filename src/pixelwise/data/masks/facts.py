@@ -13,6 +13,7 @@ from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.masks.stored import StoredForm, StoredMask
 
 MAX_KEPT_VALUES = 256  # of one mask: ids and damaged colours may be thousands
+MANY_VALUES = 32  # masks of more values hold object ids, are damaged, or are photographs
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class MaskFacts:
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
         palette: colour 0xRRGGBB of each of `values`, where the file has a palette.
+        note: of the reader, what it assumed.
     """
 
     size: tuple[int, ...]
@@ -49,6 +51,7 @@ class MaskFacts:
     num_overlap: int = 0
     num_outside: int = 0
     palette: NDArray[np.int64] | None = None
+    note: str = ""
 
 
 def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
@@ -76,6 +79,7 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         num_overlap=mask.num_overlap,
         num_outside=mask.num_outside,
         palette=_palette_of(mask, values),
+        note=mask.note,
     )
 
 
@@ -123,6 +127,7 @@ def _interior_of(
 ) -> NDArray[np.int64]:
     """Pixels of each value among equals; all of them where there can be no grey edges."""
     is_spread = len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE
+    is_spread = is_spread or len(values) > MANY_VALUES
     if mask.form == "layers" or mask.instances is not None or not is_spread:
         return counts.copy()
     return _count_interior(mask.values, values)

@@ -21,6 +21,7 @@ MAX_UNDECLARED_CLASSES = 32
 MAX_EDGE_INTERIOR = 0.02  # of its pixels: a colour of edges has hardly one among equals
 MIN_TONE_INTERIOR = 0.1  # of its pixels: a colour of areas has many
 MIN_TONE_SHARE = 1e-4  # of all pixels: rarer colours are no tones of damaged masks
+MIN_TONE_PIXELS = 16  # inside it: where soft edges cross, a few pixels of a shade lie together
 MERGED = 16.0  # colours this near to a tone (Euclidean, 0..255) are that tone, damaged
 NEAR = 40.0  # pixels this near to a tone speak for it
 MIN_NEAR = 0.8  # share of pixels that must be near to a tone; photographs have less
@@ -70,7 +71,7 @@ def snap_to_known(known: MaskEncoding, masks: Sequence[MaskFacts]) -> Reading:
     unknown = ~np.isin(counts.values, own)
     if not unknown.any():
         return Reading(known)
-    distance = _distances(counts.values[unknown], own).min(axis=1)
+    distance = distances(counts.values[unknown], own).min(axis=1)
     far = np.flatnonzero(unknown)[distance > MERGED]
     is_edge = counts.interior[far].sum() <= MAX_EDGE_INTERIOR * max(1, counts.counts[far].sum())
     is_little = counts.counts[far].sum() <= (1 - MIN_NEAR) * num_pixels(masks)
@@ -100,10 +101,12 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
         MaskError: the colours have no tones, as in photographs, or are too many.
     """
     is_few = len(counts.values) <= MAX_UNDECLARED_CLASSES and not counts.is_jpeg and not is_cut
+    if is_few:
+        _refuse_lines(counts)
     if is_few and not _has_soft_edges(counts):
         return counts.values.tolist(), False
     tones = _find_tones(counts, total)
-    near = _distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
+    near = distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
     share = counts.counts[near].sum() / total if len(tones) else 0.0
     if len(tones) < 2 or len(tones) > MAX_UNDECLARED_CLASSES or share < MIN_NEAR:
         raise MaskError(
@@ -118,34 +121,54 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
 def _has_soft_edges(counts: ValueCounts) -> bool:
     """Whether the colours without an inside are mixtures of two that have one."""
     is_edge = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
+    return int(is_edge.sum()) >= MIN_MIXED and bool(_is_mixed(counts, is_edge).all())
+
+
+def _refuse_lines(counts: ValueCounts) -> None:
+    """MaskError where one colour or two may be soft edges, or classes of thin lines."""
+    is_edge = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
+    if not 0 < is_edge.sum() < MIN_MIXED or not _is_mixed(counts, is_edge).all():
+        return
+    shown = " and ".join(hex_of(value) for value in counts.values[is_edge].tolist())
+    raise MaskError(
+        f"{shown} in the masks lies only along edges, between two other colours: a smoothed edge, "
+        "or a class of thin lines. Export the masks without anti-aliasing, or give the colour of "
+        'each class in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
+    )
+
+
+def _is_mixed(counts: ValueCounts, is_edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """For each colour of edges whether it lies on the line between two of the others."""
     tones, edges = unpack_colors(counts.values[~is_edge]), unpack_colors(counts.values[is_edge])
-    if len(tones) < 2 or len(edges) < MIN_MIXED:
-        return False
+    if len(tones) < 2:
+        return np.zeros(len(edges), dtype=np.bool_)
     first, second = np.triu_indices(len(tones), 1)
     start, along = tones[first], (tones[second] - tones[first]).astype(float)  # (P, 3)
     offset = (edges[:, np.newaxis] - start).astype(float)  # (E, P, 3)
     share = np.clip((offset * along).sum(-1) / (along**2).sum(-1), 0, 1)  # (E, P)
     away = np.sqrt(((offset - share[..., np.newaxis] * along) ** 2).sum(-1))
-    return bool((away.min(axis=1) <= ON_LINE).all())
+    is_mixed: NDArray[np.bool_] = away.min(axis=1) <= ON_LINE
+    return is_mixed
 
 
 def _find_tones(counts: ValueCounts, total: int) -> NDArray[np.int64]:
     """Colours that fill areas, the most frequent of those that are nearly the same."""
     tones: list[int] = []
-    fills = counts.interior >= np.maximum(MIN_TONE_INTERIOR * counts.counts, MIN_TONE_SHARE * total)
+    least = max(MIN_TONE_PIXELS, MIN_TONE_SHARE * total)
+    fills = counts.interior >= np.maximum(MIN_TONE_INTERIOR * counts.counts, least)
     for place in np.argsort(-counts.counts, kind="stable"):
         value = counts.values[place : place + 1]
-        is_new = not tones or _distances(value, np.array(tones)).min() > MERGED
+        is_new = not tones or distances(value, np.array(tones)).min() > MERGED
         if fills[place] and is_new:
             tones.append(int(value[0]))
     return np.array(tones, dtype=np.int64)
 
 
-def _distances(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+def distances(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
     """(N, M) Euclidean distances of colours 0xRRGGBB."""
     apart = unpack_colors(values)[:, np.newaxis] - unpack_colors(others)
-    distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=-1))
-    return distances
+    apart_by: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=-1))
+    return apart_by
 
 
 def _is_cut(masks: Sequence[MaskFacts]) -> bool:
@@ -236,9 +259,11 @@ def _snap_remark(encoding: MaskEncoding, masks: Sequence[MaskFacts]) -> Remark:
 
 def _colors_remark(encoding: MaskEncoding) -> Remark:
     shown = encoding.show_values([entry.value for entry in encoding.classes])
+    has_black = encoding.classes[0].value == 0
     return Remark(
         "mapped-values",
-        f"the colours {shown} became the class indices 0 to {len(encoding.classes) - 1}.",
+        f"the colours {shown} became the class indices 0 to {len(encoding.classes) - 1}"
+        f"{'' if has_black else '; none is black, so that none is taken for background'}.",
         'Name them in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.',
     )
 

@@ -10,6 +10,8 @@ from pixelwise.data.findings import Severity
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 
+LOW_INDEX = 64  # below it a value beside 255 is a class index, and 255 then "ignore"
+
 
 @dataclass(frozen=True, slots=True)
 class ValueCounts:
@@ -28,12 +30,21 @@ class ValueCounts:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that was assumed: the code of its finding, what it is, and how to change it."""
+    """Something that was assumed.
+
+    Attributes:
+        code: of its finding.
+        message: what was assumed.
+        fix: how to change it.
+        severity: of the finding.
+        values: where they are the reason; the masks that hold them can be named.
+    """
 
     code: str
     message: str
     fix: str
     severity: Severity = "note"
+    values: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

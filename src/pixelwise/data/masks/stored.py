@@ -34,6 +34,7 @@ class StoredMask:
         num_outside: objects that reach beyond the image.
         num_bytes: of the files.
         palette: (N, 3) uint8 colours of the numbers 0..N-1, where the file has a palette.
+        note: of the reader, what it assumed.
     """
 
     values: NDArray[Any]
@@ -43,6 +44,7 @@ class StoredMask:
     num_outside: int = 0
     num_bytes: int = 0
     palette: NDArray[np.uint8] | None = None
+    note: str = ""
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -54,7 +56,7 @@ def to_stored(values: NDArray[Any], path: Path, num_spatial: int = 2) -> StoredM
     """Bring the values of a mask file into one of the stored forms.
 
     Grey masks stored as RGB or RGBA lose the copies, whole floats become integers. Where alpha is
-    0 or full, transparent pixels hold nothing, as black ones do.
+    0 or full, transparent pixels hold nothing, as black ones do; if all is black, alpha is taken.
 
     Args:
         values: (*S) or (*S, C) of any type.
@@ -70,10 +72,10 @@ def to_stored(values: NDArray[Any], path: Path, num_spatial: int = 2) -> StoredM
         return StoredMask(stored)
     if stored.shape[-1] == 1:
         return StoredMask(stored[..., 0])
+    if stored.shape[-1] != 3 and _are_planes(stored):
+        return _to_layers(stored)
     if has_constant_alpha(stored):
         stored = stored[..., :-1]
-    elif stored.shape[-1] != 3 and _is_one_hot(stored):
-        return _to_layers(stored)
     elif stored.shape[-1] in (2, 4):
         stored = _without_alpha(stored, path)
     if has_equal_channels(stored):
@@ -101,9 +103,16 @@ def _is_binary(stored: NDArray[Any]) -> bool:
     return bool(highest > 0) and bool(((stored == 0) | (stored == highest)).all())
 
 
-def _is_one_hot(stored: NDArray[Any]) -> bool:
-    """Whether every pixel of (*S, C) has one channel set, all to the same number."""
-    return _is_binary(stored) and bool(((stored != 0).sum(axis=-1) == 1).all())
+def _are_planes(stored: NDArray[Any]) -> bool:
+    """Whether (*S, C) holds planes of classes, and no colours with alpha.
+
+    No pixel of planes has two channels set, or each is 1; where only the last channel is set it may
+    also be alpha over black.
+    """
+    if not _is_binary(stored):
+        return False
+    is_single = bool(((stored != 0).sum(axis=-1) <= 1).all())
+    return stored.max() == 1 or (is_single and bool(stored[..., :-1].any()))
 
 
 def _is_byte(stored: NDArray[Any]) -> bool:
@@ -120,7 +129,7 @@ def _without_alpha(stored: NDArray[Any], path: Path) -> NDArray[Any]:
             "that holds the class index."
         )
     colors: NDArray[Any] = stored[..., :-1] * (alpha != 0)[..., np.newaxis]
-    return colors
+    return colors if colors.any() else alpha[..., np.newaxis]
 
 
 def _to_integers(stored: NDArray[Any], path: Path) -> NDArray[Any]:
