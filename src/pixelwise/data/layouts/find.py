@@ -198,6 +198,8 @@ def _look(
             layout = find(root, options)
         except DataError as error:
             first_error = first_error or error
+            if first_only:
+                break
             continue
         if layout is not None:
             found[name] = layout

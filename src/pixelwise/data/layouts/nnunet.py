@@ -5,17 +5,20 @@ DATA/imagesTr/a_0000.nii.gz  DATA/imagesTr/a_0001.nii.gz  DATA/labelsTr/a.nii.gz
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.layouts.annotations import with_unique_names
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
-from pixelwise.data.layouts.names import list_images, stem_of
+from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
 
 DATASET_FILE = "dataset.json"
+CHANNEL = re.compile(r"_\d{4}$")
 SPLITS = {"Tr": "train", "Ts": "test"}
 
 
@@ -23,45 +26,85 @@ def find_nnunet(root: Path, options: LayoutOptions) -> Layout | None:
     """Find dataset.json and imagesTr/; None where they are not there.
 
     Raises:
-        LayoutError: dataset.json is not what nnU-Net writes.
+        LayoutError: dataset.json is not what nnU-Net writes, or images lack a channel.
     """
     path = root / DATASET_FILE
     if options.images or options.masks or not path.is_file() or not (root / "imagesTr").is_dir():
         return None
+    content = _read_content(path)
+    ending = str(content.get("file_ending") or "")
     samples: list[FoundSample] = []
     lone: list[Path] = []
     has_test = (root / "labelsTs").is_dir()
     for end, split in SPLITS.items():
-        mask_of = {stem_of(p): p for p in _list(root / f"labels{end}")}
-        images: dict[str, list[Path]] = {}
-        for file in _list(root / f"images{end}"):
-            images.setdefault(re.sub(r"_\d{4}$", "", stem_of(file)), []).append(file)
+        mask_of = {stem_of(p): p for p in _list(root / f"labels{end}", ending)}
+        images = _join_channels(_list(root / f"images{end}", ending))
         for name, files in images.items():
             mask = MaskFile(mask_of[name]) if name in mask_of else None
             is_split = has_test or (split == "test" and bool(mask))
-            samples.append(FoundSample(name, tuple(files), mask, split if is_split else None))
+            samples.append(FoundSample(name, files, mask, split if is_split else None))
         lone += [p for name, p in mask_of.items() if name not in images]
-    samples.sort(key=lambda sample: (sample.split or "", sample.name))
+    _check_channels(samples, content, path)
     description = "nnU-Net: imagesTr/ + labelsTr/"
-    return Layout(description, tuple(samples), tuple(lone), _read_labels(path))
+    declaration = _read_labels(content, path)
+    return Layout(description, with_unique_names(samples), tuple(lone), declaration)
 
 
-def _list(folder: Path) -> list[Path]:
-    return list_images(folder) if folder.is_dir() else []
+def _list(folder: Path, ending: str) -> list[Path]:
+    """The images of a folder, of which only those with the declared ending count."""
+    files = list_images(folder) if folder.is_dir() else []
+    return [path for path in files if path.name.endswith(ending)]
 
 
-def _read_labels(path: Path) -> ClassDeclaration:
+def _join_channels(files: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Files of each image, in the order of the channels: a_0000 and a_0001 make up a."""
+    images: dict[str, list[Path]] = {}
+    for file in files:
+        images.setdefault(CHANNEL.sub("", stem_of(file)), []).append(file)
+    return {name: tuple(paths) for name, paths in images.items()}
+
+
+def _check_channels(samples: Sequence[FoundSample], content: dict[str, Any], path: Path) -> None:
+    """Raise LayoutError where the channels of an image are not those of dataset.json."""
+    named = content.get("channel_names") or content.get("modality")
+    most = max((len(sample.image_paths) for sample in samples), default=0)
+    number = len(named) if isinstance(named, dict) else most
+    reason = f"{path} names {number} channels" if named else f"other images have {number} channels"
+    for sample in samples:
+        stems = [stem_of(file) for file in sample.image_paths]
+        expected = [f"{sample.name}_{channel:04}" for channel in range(number)]
+        if stems == expected or (number == 1 and stems == [sample.name]):
+            continue
+        absent = next((stem for stem in expected if stem not in stems), None)
+        if absent is not None:
+            missing = sample.image.with_name(absent + suffix_of(sample.image))
+            raise LayoutError(f"{missing} is missing, but {reason}. Add it, or remove the image.")
+        extra = next(file for file in sample.image_paths if stem_of(file) not in expected)
+        raise LayoutError(
+            f"{extra} is one channel too many: {reason}. Remove it, or name it there."
+        )
+
+
+def _read_content(path: Path) -> dict[str, Any]:
+    """What dataset.json holds."""
+    try:
+        content = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise _not_understood(path, error) from error
+    if not isinstance(content, dict):
+        raise _not_understood(path, "it is no object")
+    return content
+
+
+def _read_labels(content: dict[str, Any], path: Path) -> ClassDeclaration:
     """Classes of dataset.json: {"background": 0, ...}, or the older {"0": "background", ...}."""
     try:
-        labels: Any = json.loads(read_bytes(path))["labels"]
+        labels = content["labels"]
         if all(key.isdigit() for key in labels):
             labels = {str(name): int(value) for value, name in labels.items()}
         values = {str(name): int(value) for name, value in labels.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LayoutError(
-            f"{path} is not understood ({type(error).__name__}: {error}). It should hold labels "
-            'such as {"background": 0, "tumour": 1}.'
-        ) from error
+        raise _not_understood(path, f"{type(error).__name__}: {error}") from error
     ignore = [value for name, value in values.items() if name.lower() == "ignore"]
     classes = [
         {"name": name, "value": value}
@@ -69,3 +112,10 @@ def _read_labels(path: Path) -> ClassDeclaration:
         if name.lower() != "ignore"
     ]
     return ClassDeclaration.model_validate({"classes": classes, "ignore": ignore})
+
+
+def _not_understood(path: Path, reason: object) -> LayoutError:
+    return LayoutError(
+        f"{path} is not understood ({reason}). It should hold labels such as "
+        '{"background": 0, "tumour": 1}.'
+    )
