@@ -202,7 +202,7 @@ def test_nan_pixels(save_pairs, save, disc):
     root = save_pairs([disc] * 10)
     save("images/x.tif", np.full((32, 32), np.nan, np.float32))
     save("masks/x.png", disc)
-    with pytest.raises(DataError, match=r"x.tif hold NaN or infinite pixels"):
+    with pytest.raises(DataError, match=r"x.tif holds NaN or infinite pixels"):
         read_dataset(root)
 
 

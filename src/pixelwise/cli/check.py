@@ -72,8 +72,9 @@ def check(
         folders.write_sheet(data, examination, html)
     if not write_json(json, summary):
         if not quiet:
-            print_facts(_facts(summary, examination))
-        _print_findings(examination.findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
+            _print_facts(_facts(summary, examination))
+        findings = [folders.shorten_paths(finding, data) for finding in examination.findings]
+        _print_findings(findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
         print(_closing_line(data, examination, repaired=fix is not None))
         _print_pages(data, html)
     if fix is not None:
@@ -128,6 +129,21 @@ def _facts(summary: dict[str, object], examination: "Examination") -> dict[str, 
     return facts
 
 
+def _print_facts(facts: dict[str, str]) -> None:
+    """Print names and values; on a terminal long values are broken between words."""
+    if not sys.stdout.isatty():
+        print_facts(facts)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
+    Console().print(table)
+
+
 def _class_table(summary: dict[str, object]) -> str:
     classes = summary["classes"]
     assert isinstance(classes, list)
@@ -154,14 +170,13 @@ def _print_rich(findings: "Sequence[Finding]", num_files: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("finding", "files", "what it is, and what to do", box=box.SIMPLE_HEAD)
-    table.columns[1].justify = "right"
+    table = Table("finding", "what it is, and what to do", box=box.SIMPLE_HEAD)
     for finding in findings:
         color = COLORS[finding.severity]
+        count = f"\n[dim]{finding.count:,} files[/]" if finding.count > 1 else ""
         files = "".join(f"\n[dim]{escape(line)}[/]" for line in _file_lines(finding, num_files))
         table.add_row(
-            f"[{color}]{finding.severity}[/]\n{finding.code}",
-            str(finding.count or ""),
+            f"[{color}]{finding.severity}[/]\n{finding.code}{count}",
             f"{escape(finding.message)}\n[green]{escape(finding.fix)}[/]{files}",
             end_section=True,
         )
@@ -169,6 +184,9 @@ def _print_rich(findings: "Sequence[Finding]", num_files: int) -> None:
 
 
 def _file_lines(finding: "Finding", num_files: int) -> list[str]:
+    """The first files; none where there is one only, and the message names it."""
+    if finding.count == 1 and str(finding.files[0]) in finding.message:
+        return []
     lines = [str(file) for file in finding.files[:num_files]]
     others = finding.count - num_files
     return [*lines, f"and {others} more (-v shows all)"] if others > 0 else lines

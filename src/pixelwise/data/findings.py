@@ -137,6 +137,12 @@ ERROR_CLASSES: dict[str, type[DataError]] = {
 }
 
 
+# messages speak of several files; of one they say
+SINGULAR = {
+    "have": "has", "hold": "holds", "are": "is", "were": "was", "do": "does", "look": "looks",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One kind of problem and the files that have it.
@@ -175,13 +181,17 @@ def make_finding(
     Args:
         code: a key of KINDS.
         files: concerned; each counts once.
-        message: "{files}" in it becomes "a.png and 3 more files".
+        message: "{files}" in it becomes "a.png and 3 more files"; a verb after it becomes singular
+            where there is one file.
         fix: what to do.
         severity: that of the kind by default.
     """
     unique = tuple(dict.fromkeys(files))
     if not unique:
         return []
+    if len(unique) == 1:
+        for many, one in SINGULAR.items():
+            message = message.replace(f"{{files}} {many} ", f"{{files}} {one} ")
     message = message.replace("{files}", name_files(unique))
     return [Finding(code, severity or KINDS[code].severity, unique, message, fix)]
 

@@ -8,7 +8,7 @@ evaluate  a model or masks, and a data folder -> scores
 demo      generated images -> all of these
 """
 
-from pixelwise.folders.check import check, summarize_check
+from pixelwise.folders.check import check, shorten_paths, summarize_check
 from pixelwise.folders.demo import demo
 from pixelwise.folders.evaluate import evaluate
 from pixelwise.folders.fix import Repair, fix, fixable_codes
@@ -25,6 +25,7 @@ __all__ = [
     "fix",
     "fixable_codes",
     "predict",
+    "shorten_paths",
     "summarize_check",
     "train",
     "write_sheet",

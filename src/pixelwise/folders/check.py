@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,17 @@ def summarize_check(examination: Examination) -> dict[str, Any]:
         else [],
         "findings": [_finding_to_json(finding) for finding in examination.findings],
     }
+
+
+def shorten_paths(finding: Finding, data: str | os.PathLike[str]) -> Finding:
+    """The same finding with its files, also in its words, by their places in the data folder."""
+    root = f"{Path(data)}{os.sep}"
+    return replace(
+        finding,
+        files=tuple(Path(str(file).removeprefix(root)) for file in finding.files),
+        message=finding.message.replace(root, ""),
+        fix=finding.fix.replace(root, ""),
+    )
 
 
 def count_splits(examination: Examination) -> dict[str, int]:

@@ -26,7 +26,7 @@ from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.samples import SampleFiles
 from pixelwise.errors import DataError
-from pixelwise.folders.check import class_source, summarize_check
+from pixelwise.folders.check import class_source, shorten_paths, summarize_check
 from pixelwise.report import SheetClass, SheetContent, SheetFinding, SheetTile, build_sheet
 
 MAX_FLAGGED = 36
@@ -60,7 +60,7 @@ def write_sheet(
         facts=_facts(examination),
         classes=_legend(examination),
         has_ignored=bool(examination.encoding and examination.encoding.ignore),
-        findings=[_finding(finding, f"{Path(data)}{os.sep}") for finding in examination.findings],
+        findings=[_finding(shorten_paths(finding, data)) for finding in examination.findings],
         flagged=tiles[: len(flagged)],
         others=tiles[len(flagged) :],
         num_images=len(examination.surveyed),
@@ -68,15 +68,14 @@ def write_sheet(
     write_text(path, build_sheet(content))
 
 
-def _finding(finding: Finding, root: str) -> SheetFinding:
-    """A finding as it is shown: files by their place inside the data folder."""
+def _finding(finding: Finding) -> SheetFinding:
     return SheetFinding(
         finding.severity,
         finding.code,
         finding.count,
-        finding.message.replace(root, ""),
-        finding.fix.replace(root, ""),
-        [str(file).replace(root, "") for file in finding.files[:MAX_FILES_LISTED]],
+        finding.message,
+        finding.fix,
+        [str(file) for file in finding.files[:MAX_FILES_LISTED]],
     )
 
 

@@ -67,6 +67,8 @@ def test_files_count_once_and_are_named():
     assert finding.severity == "warning"
     assert finding.message == "a.png and 2 more files are copies."
     assert make_finding("duplicate", [], "", "") == []
+    (finding,) = make_finding("missing-mask", files[:1], "{files} have no mask.", "Add it.")
+    assert finding.message == "a.png has no mask."
     assert name_files(files[:2]) == "a.png and 1 more file"
 
 

@@ -99,13 +99,13 @@ def _find_unpaired(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) 
     return make_finding(
         "missing-mask",
         unlabelled,
-        "{files} have no mask and are left out of training and scores.",
+        "{files} have no mask: left out of training and scores.",
         "Add a mask with the name of each image; an all-background mask where there is nothing "
         "in it.",
     ) + make_finding(
         "missing-image",
         lone_masks,
-        "{files} are masks without an image and are left out.",
+        "{files} have no image: left out.",
         "Add the images, or give each mask the name of its image.",
     )
 

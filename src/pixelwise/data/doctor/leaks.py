@@ -56,7 +56,7 @@ def _find_copies(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -
         *make_finding(
             "near-duplicate",
             files(alike, across=False),
-            "{files} look the same: copies in another size or quality, or views of one scene.",
+            "{files} look the same: copies in another size, quality or cut, or views of one scene.",
             "Remove the copies, if they are copies; they stay in one split where splits are made.",
         ),
     ]

@@ -173,7 +173,7 @@ def _find_inverted(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> l
     return make_finding(
         "inverted-mask",
         [seen[i][0] for i in np.flatnonzero(is_inverted)],
-        "{files} look inverted: their foreground lies all around, as the background of the other "
+        "{files} look inverted: the foreground lies all around, as the background of the other "
         "masks does.",
         "Look at them, and swap the two values if they are inverted.",
     )

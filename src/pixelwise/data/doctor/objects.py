@@ -62,14 +62,14 @@ def _find_misplaced(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     return make_finding(
         "turned-mask",
         [path for path, _ in turned],
-        f"{{files}} do not lie on the edges of their images, but would if {how}.",
-        "Look at them, and turn the masks as their images are.",
+        f"{{files}} do not lie on the edges of the image, but would if {how}.",
+        "Look at it, and turn the mask as its image is.",
     ) + make_finding(
         "shifted-mask",
         [path for path, _ in shifted],
-        f"{{files}} do not lie on the edges of their images; the first would if it were moved by "
-        f"{rows} rows and {columns} columns.",
-        "Look at them, and export the masks again in the frame of their images.",
+        f"{{files}} do not lie on the edges of the image, but would if moved by {rows} rows and "
+        f"{columns} columns{' (the first)' * (len(shifted) > 1)}.",
+        "Look at it, and export the mask again in the frame of its image.",
     )
 
 
