@@ -9,29 +9,29 @@ from pixelwise.errors import DataError
 
 
 def to_channels(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any]:
-    """Turn (H, W, C) into (in_channels, H, W): the same values, nothing mixed and nothing lost.
+    """Turn (*S, C) into (in_channels, *S): the same values, nothing mixed and nothing lost.
 
     A constant alpha channel is dropped, grey is repeated to RGB, and one channel stands for an RGB
     image whose three channels are equal.
 
     Args:
-        image: (H, W, C) array of any type.
+        image: (H, W, C) or (D, H, W, C) array of any type.
         in_channels: number of channels wanted.
         name: of the image, for the error message.
 
     Returns:
-        (in_channels, H, W) array of the same type.
+        (in_channels, *S) array of the same type.
 
     Raises:
         DataError: the image has other channels, so that something would be lost or made up.
     """
-    if image.ndim != 3:
+    if image.ndim not in (3, 4):
         raise DataError(
             f"{name} has the shape {image.shape}; images are (height, width, channels)."
         )
-    if image.shape[2] != in_channels:
+    if image.shape[-1] != in_channels:
         image = _convert(image, in_channels, name)
-    return np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
 def has_constant_alpha(image: NDArray[Any]) -> bool:
@@ -46,17 +46,17 @@ def has_equal_channels(image: NDArray[Any]) -> bool:
 
 
 def _convert(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any]:
-    """(H, W, C) to (H, W, in_channels) where that is harmless; DataError with the fix where not."""
-    stored = image.shape[2]
+    """(*S, C) to (*S, in_channels) where that is harmless; DataError with the fix where not."""
+    stored = image.shape[-1]
     if has_constant_alpha(image):
-        image = image[:, :, :-1]
-    if image.shape[2] == in_channels:
+        image = image[..., :-1]
+    if image.shape[-1] == in_channels:
         return image
-    if in_channels == 3 and image.shape[2] == 1:
-        return np.repeat(image, 3, axis=2)
-    if in_channels == 1 and image.shape[2] == 3 and has_equal_channels(image):
-        return image[:, :, :1]
-    if in_channels == 1 and image.shape[2] == 3:
+    if in_channels == 3 and image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    if in_channels == 1 and image.shape[-1] == 3 and has_equal_channels(image):
+        return image[..., :1]
+    if in_channels == 1 and image.shape[-1] == 3:
         raise DataError(
             f"{name} is a colour image, but grey images (1 channel) are expected. Convert it to "
             "grey, or train on images in colour."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pixelwise.data.files.spacing import show_spacing
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, Task
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
@@ -33,6 +34,7 @@ class Dataset:
         num_sizes: number of different image sizes.
         notes: what a person should know: assumptions and warnings.
         digests: of the pixels of each sample, equal for equal ones.
+        spacing_um: physical size of a pixel along each spatial axis, where all images agree on one.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class Dataset:
     num_sizes: int
     notes: tuple[str, ...]
     digests: tuple[str, ...]
+    spacing_um: tuple[float, ...] | None = None
 
     def describe(self) -> str:
         """Say in one line what the data set is.
@@ -67,6 +70,8 @@ class Dataset:
             parts.insert(1, TASK_NOTES[self.encoding.task])
         if self.dtype != "uint8":
             parts.append(self.dtype)
+        if self.spacing_um:
+            parts.append(f"spacing {show_spacing(self.spacing_um)}")
         return "; ".join(parts)
 
     def samples(self, split: str, memory_limit: int = MEMORY_LIMIT) -> FolderSamples:

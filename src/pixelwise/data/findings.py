@@ -91,6 +91,11 @@ KINDS: dict[str, FindingKind] = {
     ),
     "alpha-data": FindingKind("warning", "alpha channels that differ from pixel to pixel"),
     "mixed-depth": FindingKind("warning", "images of different number types"),
+    "mixed-spacing": FindingKind(
+        "warning",
+        "images whose pixels have different physical sizes (note: by less than a quarter)",
+        also="note",
+    ),
     "constant-image": FindingKind("warning", "images with one value in every pixel"),
     "duplicate": FindingKind("warning", "the same image twice in one split", "copies dropped"),
     "class-imbalance": FindingKind("warning", "classes of very few pixels"),
@@ -123,7 +128,9 @@ KINDS: dict[str, FindingKind] = {
     "near-name": FindingKind("note", "names in an annotation file that differ from the files"),
     "exif-turned": FindingKind("note", "images turned by their EXIF data", "written upright"),
     "assumed-axes": FindingKind("note", "files whose axes had no names"),
-    "mixed-sizes": FindingKind("note", "images of several sizes"),
+    "mixed-sizes": FindingKind(
+        "note", "images of several sizes (warning: pictures and volumes)", also="warning"
+    ),
 }
 
 ERROR_CLASSES: dict[str, type[DataError]] = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixelwise.data.files.image_files import is_image_file
-from pixelwise.data.layouts.names import image_folder, list_folder, mask_stem
+from pixelwise.data.layouts.names import image_folder, is_zarr, list_folder, mask_stem
 from pixelwise.errors import FileError, LayoutError
 
 
@@ -29,7 +29,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _find_in(path: Path) -> list[Path]:
-    if path.is_dir():
+    if path.is_dir() and not is_zarr(path):
         return _find_in_folder(path)
     if not path.exists():
         raise FileError(f"{path} does not exist. Check the name.")

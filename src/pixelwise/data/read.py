@@ -20,6 +20,7 @@ from pixelwise.data.doctor.survey import (
     readable_masks,
     survey_samples,
 )
+from pixelwise.data.files.spacing import common_spacing
 from pixelwise.data.findings import Finding, finding_of_error, sort_findings
 from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
@@ -330,6 +331,7 @@ def _build(
         encoding=encoding,
         num_sizes=len({image.size for _, image in images}),
         notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
+        spacing_um=common_spacing([image.spacing_um for _, image in images]),
         digests=tuple(_digest(facts, image) for facts, image in images),
     )
 

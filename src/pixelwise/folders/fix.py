@@ -243,7 +243,8 @@ class _Writer:
             *["constant alpha dropped"] * drops_alpha,
             *[f"{len(paths)} channel files joined"] * (len(paths) > 1),
         ]
-        return write_pixels(place, values[..., :-1] if drops_alpha else values), ", ".join(done)
+        values = values[..., :-1] if drops_alpha else values
+        return write_pixels(place, values, facts.spacing_um), ", ".join(done)
 
 
 def copy_image(source: Path, place: Path) -> None:

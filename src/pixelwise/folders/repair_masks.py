@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelwise.data import IGNORE_INDEX, MaskEncoding, make_folder, write_json, write_mask
-from pixelwise.data.files.image_files import EXIF_ORIENTATION
+from pixelwise.data.files.picture_files import EXIF_ORIENTATION
 from pixelwise.data.files.writers import write_pixels
 from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.encoding import instances_of

@@ -134,9 +134,14 @@ def _find_turned(surveyed: Sequence[SampleFacts]) -> list[Finding]:
 
 def _find_assumed_axes(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     noted = [
-        (facts.found.image, image.note) for facts, image in readable_images(surveyed) if image.note
+        *((facts.found.image, image.note) for facts, image in readable_images(surveyed)),
+        *((path, mask.note) for _, path, mask in readable_masks(surveyed)),
     ]
-    fix = "Save the files with named axes (tifffile: metadata={'axes': 'CYX'}) to leave no doubt."
+    noted = [(path, note) for path, note in noted if note]
+    fix = (
+        "Save the files with named axes (tifffile: metadata={'axes': 'CYX'}; ZYX for a volume) to "
+        "leave no doubt."
+    )
     message = f"{noted[0][1]}." if noted else ""
     return make_finding("assumed-axes", [path for path, _ in noted], message, fix)
 

@@ -13,7 +13,8 @@ from pixelwise.errors import FileError
 from pixelwise.data.array_source import ArraySource, ImageSource
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
 from pixelwise.data.doctor.small import make_thumbnail, middle_plane, step_for, to_grey
-from pixelwise.data.files.image_files import Pixels, decode_image, read_bytes, stack_channels
+from pixelwise.data.files.image_files import read_channels
+from pixelwise.data.files.pixels import Pixels
 
 PERCENTILES = (1, 50, 99)
 MAX_CHANNELS_MEASURED = 16
@@ -37,6 +38,7 @@ class ImageFacts:
     levels: NDArray[np.float32]  # (C, 3) percentiles 1, 50 and 99 of each colour, NaN left out
     saturated: float  # share of the pixels that have the highest value of their type everywhere
     thumbnail: NDArray[np.int8] | None  # (32, 32), see `make_thumbnail`
+    spacing_um: tuple[float, ...] | None = None  # size of a pixel, where the file says it
 
 
 def survey_image(paths: ImageSource) -> ImageFacts:
@@ -52,7 +54,7 @@ def read_pixels(paths: ImageSource) -> Pixels:
     """Decode the file of an image, or join its files, one a channel."""
     if isinstance(paths, ArraySource):
         return _take_array(paths)
-    return stack_channels([decode_image(read_bytes(path), path) for path in paths], paths)
+    return read_channels(paths)
 
 
 def _take_array(source: ArraySource) -> Pixels:
@@ -88,6 +90,7 @@ def describe_image(pixels: Pixels) -> ImageFacts:
         levels=_levels(seen[..., :1] if is_grey else seen),
         saturated=_saturated(seen),
         thumbnail=make_thumbnail(to_grey(middle_plane(color, 1), step)),
+        spacing_um=pixels.spacing_um,
     )
 
 

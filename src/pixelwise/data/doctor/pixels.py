@@ -1,6 +1,7 @@
 """Find what is wrong with the pixels: what they cannot show, and what does not go with the rest."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data.doctor.image_facts import ImageFacts
 from pixelwise.data.doctor.survey import SampleFacts, readable_images
+from pixelwise.data.files.spacing import same_spacing, show_spacing
 from pixelwise.data.findings import (
     Finding,
     make_finding,
@@ -18,6 +20,7 @@ from pixelwise.data.findings import (
 MAX_SATURATED = 0.5  # share of pixels; what most images have is no fault
 USUAL_SATURATED = 0.1
 WIDE_FACTOR = 4  # between the areas of the largest and the smallest image
+CLEAR_SPACING_FACTOR = 1.25  # between pixels: objects look clearly larger or smaller
 MIN_IMAGES_TO_COMPARE = 5
 WILD_FACTOR = 10.0  # between the bright end of an image and that of the median image
 USUAL_RANGE = (5, 95)  # percentiles of images: a split whose median lies outside is another world
@@ -34,6 +37,7 @@ def check_pixels(surveyed: Sequence[SampleFacts]) -> list[Finding]:
         *_find_saturated(images),
         *_find_mixed_types(images),
         *_find_mixed_sizes(images),
+        *_find_mixed_spacing(images),
         *_find_alpha(images),
         *_find_wild_images(images),
     ]
@@ -91,15 +95,63 @@ def _find_mixed_types(images: Named) -> list[Finding]:
 def _find_mixed_sizes(images: Named) -> list[Finding]:
     """Sizes that differ so much that objects may, too."""
     sizes = sorted({image.size for _, image in images}, key=math.prod)
+    if len({len(size) for size in sizes}) > 1:
+        return _find_mixed_dims(images)
     if not sizes or math.prod(sizes[-1]) < WIDE_FACTOR * math.prod(sizes[0]):
         return []
     small, large = ("x".join(map(str, size)) for size in (sizes[0], sizes[-1]))
-    message = f"the images have {len(sizes)} sizes, from {small} to {large} (height x width)."
+    axes = "height x width" if len(sizes[0]) == 2 else "depth x height x width"
+    message = f"the images have {len(sizes)} sizes, from {small} to {large} ({axes})."
     return [
         make_general_finding(
             "mixed-sizes", message, "Nothing, if objects are about equally large in all of them."
         )
     ]
+
+
+def _find_mixed_dims(images: Named) -> list[Finding]:
+    """Volumes among pictures, or pictures among volumes: the rarer are named."""
+    volumes = [facts.found.image for facts, image in images if len(image.size) == 3]
+    pictures = [facts.found.image for facts, image in images if len(image.size) == 2]
+    rare, what, others = (
+        (volumes, "volumes", "pictures")
+        if len(volumes) <= len(pictures)
+        else (pictures, "pictures", "volumes")
+    )
+    return make_finding(
+        "mixed-sizes",
+        rare,
+        f"{{files}} are {what}, where the other images are {others}.",
+        "Keep them in folders of their own: one model takes one or the other.",
+        "warning",
+    )
+
+
+def _find_mixed_spacing(images: Named) -> list[Finding]:
+    """Pixels of several physical sizes; the files that differ from the usual one are named."""
+    known = [(f.found.image, i.spacing_um) for f, i in images if i.spacing_um]
+    if not known:
+        return []
+    by_spacing = Counter(spacing for _, spacing in known)
+    usual = by_spacing.most_common(1)[0][0]
+    small, large = (
+        choose(by_spacing, key=lambda spacing: math.prod(spacing) ** (1 / len(spacing)))
+        for choose in (min, max)
+    )
+    factors = [
+        max(a / b, b / a)
+        for spacing in by_spacing
+        for a, b in zip(spacing[-2:], usual[-2:], strict=True)
+    ]
+    return make_finding(
+        "mixed-spacing",
+        [path for path, spacing in known if not same_spacing(spacing, usual)],
+        f"{{files}} have pixels of another physical size than most: from {show_spacing(small)} to "
+        f"{show_spacing(large)} in all.",
+        "Nothing, if objects are to be found at any size; otherwise resample images and masks to "
+        "one spacing, masks without interpolation.",
+        "warning" if max(factors) >= CLEAR_SPACING_FACTOR else "note",
+    )
 
 
 def _find_alpha(images: Named) -> list[Finding]:

@@ -18,7 +18,7 @@ from pixelwise.data.doctor.image_facts import (
     survey_image,
 )
 from pixelwise.data.doctor.pair_facts import PairFacts, describe_pair
-from pixelwise.data.files.image_files import Pixels
+from pixelwise.data.files.pixels import Pixels
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.facts import MaskFacts, describe_mask
 from pixelwise.data.masks.read import read_stored_mask

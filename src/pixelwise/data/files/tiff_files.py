@@ -1,24 +1,33 @@
-"""Read TIFF files: any number type, channel-first or channel-last as the file's own metadata say.
+"""Read TIFF files: any number type, with axes, colours and spacing as the file's own metadata say.
 
-axes "YX"           (H, W)
-axes "YXS", "YXC"   (H, W, C)
-axes "SYX", "CYX"   (H, W, C)       planar files, ImageJ and OME channels
-one unnamed axis    (H, W, C)       where it is far shorter than the two others; the note says so
-Z or T above 1      refused         volumes and films are not pictures
+The axes are those of `axes.py`, by the names that ImageJ, OME or tifffile wrote; spacing comes from
+`tiff_spacing.py`.
 """
 
 import io
 import logging
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from pixelwise.data.files.axes import order_axes
+from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.tiff_pages import check_pages
+from pixelwise.data.files.tiff_spacing import read_spacing
+from pixelwise.data.files.turns import swaps_sides, turn
 from pixelwise.errors import FileError
 
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage, TiffPageSeries
+
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-MAX_VALUES = 2**32  # of a header's shape; above it the header is taken for damage
-MAX_UNNAMED_CHANNELS = 32  # an unnamed axis longer than this is not taken for channels
+BOUNDED_COMPRESSIONS = (1, 5, 7, 8, 32773, 32946)  # none, LZW, JPEG, deflate, PackBits, deflate
+ORIENTATION_TAG = 274
+MINISWHITE, MINISBLACK, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 3, 5, 6, 8
+JPEG_COMPRESSIONS = (6, 7)  # decoded to RGB
 
 # tifffile logs every oddity of a damaged file; what matters is in our error. A program that sets up
 # logging still sees it.
@@ -30,99 +39,125 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in TIFF_STARTS
 
 
-def decode_tiff(data: bytes, as_mask: bool = False) -> tuple[NDArray[Any], str]:
-    """Decode the first picture of a TIFF file.
+def decode_tiff(data: bytes, as_mask: bool = False) -> Pixels:
+    """Decode the first picture or volume of a TIFF file.
 
     Args:
         data: the whole file.
         as_mask: keep the numbers as stored: palette indices, 1-bit as 0 and 1.
 
-    Returns:
-        (H, W) or (H, W, C) values, and a note on what was assumed ("" where the file says it all).
-
     Raises:
-        FileError: the file holds a volume or a film, or axes that cannot be told apart.
+        FileError: the file holds a film, axes that cannot be told apart, or is damaged.
     """
     import tifffile
 
+    check_pages(data)
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        series = tiff.series[0]
-        if not 0 < series.size <= MAX_VALUES:
+        series, page = tiff.series[0], tiff.pages.first
+        _check_series(series, page, len(data))
+        values = series.asarray()
+        if values.shape != series.shape or (tiff.is_imagej and series.kind != "imagej"):
             raise FileError(
-                f"its header claims the shape {series.shape}. Remove it if it is damaged."
+                "its pages do not make up what its metadata say: it is truncated or was changed by "
+                "another program. Copy it again from its source, or save it again."
             )
-        values, axes = series.asarray(), series.axes
-        page = tiff.pages.first
-        values, axes, note = _order_axes(values, axes)
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not as_mask:
-            values = _expand_palette(values, page.colormap)
-        elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            values = _invert(values, as_mask)
-        if len(tiff.series) > 1:
-            note = f"the file holds {len(tiff.series)} pictures, of which the first was read"
-    return _plain_type(values, as_mask), note
-
-
-def _order_axes(values: NDArray[Any], axes: str) -> tuple[NDArray[Any], str, str]:
-    """Bring values into (H, W) or (H, W, C) order by the names of their axes."""
-    keep = [i for i, length in enumerate(values.shape) if length > 1 or axes[i] in "YX"]
-    values = values.reshape([values.shape[i] for i in keep])
-    axes = "".join(axes[i] for i in keep)
-    if axes == "YX":
-        return values, axes, ""
-    if len(axes) == 3 and set("YX") < set(axes) and axes.strip("YX") in ("S", "C"):
-        return np.moveaxis(values, axes.index(axes.strip("YX")), -1), "YXC", ""
-    for axis, what in (("Z", "slices: it is a volume"), ("T", "moments: it is a film")):
-        if axis in axes:
-            raise FileError(
-                f"it holds {values.shape[axes.index(axis)]} {what} (axes {axes}). Save each plane "
-                "as a picture of its own."
-            )
-    if values.ndim == 3:
-        return _order_unnamed(values)
-    raise FileError(
-        f"its axes {axes} {values.shape} are not those of a picture. Save one plane a file."
+        values, palette = _read_colors(values, page, as_mask)
+        axes = series.axes + "S" * (values.ndim - len(series.axes))
+        ordered = order_axes(values, axes)
+        spacing = read_spacing(tiff, ordered.spatial_axes)
+        note = _note(tiff, ordered.note)
+        tag = page.tags.get(ORIENTATION_TAG)
+    values, orientation = ordered.values, int(tag.value) if tag else 1
+    if len(ordered.spatial_axes) == 2:
+        values = turn(values, orientation)
+        spacing = spacing[::-1] if spacing and swaps_sides(orientation) else spacing
+    return Pixels(
+        plain_type(values, as_mask),
+        len(data),
+        note,
+        turned=len(ordered.spatial_axes) == 2 and 2 <= orientation <= 8,
+        spatial_dims=len(ordered.spatial_axes),
+        spacing_um=spacing,
+        palette=palette,
     )
 
 
-def _order_unnamed(values: NDArray[Any]) -> tuple[NDArray[Any], str, str]:
-    """Take the one short axis of three for the channels, or refuse."""
-    shortest = int(np.argmin(values.shape))
-    length = values.shape[shortest]
-    others = [n for axis, n in enumerate(values.shape) if axis != shortest]
-    if shortest == 1 or length > MAX_UNNAMED_CHANNELS or 4 * length > min(others):
+def _note(tiff: "TiffFile", assumed: str) -> str:
+    if len(tiff.series) > 1:
+        return f"the file holds {len(tiff.series)} pictures, of which the first was read"
+    return f"TIFF {assumed}" if assumed else ""
+
+
+def _check_series(series: "TiffPageSeries", page: "TiffPage", num_bytes: int) -> None:
+    """Refuse absurd sizes before memory is taken, and files that lack a part of their data."""
+    bounded = page.compression in BOUNDED_COMPRESSIONS and not _is_sparse(page)
+    check_claim(series.shape, page.bitspersample / 8, num_bytes if bounded else None)
+    if series.dataoffset is not None:
+        _check_end(series.dataoffset + series.nbytes, num_bytes)
+        return
+    for one in series.pages:
+        if one is None:
+            raise FileError(
+                "other files hold a part of its pixels (OME-TIFF in several files). Save it as one "
+                "file."
+            )
+        if len(one.dataoffsets) < math.prod(page.chunked):
+            raise FileError(
+                f"its header claims {series.shape} pixels, but only {len(one.dataoffsets)} of "
+                f"{math.prod(page.chunked)} strips or tiles are there. Copy it again from its "
+                "source, or remove it."
+            )
+        places = zip(one.dataoffsets, one.databytecounts, strict=False)
+        _check_end(max(start + length for start, length in places), num_bytes)
+
+
+def _check_end(end: int, num_bytes: int) -> None:
+    if end > num_bytes:
         raise FileError(
-            f"its shape {values.shape} comes without the names of its axes, so that channels, "
-            "slices and rows cannot be told apart. Save it with axes, such as CYX."
+            f"it is truncated: {num_bytes} bytes of at least {end} are there. Copy it again from "
+            "its source, or remove it."
         )
-    place = "first" if shortest == 0 else "last"
-    note = f"TIFF axes unnamed, shape {values.shape}: the {place} was taken for channels"
-    return np.moveaxis(values, shortest, -1), "YXC", note
 
 
-def _expand_palette(values: NDArray[Any], colormap: NDArray[Any] | None) -> NDArray[Any]:
-    """Indices (H, W) to colours (H, W, 3) uint8; colormap is (3, N) uint16."""
-    if colormap is None or values.ndim != 2:
-        return values
-    colors: NDArray[Any] = (colormap.T >> 8).astype(np.uint8)[values]
-    return colors
+def _is_sparse(page: "TiffPage") -> bool:
+    """Whether parts of the picture are left out of the file, as GDAL does where all is empty."""
+    return 0 in page.databytecounts
 
 
-def _invert(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:
+def _read_colors(
+    values: NDArray[Any], page: "TiffPage", as_mask: bool
+) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+    """Values as people see them (of a mask as they are stored), and the palette of a mask."""
+    photometric = int(page.photometric)
+    if photometric == PALETTE and page.colormap is not None:
+        colors = (page.colormap.T >> 8).astype(np.uint8)  # (N, 3)
+        return (values, colors) if as_mask else (colors[values], None)
+    if photometric == MINISWHITE:
+        return _invert(values, page.bitspersample, as_mask), None
+    if photometric == SEPARATED:
+        return _from_cmyk(values), None
+    if photometric == CIELAB or (
+        photometric == YCBCR and page.compression not in JPEG_COMPRESSIONS
+    ):
+        raise FileError("its colours are stored as YCbCr or Lab. Save them as RGB.")
+    if page.bitspersample in (2, 4) and not as_mask:  # as PNG files of few bits
+        return values * np.uint8(255 // (2**page.bitspersample - 1)), None
+    return values, None
+
+
+def _from_cmyk(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype != np.uint8 or values.shape[-1] != 4 or values.ndim != 3:
+        raise FileError("its colours are stored as CMYK. Save them as RGB.")
+    return np.asarray(Image.fromarray(values, mode="CMYK").convert("RGB"))
+
+
+def _invert(values: NDArray[Any], bits: int, as_mask: bool) -> NDArray[Any]:
     """Turn "0 is white" into "0 is black"; numbers of an index mask mean no brightness and stay."""
     if values.dtype == np.bool_:
         return ~values
     if as_mask or values.dtype.kind != "u":
         return values
-    return np.iinfo(values.dtype).max - values
-
-
-def _plain_type(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:
-    """Booleans to uint8, half and double floats to float32, and the machine's byte order."""
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(1 if as_mask else 255)
-    if values.dtype.kind == "c":
-        raise FileError("it holds complex numbers. Save their magnitude as float32.")
-    if values.dtype.kind == "f" and not as_mask:
-        return np.ascontiguousarray(values, dtype=np.float32)
-    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    highest = values.dtype.type(2**bits - 1)
+    scale = values.dtype.type(255 // (2**bits - 1) if bits < 8 else 1)
+    inverted: NDArray[Any] = (highest - values) * scale
+    return inverted

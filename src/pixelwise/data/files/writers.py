@@ -15,6 +15,8 @@ from PIL import Image
 from pixelwise.data.masks.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
 
+OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
+
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder with its parents; one that exists is fine. OutputError where it fails."""
@@ -105,25 +107,40 @@ def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind))
 
 
-def write_pixels(path: str | os.PathLike[str], image: NDArray[Any]) -> Path:
+def write_pixels(
+    path: str | os.PathLike[str],
+    image: NDArray[Any],
+    spacing_um: tuple[float, ...] | None = None,
+) -> Path:
     """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
 
     Args:
         path: of the file, without its ending: .png or .tif is added.
         image: (H, W, C) or (D, H, W, C), any number type.
+        spacing_um: physical size of a pixel along each spatial axis, written as OME-TIFF; number
+            types that OME does not have (64 bits) lose it.
 
     Returns:
-        The path written: PNG for 8-bit grey and RGB, else a TIFF with named axes (CYX or CZYX).
+        The path written: PNG for 8-bit grey and RGB without spacing, else a TIFF with named axes
+        (CYX or CZYX).
     """
     channels, path = image.shape[-1], Path(path)
-    if image.dtype == np.uint8 and image.ndim == 3 and channels in (1, 3):
+    spacing_um = spacing_um if image.dtype.name in OME_TYPES else None
+    if image.dtype == np.uint8 and image.ndim == 3 and channels in (1, 3) and not spacing_um:
         path = path.with_name(f"{path.name}.png")
         write_image(path, image if channels == 3 else image[..., 0])
         return path
     path = path.with_name(f"{path.name}.tif")
     axes = "CYX" if image.ndim == 3 else "CZYX"
-    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), {"axes": axes})
+    metadata = {"axes": axes} | _ome_spacing(spacing_um)
+    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), metadata)
     return path
+
+
+def _ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
+    """Physical size of a pixel in the words of OME-XML."""
+    sizes = zip("XYZ", reversed(spacing_um or ()), strict=False)
+    return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
 
 
 def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.float32]) -> None:
@@ -133,7 +150,7 @@ def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.
     _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"})
 
 
-def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, str]) -> None:
+def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, Any]) -> None:
     import tifffile
 
     def save(file: BinaryIO) -> None:
@@ -144,6 +161,7 @@ def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, str]) -> N
             compression="zlib",
             predictor=True,
             metadata=metadata,
+            ome="PhysicalSizeX" in metadata,
         )
 
     _write(path, save)

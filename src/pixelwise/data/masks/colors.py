@@ -1,12 +1,10 @@
 """Colours of classes: background black, then colours that stay apart on screen and in print."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 BACKGROUND_COLOR = "#000000"
 GREY = 0x010101  # times a grey value: the same as a colour 0xRRGGBB
@@ -73,14 +71,3 @@ def packed_of(color: str) -> int:
     """0xRRGGBB of a colour "#rrggbb"; ValueError for anything else."""
     parse_color(color)
     return int(color[1:], 16)
-
-
-def read_palette(data: bytes) -> NDArray[np.uint8] | None:
-    """Colours (N, 3) of a palette picture, from its bytes; None where it has no palette."""
-    if data[:2] in (b"II", b"MM"):  # TIFF: left to its own reader
-        return None
-    with Image.open(io.BytesIO(data)) as picture:
-        if picture.mode not in ("P", "PA"):
-            return None
-        colors = picture.getpalette("RGB")
-    return None if not colors else np.array(colors, dtype=np.uint8).reshape(-1, 3)

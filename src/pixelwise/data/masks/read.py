@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.array_source import ArraySource
-from pixelwise.data.files.image_files import decode_mask, read_bytes
-from pixelwise.data.masks.colors import read_palette, unpack_colors
+from pixelwise.data.files.image_files import read_pixels
+from pixelwise.data.masks.colors import unpack_colors
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
@@ -45,10 +45,9 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
 
 
 def _read_file(path: Path) -> StoredMask:
-    data = read_bytes(path)
-    pixels = decode_mask(data, path)
-    stored = to_stored(pixels.values, path)
-    return replace(stored, num_bytes=pixels.num_bytes, palette=read_palette(data))
+    pixels = read_pixels(path, as_mask=True)
+    stored = to_stored(pixels.values, path, pixels.spatial_dims)
+    return replace(stored, num_bytes=pixels.num_bytes, palette=pixels.palette, note=pixels.note)
 
 
 def _read_parts(source: MaskParts) -> StoredMask:

@@ -1,0 +1,26 @@
+"""Libraries that only some formats need."""
+
+import importlib
+from typing import Any
+
+from pixelwise.errors import MissingExtraError
+
+
+def import_extra(module: str, extra: str, what: str) -> Any:  # noqa: ANN401
+    """Import a library of an extra.
+
+    Args:
+        module: its name.
+        extra: of pixelwise that installs it.
+        what: is read with it, for the message.
+
+    Raises:
+        MissingExtraError: it is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{what} are read with {module}, which is not installed. Install it with "
+            f'pip install "pixelwise[{extra}]".'
+        ) from error

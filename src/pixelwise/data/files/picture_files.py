@@ -1,0 +1,107 @@
+"""Read PNG, JPEG, BMP, GIF, WebP and PNM files, by Pillow."""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.turns import turn
+from pixelwise.errors import FileError
+
+EXIF_ORIENTATION = 0x0112
+PNG_GREY = 0  # colour type of the PNG header
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # others may start programs
+FILMS = (
+    "GIF",
+    "WEBP",
+    "PNG",
+)  # formats whose frames are moments; those in a JPEG file are other views
+
+# Pillow refuses pictures that our users have (179 megapixels); `check_claim` stands in for it.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
+    """Decode a picture file.
+
+    Args:
+        data: the whole file.
+        as_mask: keep the numbers as stored: palette indices, low bit depths unscaled.
+
+    Raises:
+        UnidentifiedImageError: it is none of these formats.
+        FileError: the file holds a film, or claims more than it can hold.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        _check_picture(picture, len(data))
+        orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
+        palette = _palette_of(picture) if as_mask else None
+        values = (_read_mask if as_mask else _read_image)(picture, data)
+    values = plain_type(turn(values, orientation), as_mask)
+    return Pixels(values, len(data), turned=orientation in range(2, 9), palette=palette)
+
+
+def _check_picture(picture: Image.Image, num_bytes: int) -> None:
+    """Refuse absurd sizes, before any memory is taken, and films."""
+    num_frames = getattr(picture, "n_frames", 1)
+    if num_frames > 1 and picture.format in FILMS:
+        raise FileError(f"it holds {num_frames} frames. Save each frame as a picture of its own.")
+    shape = (picture.height, picture.width)
+    is_bounded = picture.format != "WEBP"  # which holds a plain picture of any size in a few bytes
+    check_claim(shape, 0.125 if picture.mode == "1" else 1, num_bytes if is_bounded else None)
+
+
+def _palette_of(picture: Image.Image) -> NDArray[np.uint8] | None:
+    """Colours (N, 3) of a palette picture; None where it has no palette."""
+    if picture.mode not in ("P", "PA"):
+        return None
+    colors = picture.getpalette("RGB")
+    return np.array(colors, dtype=np.uint8).reshape(-1, 3) if colors else None
+
+
+def _read_image(picture: Image.Image, data: bytes) -> NDArray[Any]:
+    """Values of an image as people see it: (H, W) or (H, W, C)."""
+    if _png_header(data)[0] == 16:
+        return _decode_png16(data)
+    if picture.mode == "P":
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    elif picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        picture = picture.convert("RGB")
+    elif picture.mode in ("PA", "La", "RGBa"):
+        picture = picture.convert("RGBA")
+    return np.array(picture)
+
+
+def _read_mask(picture: Image.Image, data: bytes) -> NDArray[Any]:
+    """Numbers as stored: Pillow scales 2- and 4-bit grey up to 0..255, which is undone here."""
+    bit_depth, color_type = _png_header(data)
+    if bit_depth == 16:
+        return _decode_png16(data)
+    if picture.mode == "PA":
+        return np.array(picture.getchannel("P"))
+    values = np.array(picture)
+    if picture.mode == "1":
+        return values.astype(np.uint8)
+    if color_type == PNG_GREY and bit_depth in (2, 4):
+        return values // np.uint8(255 // (2**bit_depth - 1))
+    return values
+
+
+def _png_header(data: bytes) -> tuple[int, int]:
+    """Bit depth and colour type of a PNG file; (0, -1) for any other file."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 26:
+        return 0, -1
+    return data[24], data[25]
+
+
+def _decode_png16(data: bytes) -> NDArray[Any]:
+    """16-bit PNG, which Pillow would cut down to 8 bits where it has more than one channel."""
+    import imagecodecs
+
+    values: NDArray[Any] = imagecodecs.png_decode(data)
+    return values

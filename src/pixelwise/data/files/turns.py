@@ -1,0 +1,18 @@
+"""Turn values as an EXIF orientation says, without resampling."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+def turn(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation (1..8) to (H, W) or (H, W, C) values; others change nothing."""
+    if swaps_sides(orientation):
+        values = values.swapaxes(0, 1)
+    flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return values[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+
+def swaps_sides(orientation: int) -> bool:
+    """Whether rows become columns."""
+    return orientation in (5, 6, 7, 8)
