@@ -213,7 +213,8 @@ def make_general_finding(
 def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Finding:
     """An error finding from an exception, whose last sentence is the fix by our convention."""
     what, _, advice = str(error).rpartition(". ")
-    more = f" The same is wrong with {len(files) - 1} more files." if len(files) > 1 else ""
+    others = len(files) - 1
+    more = f" The same is wrong with {others} more file{'s' * (others > 1)}." if others > 0 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)
 
 

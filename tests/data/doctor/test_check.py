@@ -49,7 +49,7 @@ def test_size_mismatch(clean):
     mismatch = next(finding for finding in findings if finding.code == "size-mismatch")
     assert mismatch.count == 2
     assert "002.png is 10x10" in mismatch.message
-    assert "1 more files" in mismatch.message
+    assert "1 more file." in mismatch.message
     assert "export the mask again" in mismatch.fix
 
 

@@ -77,7 +77,7 @@ def test_findings_become_errors_and_back():
         "unreadable", [Path("a"), Path("b")], FileError("a is bad. Mend it.")
     )
     assert (finding.message, finding.fix) == (
-        "a is bad. The same is wrong with 1 more files.", "Mend it.",
+        "a is bad. The same is wrong with 1 more file.", "Mend it.",
     )  # fmt: skip
     assert isinstance(finding.to_error(), FileError)
     assert "2 more errors" in str(finding.to_error(2))
