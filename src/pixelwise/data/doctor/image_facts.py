@@ -1,20 +1,18 @@
 """What is kept of an image: a few numbers and a thumbnail, whatever the size of the image."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import FileError
 from pixelwise.data.array_source import ArraySource, ImageSource
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
 from pixelwise.data.doctor.small import make_thumbnail, middle_plane, step_for, to_grey
 from pixelwise.data.files.image_files import read_channels
 from pixelwise.data.files.pixels import Pixels
+from pixelwise.errors import FileError
 
 PERCENTILES = (1, 50, 99)
 MAX_CHANNELS_MEASURED = 16
@@ -41,20 +39,20 @@ class ImageFacts:
     spacing_um: tuple[float, ...] | None = None  # size of a pixel, where the file says it
 
 
-def survey_image(paths: ImageSource) -> ImageFacts:
+def survey_image(images: ImageSource) -> ImageFacts:
     """Decode an image and keep its facts; FileError where it cannot be read.
 
     Args:
-        paths: the file, or one file a channel.
+        images: the file, or one file a channel, or an array.
     """
-    return describe_image(read_pixels(paths))
+    return describe_image(read_pixels(images))
 
 
-def read_pixels(paths: ImageSource) -> Pixels:
-    """Decode the file of an image, or join its files, one a channel."""
-    if isinstance(paths, ArraySource):
-        return _take_array(paths)
-    return read_channels(paths)
+def read_pixels(images: ImageSource) -> Pixels:
+    """Decode the file of an image, or join its files, one a channel; an array is taken as it is."""
+    if isinstance(images, ArraySource):
+        return _take_array(images)
+    return read_channels(images)
 
 
 def _take_array(source: ArraySource) -> Pixels:

@@ -1,6 +1,6 @@
 """Read the mask of one image from where it is.
 
-MaskFile, MaskParts, MaskShapes -> StoredMask -> (MaskEncoding) -> class indices
+MaskFile, MaskParts, MaskShapes, ArraySource -> StoredMask -> (MaskEncoding) -> class indices
 """
 
 from collections.abc import Sequence
