@@ -35,7 +35,8 @@ class Teller(Watcher):
     @property
     def share(self) -> float:
         """Of the time of all steps, taken as equally long."""
-        return sum(steps * share for steps, share in self.rows) / sum(s for s, _ in self.rows)
+        num_steps = sum(steps for steps, _ in self.rows)
+        return sum(steps * share for steps, share in self.rows) / max(1, num_steps)
 
 
 def measure(data: Path, budget: str, device: str) -> None:
