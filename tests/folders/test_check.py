@@ -10,8 +10,9 @@ from PIL import Image
 from pixelwise.data import MaskClass, MaskEncoding, ReadOptions
 from pixelwise.errors import FileError, LayoutError, MaskError, PixelwiseError, PlanError
 from pixelwise.folders import check, evaluate, summarize_check, train, write_sheet
-from pixelwise.folders.check import describe_encoding, usable_dataset
+from pixelwise.folders.check import describe_encoding, shorten_paths, usable_dataset
 from pixelwise.folders.sheet import (
+    MAX_FLAGGED_ALIKE,
     choose_flagged,
     choose_sample,
     codes_by_sample,
@@ -162,7 +163,9 @@ def test_of_many_flagged_each_code_is_shown(squares):
     codes[names[11]] = [("warning", "saturated")]
     chosen = [sample.found.name for sample in choose_flagged(samples, codes, 6)]
     assert len(chosen) == 6
+    assert chosen[0] == names[0]  # what matters more comes first: an image of one colour
     assert names[11] in chosen
+    assert len(choose_flagged(samples, codes, 36)) == MAX_FLAGGED_ALIKE + 1
     codes[names[11]] = [("error", "unreadable")]
     assert choose_flagged(samples, codes, 6)[0].found.name == names[11]
 
@@ -232,3 +235,11 @@ def test_training_and_evaluation_take_what_a_person_says(write_squares, plan, tm
     assert evaluate(root, model=tmp_path / "run", device="cpu").num_images == 2
     with pytest.raises(PlanError, match="knows from its training"):
         evaluate(root, model=tmp_path / "run", read=ReadOptions(foreground=20))
+
+
+def test_findings_are_shown_by_their_places_in_the_folder(damaged):
+    for finding in check(damaged).findings:
+        short = shorten_paths(finding, damaged)
+        assert str(damaged) not in short.message + short.fix
+        assert [damaged / file for file in short.files] == list(finding.files)
+        assert (short.code, short.count) == (finding.code, finding.count)

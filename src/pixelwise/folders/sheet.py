@@ -22,6 +22,7 @@ from pixelwise.data import (
 from pixelwise.data.display import tint
 from pixelwise.data.doctor.image_facts import read_pixels
 from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, map_in_threads
+from pixelwise.data.findings import KINDS
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.samples import SampleFiles
@@ -29,8 +30,9 @@ from pixelwise.errors import DataError
 from pixelwise.folders.check import class_source, shorten_paths, summarize_check
 from pixelwise.report import SheetClass, SheetContent, SheetFinding, SheetTile, build_sheet
 
+MAX_FLAGGED_ALIKE = 8  # of one code: more of the same tell nothing new
 MAX_FLAGGED = 36
-MAX_TILES = 60
+MAX_TILES = 48
 MAX_FILES_LISTED = 50  # of a finding
 SIDE = 256  # pixels of the longer side of a picture
 TINT = 0.5  # strength of the class colours over the image
@@ -106,15 +108,19 @@ def own_files(sample: SampleFacts) -> list[Path]:
 def choose_flagged(
     samples: Iterable[SampleFacts], codes: Mapping[str, Sequence[tuple[str, str]]], number: int
 ) -> list[SampleFacts]:
-    """The samples with findings, errors first; of each code some before any has many."""
+    """Some samples of every code, in the order in which findings matter: errors first."""
+    order = {code: place for place, code in enumerate(KINDS)}
     seen: dict[str, int] = {}
     ranked = []
     for position, sample in enumerate(samples):
         if own := codes.get(sample.found.name):
             turn = min(seen.get(code, 0) for _, code in own)
+            if turn >= MAX_FLAGGED_ALIKE:
+                continue
             seen.update({code: seen.get(code, 0) + 1 for _, code in own})
             is_error = any(severity == "error" for severity, _ in own)
-            ranked.append(((turn // 4, not is_error, position), sample))
+            matters = min(order.get(code, len(order)) for _, code in own)
+            ranked.append(((turn // 4, not is_error, matters, position), sample))
     return [sample for _, sample in sorted(ranked, key=lambda entry: entry[0])[:number]]
 
 
