@@ -104,7 +104,12 @@ def _is_constant(values: NDArray[Any]) -> bool:
 
 
 def _levels(seen: NDArray[Any]) -> NDArray[np.float32]:
-    flat = seen.reshape(-1, seen.shape[-1])[:, :MAX_CHANNELS_MEASURED].astype(np.float32)
+    flat = seen.reshape(-1, seen.shape[-1])[:, :MAX_CHANNELS_MEASURED]
+    if seen.dtype == np.uint8:  # counted, which is several times as fast as sorted
+        places = [round(percent / 100 * (len(flat) - 1)) for percent in PERCENTILES]
+        below = [np.cumsum(np.bincount(channel, minlength=256)) for channel in flat.T]
+        return np.array([np.searchsorted(counts, places, "right") for counts in below], np.float32)
+    flat = flat.astype(np.float32)
     flat = flat[np.isfinite(flat).all(axis=1)] if seen.dtype.kind == "f" else flat
     if not len(flat):
         return np.zeros((flat.shape[1], len(PERCENTILES)), dtype=np.float32)

@@ -13,6 +13,7 @@ from skimage.measure import label
 
 from pixelwise.data.doctor.fit import Fit, measure_fit
 from pixelwise.data.doctor.small import middle_plane, step_for, to_grey
+from pixelwise.data.masks.facts import count_values
 from pixelwise.data.masks.stored import StoredMask
 
 MAX_VALUES = 40  # masks of more values hold object ids, which are not told apart here
@@ -56,11 +57,11 @@ def describe_pair(image: NDArray[Any], stored: StoredMask) -> PairFacts:
     """
     plane = to_plane(stored)
     objects = None if stored.instances is None else middle_plane(stored.instances)
-    values = np.unique(plane).astype(np.int64)
+    values, _ = count_values(plane)
     if len(values) > MAX_VALUES:
         objects = plane
         plane = (plane != 0).astype(np.uint8)
-        values = np.unique(plane).astype(np.int64)
+        values, _ = count_values(plane)
     regions = count_regions(plane, values, objects)
     grey = to_grey(middle_plane(image, 1), step_for(image.shape[:-1]))
     brightness = None
