@@ -185,6 +185,15 @@ def test_names_that_no_image_has_are_a_warning(dataset, tmp_path):
     assert "without their ending" in found.fix
 
 
+def test_another_unicode_form_is_the_same_name(dataset, save, disc, tmp_path):
+    for folder in ("images", "masks"):
+        path = tmp_path / folder / "000.png"
+        path.rename(path.with_name("caf\u00e9.png"))
+    (tmp_path / "split.csv").write_text("name,split\ncafe\u0301,test\n", encoding="utf-8")
+    assert splits_of(read_dataset(tmp_path))["caf\u00e9"] == "test"
+    assert "missing-file" not in {finding.code for finding in check_dataset(tmp_path)}
+
+
 def test_a_damaged_file_stops_and_says_so(dataset, tmp_path):
     (tmp_path / "split.csv").write_text("id,fold\n1,2\n")
     with pytest.raises(LayoutError, match=r"split\.csv has the columns id, fold.*rename the file"):

@@ -115,6 +115,14 @@ def test_an_image_that_had_no_mask_is_new():
     assert after["image_050"] in ("val", "test")  # both are still empty
 
 
+def test_another_unicode_form_is_the_same_name():
+    before = dict.fromkeys(NAMES[:12], "train") | {"cafe\u0301": "test", "caf\u00ea": "val"}
+    after = split_of([*NAMES[:12], "caf\u00e9", "caf\u00ea"], given=before)
+    assert (after["caf\u00e9"], after["caf\u00ea"]) == ("test", "val")
+    both = {"cafe\u0301": "test", "caf\u00e9": "val"}
+    assert split_of(both, given=both) == both  # each its own, where both are there
+
+
 def test_a_new_copy_of_an_old_image_follows_it():
     given_split = dict.fromkeys(NAMES[:10], "train") | dict.fromkeys(NAMES[10:13], "test")
     twins = {"copy": "image_011", "image_011": "image_011", "other": "image_003"}

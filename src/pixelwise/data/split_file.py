@@ -17,7 +17,7 @@ from pixelwise.data.files.writers import write_bytes
 from pixelwise.data.findings import make_finding
 from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
-from pixelwise.data.splits import Split, to_split
+from pixelwise.data.splits import Split, match_names, to_split
 from pixelwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def with_split_file(layout: Layout, root: Path, decided: Mapping[str, str] | Non
     path = (root if root.is_dir() else root.parent) / SPLIT_FILE
     if not path.is_file():
         return layout
-    listed = read_split(path)
-    absent = sorted(listed.keys() - {sample.name for sample in layout.samples})
+    names = [sample.name for sample in layout.samples]
+    written = read_split(path)
+    listed = match_names(names, written)
+    absent = sorted(written.keys() - match_names(written, dict.fromkeys(names, "")).keys())
     findings = make_finding(
         "missing-file",
         [Path(name) for name in absent],

@@ -12,14 +12,15 @@ later move no earlier one; with the split.csv of an earlier training they move n
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pixelwise.data.groups import join_samples
 from pixelwise.errors import DataError
 
 Split = Literal["train", "val", "test", "unlabelled"]
+Text = TypeVar("Text", bound=str)
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "unlabelled")
 INTERVALS: dict[Split, tuple[float, float]] = {  # of positions
     "test": (0.0, 0.15),
@@ -99,8 +100,20 @@ def assign_splits(
 
 def _earlier_splits(names: Collection[str], given: Mapping[str, str]) -> dict[str, Split]:
     """Splits of those names that had one when they were labelled already."""
-    earlier = {name: to_split(given[name]) for name in names if name in given}
+    found = match_names(names, given)
+    earlier = {name: to_split(split) for name, split in found.items()}
     return {name: split for name, split in earlier.items() if split != "unlabelled"}
+
+
+def match_names(names: Iterable[str], given: Mapping[str, Text]) -> dict[str, Text]:
+    """What is given for each name, also where its accents are written in another Unicode form."""
+    composed = {unicodedata.normalize("NFC", name): value for name, value in given.items()}
+    keys = ((name, unicodedata.normalize("NFC", name)) for name in names)
+    return {
+        name: given[name] if name in given else composed[key]
+        for name, key in keys
+        if name in given or key in composed
+    }
 
 
 def hash_position(key: str, seed: int) -> float:
