@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pixelwise.data import read_image, read_mask_values
+from pixelwise.data.files.image_files import is_image_file, read_pixels
 from pixelwise.errors import FileError
 
 
@@ -94,6 +95,72 @@ def test_exif_turns_are_those_of_pillow(tmp_path, orientation):
         expected = np.asarray(ImageOps.exif_transpose(picture))
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg")[:, :, 0], expected)
     np.testing.assert_array_equal(read_mask_values(tmp_path / "a.jpg"), expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_exif_turns_count_in_every_format_for_images_and_masks(tmp_path, kind):
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    path = tmp_path / "a.png"
+    picture = Image.fromarray(values) if kind == "PNG" else Image.fromarray(values).convert("RGB")
+    picture.save(path, format=kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    for as_mask in (False, True):
+        pixels = read_pixels(path, as_mask)
+        assert pixels.turned
+        np.testing.assert_array_equal(pixels.values.reshape(3, 2, -1)[..., 0], np.rot90(values, -1))
+
+
+def test_the_first_view_of_a_jpeg_of_several_is_read(tmp_path):
+    """Phones write a second, smaller or deeper view behind the first (MPO)."""
+    views = [Image.new("RGB", (8, 16), color) for color in ("red", "blue")]
+    views[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=views[1:])
+    image = read_image(tmp_path / "a.jpg")
+    assert image.shape == (16, 8, 3)
+    assert image[0, 0, 0] > 250
+
+
+def test_gif_masks_of_one_frame_keep_their_indices(tmp_path):
+    """As those of the DRIVE retina images."""
+    values = np.array([[0, 1, 1], [2, 0, 1]], dtype=np.uint8)
+    picture = Image.fromarray(values, mode="P")
+    picture.putpalette([0, 0, 0, 255, 255, 255, 9, 9, 9])
+    picture.save(tmp_path / "a.gif", optimize=False)
+    pixels = read_pixels(tmp_path / "a.gif", as_mask=True)
+    colors = pixels.palette[pixels.values]
+    assert colors[1, 0].tolist() == [9, 9, 9]
+    assert colors[0, 1].tolist() == [255, 255, 255]
+
+
+def test_programs_in_disguise_are_no_pictures(tmp_path):
+    """Pillow would hand PostScript to another program."""
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    with pytest.raises(FileError, match="is not a picture"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_image"),
+    [
+        ("a.png", True), ("a.JPG", True), ("a.ome.tif", True), ("a.nii", True), ("a.nii.gz", True),
+        ("a.npy", True), ("a.npz", True), ("a.zarr", True), ("a.ome.zarr", True), ("a.gif", True),
+        ("a.json", False), ("a.csv", False), ("a.txt", False), ("a.gz", False), ("a.tar.gz", False),
+        ("a", False), (".a.png", False), (".nii.gz", False), ("png", False), ("a.h5", False),
+    ],
+)  # fmt: skip
+def test_names_of_image_files(name, is_image):
+    assert is_image_file(Path(name)) == is_image
+
+
+def test_files_are_read_alike_from_many_threads(save):
+    from concurrent.futures import ThreadPoolExecutor
+
+    arrays = [np.full((40, 50), value, np.uint8) for value in range(40)]
+    suffixes = (".png", ".tif", ".bmp")
+    paths = [save(f"{i}{suffixes[i % 3]}", array) for i, array in enumerate(arrays)]
+    with ThreadPoolExecutor(8) as pool:
+        for array, image in zip(arrays, pool.map(read_image, paths), strict=True):
+            np.testing.assert_array_equal(image[..., 0], array)
 
 
 def test_content_decides_not_the_name(save, tmp_path):

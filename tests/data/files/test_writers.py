@@ -19,6 +19,8 @@ from pixelwise.data import (
     write_probabilities,
     write_text,
 )
+from pixelwise.data.files.image_files import read_pixels
+from pixelwise.data.files.writers import write_pixels
 from pixelwise.errors import ArrayError, OutputError
 
 COLORS = ("#000000", "#ff0000", "#00ff00")
@@ -90,6 +92,25 @@ def test_images(tmp_path, shape):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").squeeze(), image)
     with pytest.raises(ArrayError, match="float64"):
         write_image(tmp_path / "a.png", image / 255)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "int64"])
+@pytest.mark.parametrize("shape", [(5, 6, 1), (5, 6, 2), (9, 5, 6, 1), (9, 5, 6, 2)])
+def test_pixels_of_every_type_come_back_with_their_size(tmp_path, dtype, shape):
+    image = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    spacing = (2.0, 0.5, 0.25)[-(len(shape) - 1) :]
+    pixels = read_pixels(write_pixels(tmp_path / "a.1", image, spacing))
+    np.testing.assert_array_equal(pixels.values, image)
+    assert (pixels.values.dtype, pixels.note) == (dtype, "")
+    assert pixels.spacing_um == (None if dtype == "int64" else spacing)  # OME has no 64 bits
+
+
+def test_pixels_without_size_are_png_where_that_holds_them(tmp_path):
+    image = np.arange(30, dtype=np.uint8).reshape(5, 6, 1)
+    path = write_pixels(tmp_path / "a.1", image)
+    assert path.name == "a.1.png"
+    np.testing.assert_array_equal(read_image(path), image)
+    assert write_pixels(tmp_path / "b", image, (0.5, 0.5)).name == "b.tif"
 
 
 def test_texts(tmp_path):

@@ -159,7 +159,7 @@ def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, Any]) -> N
             values,
             photometric="minisblack",
             compression="zlib",
-            predictor=True,
+            predictor=values.dtype.itemsize <= 4,  # tifffile has none for 64 bits
             metadata=metadata,
             ome="PhysicalSizeX" in metadata,
         )
