@@ -78,3 +78,15 @@ def test_colour_table_is_filled_up():
     for wrong in ("red", "#12345", "#gggggg"):
         with pytest.raises(ValueError, match=r"colour|literal"):
             parse_color(wrong)
+
+
+def test_classes_that_overlap_are_drawn_one_over_the_other():
+    image = np.full((1, 9, 3), 100, np.uint8)
+    mask = np.zeros((2, 1, 9), bool)
+    mask[0, 0, :6] = mask[1, 0, 3:] = True
+    drawn = overlay(image, mask, ["#ff0000", "#0000ff"], alpha=0.5)[0]
+    assert drawn[0].tolist() == [128, 0, 0]  # half of red over a constant, black image
+    assert drawn[8].tolist() == [0, 0, 128]
+    assert drawn[4].tolist() == [64, 0, 128]  # half of blue over that
+    with pytest.raises(ArrayError, match="pixel for pixel"):
+        overlay(image, mask[:, :, :5], ["#ff0000", "#0000ff"])

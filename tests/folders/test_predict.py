@@ -118,21 +118,11 @@ def test_nothing_to_save_and_unknown_things_are_refused(model, images, tmp_path)
     assert not (tmp_path / "masks").exists()
 
 
-@pytest.mark.parametrize(
-    ("model_options", "words"),
-    [
-        (((8, 8, 1), {"num_classes": 2, "multilabel": True}), "overlapping classes"),
-        (((8, 8, 8, 1), {}), "volumes"),
-    ],
-)
-def test_models_whose_masks_no_file_can_hold_are_refused(
-    model_options, words, data, images, tmp_path
-):
-    shape, options = model_options
-    pw.unet(shape, widths=(4, 8), **options).save(tmp_path / "model.safetensors")
-    with pytest.raises(pw.ModelFileError, match=words):
+def test_models_whose_masks_no_file_can_hold_are_refused(data, images, tmp_path):
+    pw.unet((8, 8, 8, 1), widths=(4, 8)).save(tmp_path / "model.safetensors")
+    with pytest.raises(pw.ModelFileError, match="volumes"):
         pw.predict(tmp_path / "model.safetensors", images, tmp_path / "masks")
-    with pytest.raises(pw.ModelFileError, match=words):
+    with pytest.raises(pw.ModelFileError, match="volumes"):
         pw.evaluate(data, model=tmp_path / "model.safetensors")
     assert not (tmp_path / "masks").exists()
 

@@ -42,8 +42,8 @@ def overlay(
 
     Args:
         image: (H, W, C) or (H, W), any type.
-        mask: (H, W) class index. Black classes (background) and the ignore index 255 are left as
-            they are.
+        mask: (H, W) class index, or (K, H, W) bool where classes overlap. Black classes
+            (background) and the ignore index 255 are left as they are.
         colors: "#rrggbb" of each class.
         alpha: strength of the tint, 0..1; outlines are drawn at full strength.
 
@@ -53,7 +53,7 @@ def overlay(
     Raises:
         ArrayError: the mask has another size than the image.
     """
-    if mask.shape != image.shape[:2]:
+    if mask.ndim not in (2, 3) or mask.shape[-2:] != image.shape[:2]:
         raise ArrayError(
             f"the mask is {mask.shape} but the image {image.shape[:2]} (height, width). Masks "
             "must match their images pixel for pixel."
@@ -65,6 +65,10 @@ def tint(
     picture: NDArray[np.uint8], mask: NDArray[Any], colors: Sequence[str], alpha: float
 ) -> NDArray[np.uint8]:
     """Draw a mask over a picture that is fit for the screen: (H, W, 3) uint8; see `overlay`."""
+    if mask.ndim == 3:  # one layer a class
+        for layer, color in zip(mask, colors, strict=True):
+            picture = tint(picture, layer.astype(np.uint8), (BACKGROUND_COLOR, color), alpha)
+        return picture
     table = color_table(colors, max(IGNORE_INDEX + 1, int(mask.max(initial=0)) + 1))
     is_tinted = (table != parse_color(BACKGROUND_COLOR)).any(axis=1)
     is_tinted[IGNORE_INDEX] = False

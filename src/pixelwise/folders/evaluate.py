@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
+from pixelwise.folders.planes import read_planes
 from pixelwise.folders.predict import load_for_files
 from pixelwise.folders.request import check_same_sequence
 from pixelwise.network import Model
@@ -115,6 +117,12 @@ def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model
             f"{dataset.root} has {len(dataset.encoding.classes)} "
             f"({', '.join(dataset.encoding.class_names)}). Evaluate on data with the same classes."
         )
+    if dataset.encoding.multilabel != (model.config.task == "multilabel"):
+        kinds = ("one class a pixel", "classes that overlap")
+        raise ModelFileError(
+            f"{data} has {kinds[dataset.encoding.multilabel]}, but {model_path} is a model for "
+            f"{kinds[not dataset.encoding.multilabel]}. Evaluate on data like its own."
+        )
     if dataset.in_channels != model.config.network.in_channels:
         dataset = replace(dataset, in_channels=model.config.network.in_channels)
     return dataset
@@ -154,18 +162,17 @@ def _score_files(
         assert entry.mask is not None
         mask = _read_prediction(found[entry.name], dataset.encoding)
         if mask.shape != target.shape:
+            (height, width), (rows, columns) = mask.shape[-2:], target.shape[-2:]
             raise MaskError(
-                f"{found[entry.name]} is {mask.shape[0]}x{mask.shape[1]} but {entry.mask.path} is "
-                f"{target.shape[0]}x{target.shape[1]} (height x width). Predict in the image's own "
-                "size."
+                f"{found[entry.name]} is {height}x{width} but {entry.mask.path} is "
+                f"{rows}x{columns} (height x width). Predict in the image's own size."
             )
         counts.append(count_pixels(mask, target, len(dataset.encoding.classes)))
         if progress is not None:
             progress(index + 1, len(files))
     names = dataset.encoding.class_names
-    return summarize(
-        counts, [entry.name for entry in files], names, background=is_background(names[0])
-    )
+    background = not dataset.encoding.multilabel and is_background(names[0])
+    return summarize(counts, [entry.name for entry in files], names, background=background)
 
 
 def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:
@@ -187,8 +194,10 @@ def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:
     return {name: by_stem[stem] for name, stem in stems.items()}
 
 
-def _read_prediction(path: Path, encoding: MaskEncoding) -> NDArray[np.uint8]:
-    """Read a predicted mask: class indices, or the values of the data's own masks."""
+def _read_prediction(path: Path, encoding: MaskEncoding) -> NDArray[Any]:
+    """Read a predicted mask: class indices, planes, or the values of the data's own masks."""
+    if encoding.multilabel:
+        return read_planes(path, len(encoding.classes))
     values = read_mask_values(path)
     is_index = values.ndim == 2 and int(values.max(initial=0)) < len(encoding.classes)
     return values.astype(np.uint8) if is_index else encoding.decode(to_stored(values, path), path)

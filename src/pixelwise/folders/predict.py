@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pixelwise.data import (
     find_images,
     is_written_mask,
@@ -17,6 +19,7 @@ from pixelwise.data import (
     write_probabilities,
 )
 from pixelwise.errors import DataError, ModelFileError, OutputError, PlanError
+from pixelwise.folders.planes import is_written_planes, write_planes
 from pixelwise.network import Model, load_model
 from pixelwise.predict import Predictor
 
@@ -40,7 +43,8 @@ def predict(
         model: run folder or model file.
         inputs: images, or folders of them.
         out: folder for the results: NAME.png (palette PNG: class index as value, class colour as
-            palette), NAME_probability.tif (float32, K x H x W), NAME_overlay.png.
+            palette; where classes overlap NAME.tif, one plane of 0 and 1 a class),
+            NAME_probability.tif (float32, K x H x W), NAME_overlay.png.
         save: any of "mask", "probability", "overlay".
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
@@ -61,7 +65,7 @@ def predict(
     names = unique_names(paths)
     predictor = Predictor(load_for_files(Path(model)), device=device, flip_average=tta)
     folder = make_folder(Path(out))
-    _refuse_overwriting(paths, names, folder, predictor.model.config.class_colors)
+    _refuse_overwriting(paths, names, folder, predictor.model)
     written, failures = [], []
     for index, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
@@ -90,7 +94,9 @@ def _predict_file(
     probabilities = predictor.probabilities(to_channels(image, in_channels, str(path)))
     mask, colors = predictor.to_mask(probabilities), predictor.model.config.class_colors
     written = []
-    if "mask" in save:
+    if "mask" in save and mask.dtype == np.bool_:
+        written.append(write_planes(target, mask))
+    elif "mask" in save:
         written.append(write_mask(target.with_name(target.name + ".png"), mask, colors))
     if "probability" in save:
         written.append(target.with_name(target.name + "_probability.tif"))
@@ -132,23 +138,22 @@ def _folder_and_stem(path: Path) -> str:
 
 
 def load_for_files(path: Path) -> Model:
-    """Load a model whose masks files can hold: pictures, one class for every pixel.
+    """Load a model whose masks files can hold: those of pictures.
 
     Raises:
-        ModelFileError: it is no model, or one for volumes or overlapping classes.
+        ModelFileError: it is no model, or one for volumes.
     """
     model = load_model(path)
-    if model.config.network.spatial_dims != 2 or model.config.task == "multilabel":
-        kind = "volumes" if model.config.network.spatial_dims == 3 else "overlapping classes"
+    if model.config.network.spatial_dims != 2:
         raise ModelFileError(
-            f"{path} is a model for {kind}, which files of masks cannot hold yet. Use it in "
+            f"{path} is a model for volumes, which files of masks cannot hold yet. Use it in "
             "Python: pixelwise.load(...).predict(arrays)."
         )
     return model
 
 
 def _refuse_overwriting(
-    paths: Sequence[Path], names: Sequence[str], folder: Path, colors: Sequence[str]
+    paths: Sequence[Path], names: Sequence[str], folder: Path, model: Model
 ) -> None:
     """Replace earlier predictions, but no image and no mask that somebody else made."""
     same = next((path for path in paths if path.resolve().parent == folder.resolve()), None)
@@ -157,9 +162,12 @@ def _refuse_overwriting(
             f"{folder} holds the image {same.name}; its mask would replace it or be taken for an "
             "image. Choose another output folder."
         )
-    targets = [folder / f"{name}.png" for name in names]
-    for target in targets:
-        if target.exists() and not is_written_mask(target, colors):
+    has_planes, colors = model.config.task == "multilabel", model.config.class_colors
+    for name in names:
+        target = folder / f"{name}{'.tif' if has_planes else '.png'}"
+        if target.exists() and not (
+            is_written_planes(target) if has_planes else is_written_mask(target, colors)
+        ):
             raise OutputError(
                 f"{target} is there already and is no mask that this model wrote: it may be one "
                 "that a person drew. Choose another output folder, or move the file away."

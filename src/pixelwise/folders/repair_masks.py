@@ -19,8 +19,8 @@ from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.encoding import instances_of
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskFile, MaskSource
+from pixelwise.folders.planes import write_planes
 
-MIN_PLANES = 5  # of a mask of overlapping classes: two to four could be colours or alpha
 QUARTER_TURNS = {
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270,
@@ -84,9 +84,7 @@ def write_class_mask(place: Path, mask: NDArray[Any], encoding: MaskEncoding) ->
     """
     make_folder(place.parent)
     if mask.dtype == np.bool_:
-        planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
-        planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
-        return write_pixels(place, planes)
+        return write_planes(place, mask)
     if mask.ndim == 3:
         return write_pixels(place, mask[..., np.newaxis])
     name = place.with_name(f"{place.name}.png")  # with_suffix would cut names such as "a.1"

@@ -113,6 +113,8 @@ def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
 
 
 def task_of(dataset: Dataset) -> Task:
-    """Two classes of which one is background are binary; anything else is multi-class."""
+    """Classes that overlap are multi-label, background and one other binary, others multi-class."""
+    if dataset.encoding.multilabel:
+        return "multilabel"
     names = dataset.encoding.class_names
     return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"

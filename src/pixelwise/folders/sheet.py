@@ -211,10 +211,7 @@ def draw_mask(
     columns = np.arange(picture.shape[1]) * mask.shape[-1] // picture.shape[1]
     mask = mask[..., rows[:, np.newaxis], columns]
     if mask.ndim == 3:
-        for index, layer in enumerate(mask):
-            colors = ["#000000", encoding.class_colors[index]]
-            picture = tint(picture, layer.astype(np.uint8), colors, TINT)
-        return picture
+        return tint(picture, mask, encoding.class_colors, TINT)
     drawn = tint(picture, mask, encoding.class_colors, TINT)
     place = np.add.outer(np.arange(mask.shape[0]), np.arange(mask.shape[1])) % HATCH
     ignored = mask == IGNORE_INDEX

@@ -25,7 +25,7 @@ def check_objects(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> li
         *_find_misplaced(surveyed),
         *_find_tiny(surveyed, encoding),
         *_find_out_of_bounds(surveyed),
-        *_find_overlapping(surveyed),
+        *([] if encoding.multilabel else _find_overlapping(surveyed)),
     ]
 
 
