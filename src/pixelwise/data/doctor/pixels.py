@@ -121,51 +121,6 @@ def _find_mixed_dims(images: Named) -> list[Finding]:
     return make_finding(
         "mixed-sizes",
         rare,
-        f"{{files}} are {what}, where the other images are {others}.",
-        "Keep them in folders of their own: one model takes one or the other.",
-        "warning",
-    )
-
-
-def _find_mixed_spacing(images: Named) -> list[Finding]:
-    """Pixels of several physical sizes; the files that differ from the usual one are named."""
-    known = [(f.found.image, i.spacing_um) for f, i in images if i.spacing_um]
-    if not known:
-        return []
-    by_spacing = Counter(spacing for _, spacing in known)
-    usual = by_spacing.most_common(1)[0][0]
-    small, large = (
-        choose(by_spacing, key=lambda spacing: math.prod(spacing) ** (1 / len(spacing)))
-        for choose in (min, max)
-    )
-    factors = [
-        max(a / b, b / a)
-        for spacing in by_spacing
-        for a, b in zip(spacing[-2:], usual[-2:], strict=True)
-    ]
-    return make_finding(
-        "mixed-spacing",
-        [path for path, spacing in known if not same_spacing(spacing, usual)],
-        f"{{files}} have pixels of another physical size than most: from {show_spacing(small)} to "
-        f"{show_spacing(large)} in all.",
-        "Nothing, if objects are to be found at any size; otherwise resample images and masks to "
-        "one spacing, masks without interpolation.",
-        "warning" if max(factors) >= CLEAR_SPACING_FACTOR else "note",
-    )
-
-
-def _find_mixed_dims(images: Named) -> list[Finding]:
-    """Volumes among pictures, or pictures among volumes: the rarer are named."""
-    volumes = [facts.found.image for facts, image in images if len(image.size) == 3]
-    pictures = [facts.found.image for facts, image in images if len(image.size) == 2]
-    rare, what, others = (
-        (volumes, "volumes", "pictures")
-        if len(volumes) <= len(pictures)
-        else (pictures, "pictures", "volumes")
-    )
-    return make_finding(
-        "mixed-sizes",
-        rare,
         f"{{files}} have the shape of {what}, where the other images are {others}.",
         "Keep them in folders of their own: one model takes one or the other.",
         "warning",
