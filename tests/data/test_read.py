@@ -149,7 +149,7 @@ def test_several_bad_files_are_counted(save_pairs, disc):
     Image.new("L", (5, 5)).save(root / "masks/006.png")
     with pytest.raises(FileError) as caught:
         read_dataset(root)
-    assert "The same is wrong with 1 more files" in str(caught.value)
+    assert "The same is wrong with 1 more file." in str(caught.value)
     assert "(1 more errors" in str(caught.value)
 
 
