@@ -16,6 +16,7 @@ from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.doctor.survey import (
     ImageFacts,
     SampleFacts,
+    holders_of,
     readable_images,
     readable_masks,
     survey_samples,
@@ -232,8 +233,8 @@ def _choose_encoding(
         findings.append(finding_of_error("mask-values", [], error))
         return None
     findings += [
-        Finding(remark.code, remark.severity, (), remark.message, remark.fix)
-        for remark in reading.remarks
+        Finding(r.code, r.severity, holders_of(r.values, surveyed), r.message, r.fix)
+        for r in reading.remarks
     ]
     return reading.encoding
 

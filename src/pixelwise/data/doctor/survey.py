@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from pixelwise.data.doctor.image_facts import (
     ImageFacts,
     describe_image,
@@ -135,6 +137,13 @@ def readable_masks(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, P
         for facts in surveyed
         if facts.found.mask is not None and isinstance(facts.mask, MaskFacts)
     ]
+
+
+def holders_of(values: Sequence[int], surveyed: Sequence[SampleFacts]) -> tuple[Path, ...]:
+    """The masks with any of the values, where these are less than half of the masks; else none."""
+    masks = readable_masks(surveyed)
+    found = tuple(path for _, path, mask in masks if np.isin(mask.values, values).any())
+    return found if 2 * len(found) < len(masks) else ()
 
 
 def _survey_sample(found: FoundSample) -> SampleFacts:

@@ -107,7 +107,7 @@ def _read_lines(lines: list[str], path: Path) -> list[dict[str, Any]]:
         try:
             if before:
                 entries.append(
-                    {"name": before[4], "color": _hex([before[1], before[2], before[3]])}
+                    {"name": before[4].strip(), "color": _hex([before[1], before[2], before[3]])}
                 )
             elif behind:
                 entries.append(

@@ -82,6 +82,7 @@ def snap_remark(counts: ValueCounts, tones: tuple[int, int]) -> Remark:
         f"{100 * moved:.2g} % of their pixels were moved to the nearer tone.",
         "Export the masks as PNG without anti-aliasing.",
         "warning",
+        tuple(counts.values[~np.isin(counts.values, tones)].tolist()),
     )
 
 
