@@ -108,7 +108,9 @@ KINDS: dict[str, FindingKind] = {
     ),
     "few-images": FindingKind("warning", "fewer than 10 images with masks"),
     "saturated": FindingKind("note", "images with half of their pixels at the highest value"),
-    "near-duplicate": FindingKind("note", "images of one split that look the same"),
+    "near-duplicate": FindingKind(
+        "note", "images of one split that look the same, also resized, brighter or cut by up to 3 %"
+    ),
     "overlapping-objects": FindingKind(
         "note", "pixels that several objects claim", "written as class indices"
     ),
