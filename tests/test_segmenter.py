@@ -3,6 +3,7 @@
 Pictures are 16 x 16, with a bright square on a dark ground; networks have a few channels.
 """
 
+import re
 import warnings
 from functools import partial
 
@@ -704,14 +705,22 @@ def nan_from(step):
     return loss
 
 
+def fit_and_lose(model, **options):
+    """Fit where the loss is lost for good: the error, after two warnings of going back."""
+    went_back = pytest.warns(PixelwiseWarning, match=r"Training went back to step \d")
+    with went_back as warned, pytest.raises(TrainingError) as info:
+        model.fit(X, Y, verbose=0, **options)
+    assert len(warned) == 2
+    return info
+
+
 def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_epoch():
     expected, model = tiny(), tiny()
     expected.compile("adam", nan_from(99))
     expected.fit(X, Y, epochs=2, batch_size=3, verbose=0)  # two epochs of two steps
     model.compile("adam", nan_from(6))
-    with pytest.raises(TrainingError) as info:
-        model.fit(X, Y, epochs=5, batch_size=3, verbose=0)
-    for word in ("became nan", "at step 6", "of step 4, the last", "lower learning rate", "0.001"):
+    info = fit_and_lose(model, epochs=5, batch_size=3)
+    for word in ("became nan", "at step 5", "of step 4, the last", "lower learning rate", "9e-05"):
         assert word in str(info.value)
     assert torch.equal(weights(model), weights(expected))
 
@@ -719,16 +728,14 @@ def test_a_loss_that_turns_nan_stops_and_keeps_the_last_good_epoch():
 def test_a_loss_that_is_nan_at_once_says_that_nothing_was_kept():
     model = tiny()
     model.compile("adam", nan_from(1))
-    with pytest.raises(TrainingError, match=r"at step 1\. No weights had been validated"):
-        model.fit(X, Y)
+    assert "No weights had been validated" in str(fit_and_lose(model).value)
     assert torch.equal(weights(model), weights(tiny()))
 
 
 def test_a_learning_rate_that_explodes_is_reported_not_returned():
     model = tiny()
     model.compile(partial(torch.optim.SGD, lr=1e30))
-    with pytest.raises(TrainingError, match=r"became (nan|inf) at step"):
-        model.fit(X, Y, epochs=9, verbose=0)
+    assert re.search(r"became (nan|inf) at step", str(fit_and_lose(model, epochs=9).value))
 
 
 def test_over_fitting_is_said_once_as_a_warning():

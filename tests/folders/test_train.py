@@ -1,6 +1,7 @@
 """Train on a folder: what is left in the run folder, repeated by its plan, and resumed."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -235,8 +236,63 @@ def test_overwrite_replaces_the_run_and_nothing_else(data, plan, tmp_path):
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
 
 
+class Acting(Watcher):
+    """Does something when a step is done; 0 is before the first."""
+
+    def __init__(self, step, act):
+        self._step, self._act = step, act
+
+    def planned(self, plan):
+        if self._step == 0:
+            self._act()
+
+    def step(self, step, num_steps, loss, seconds_left):
+        if step == self._step:
+            self._act()
+
+
+def test_an_image_that_is_gone_in_mid_training_is_named_and_training_goes_on_when_it_is_back(
+    write_squares, plan, tmp_path
+):
+    data = write_squares(tmp_path / "data")
+    lost = data / "train" / "images" / "train2.png"
+    content = lost.read_bytes()
+    with pytest.raises(pw.DataError, match=r"train2\.png .*Training stopped at step \d.*--resume"):
+        pw.train(data, tmp_path / "run", plan=plan, watcher=Acting(0, lost.unlink))
+    lost.write_bytes(content)
+    resumed = pw.train(data, tmp_path / "run", resume=True)
+    whole = pw.train(data, tmp_path / "whole", plan=plan)
+    assert_same_weights(resumed.folder, whole.folder)
+
+
+def test_a_disk_that_is_full_in_mid_training_leaves_a_usable_folder(
+    data, plan, tmp_path, monkeypatch
+):
+    def fill():
+        def fail(*args):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises(pw.OutputError, match=r"No space left.*at step 6.*the best model so far"):
+        pw.train(data, tmp_path / "run", plan=plan, watcher=Acting(4, fill))
+    monkeypatch.undo()
+    assert load_model(tmp_path / "run").config.scores["num_images"] == 2
+    resumed = pw.train(data, tmp_path / "run", resume=True)
+    whole = pw.train(data, tmp_path / "whole", plan=plan)
+    assert_same_weights(resumed.folder, whole.folder)
+
+
+def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew(data, plan, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "plan.yaml").write_text(plan.to_yaml())
+    resumed = pw.train(data, tmp_path / "run", resume=True)
+    whole = pw.train(data, tmp_path / "whole", plan=plan)
+    assert_same_weights(resumed.folder, whole.folder)
+
+
 def test_resume_without_a_run_says_so(data, tmp_path):
-    with pytest.raises(pw.OutputError, match="no checkpoint to resume from"):
+    with pytest.raises(pw.OutputError, match="holds no training to resume"):
         pw.train(data, tmp_path / "run", resume=True)
 
 

@@ -110,6 +110,21 @@ class TestAtomicWriting:
             with pytest.raises(OutputError, match=r"No space left.*was written before is intact"):
                 write_checkpoint(folder, checkpoint(step=8))
         assert read_checkpoint(folder).facts["step"] == 7
+        assert {path.name for path in folder.iterdir()} <= {FILE_NAME, "state.new"}
+
+    def test_the_earlier_one_stays_until_the_new_one_is_proven(self, folder, monkeypatch):
+        """What is read back is not what was written: a disk that lies."""
+        read = type(folder).read_bytes
+        monkeypatch.setattr(type(folder), "read_bytes", lambda path: read(path)[:-1])
+        with pytest.raises(OutputError, match=r"does not hold what was written.*before is intact"):
+            write_checkpoint(folder, checkpoint(step=8))
+        monkeypatch.undo()
+        assert read_checkpoint(folder).facts["step"] == 7
+
+    def test_what_an_interruption_left_is_written_over(self, folder):
+        (folder / "state.new").write_bytes(b"half of it")
+        write_checkpoint(folder, checkpoint(step=8))
+        assert read_checkpoint(folder).facts["step"] == 8
         assert [path.name for path in folder.iterdir()] == [FILE_NAME]
 
     def test_a_file_in_the_way(self, tmp_path):
@@ -117,3 +132,13 @@ class TestAtomicWriting:
         with pytest.raises(OutputError, match="is a file, where a folder is to be made"):
             write_checkpoint(tmp_path / "checkpoint", checkpoint())
         assert (tmp_path / "checkpoint").read_text() == "not a folder"
+
+
+def test_a_copy_has_tensors_of_its_own():
+    there = checkpoint()
+    copy = there.copy()
+    there.network["a.weight"].zero_()
+    there.optimizer[0]["exp_avg"].zero_()
+    assert copy.network["a.weight"].any()
+    assert copy.optimizer[0]["exp_avg"].any()
+    assert copy.facts == there.facts

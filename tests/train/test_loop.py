@@ -63,7 +63,7 @@ def make_trainer(make_model, make_small_plan, make_squares):
     """Return a maker of trainers; plan fields and trainer options by name."""
 
     def make(*, model=None, train=None, val=None, pace=None, watcher=None, keep=None, **options):
-        own = ("loss", "metrics", "keep_last", "optimizer")
+        own = ("loss", "metrics", "keep_last", "optimizer", "save")
         settings = {name: options.pop(name) for name in own if name in options}
         plan = make_small_plan(**options)
         model = model or make_model()
@@ -257,7 +257,7 @@ class TestBest:
             self.run(make_trainer, val=[], average_share=share)[0] for share in (0.9, 0)
         )
         assert not equal(weights_of(averaged), weights_of(plain))
-        assert equal(weights_of(averaged), dict(averaged.average.network.state_dict()))
+        assert equal(weights_of(averaged), dict(averaged.state.average.network.state_dict()))
 
     def test_the_kept_model_survives_its_file(self, make_trainer, tmp_path, make_squares):
         outcome = make_trainer(num_steps=20, average_share=0.2).run()
@@ -306,7 +306,7 @@ class TestResume:
     def test_gives_the_weights_of_an_uninterrupted_training(self, make_trainer, tmp_path):
         whole, expected, resumed, outcome = self.stop_and_go_on(make_trainer, tmp_path)
         assert equal(weights_of(whole), weights_of(resumed))
-        assert equal(whole.network.state_dict(), resumed.network.state_dict())
+        assert equal(whole.state.network.state_dict(), resumed.state.network.state_dict())
         assert outcome.best_step == expected.best_step
         assert outcome.scores == expected.scores
         assert outcome.num_steps == 20
@@ -321,6 +321,36 @@ class TestResume:
         _, expected, _, outcome = self.stop_and_go_on(make_trainer, tmp_path)
         assert without_seconds(outcome.history) == without_seconds(expected.history)
 
+    @pytest.mark.parametrize("channels_last", [False, True])
+    @pytest.mark.parametrize("stop", [0, 1, 7, 13])
+    def test_between_validations_and_within_an_epoch_too(
+        self, make_trainer, tmp_path, stop, channels_last
+    ):
+        """Killed after `stop` steps: the same weights, bit for bit, and the same curve."""
+        options = RESUMED | {"channels_last": channels_last, "foreground_share": 0.5}
+        whole = make_trainer(**options)
+        expected = whole.run()
+
+        class Killed(Exception):
+            pass
+
+        def save(checkpoint):
+            if checkpoint.facts["step"] == stop:
+                write_checkpoint(tmp_path, checkpoint)
+                raise Killed
+
+        killed = make_trainer(**options, save=save)
+        killed.pace.checkpointed = lambda seconds=None: None  # due after each step
+        with pytest.raises(Killed):
+            killed.run()
+        resumed = make_trainer(**options)
+        resumed.restore(read_checkpoint(tmp_path))
+        outcome = resumed.run()
+        assert equal(weights_of(whole), weights_of(resumed))
+        assert equal(whole.state.network.state_dict(), resumed.state.network.state_dict())
+        assert without_seconds(outcome.history) == without_seconds(expected.history)
+        assert outcome.scores == expected.scores
+
     def test_best_weights_from_before_the_stop_are_not_lost(self, make_trainer, tmp_path):
         kept = {}
 
@@ -332,7 +362,7 @@ class TestResume:
         first.run()
         resumed = make_trainer(num_steps=20, validate_every=5)
         resumed.restore(read_checkpoint(tmp_path))
-        resumed.best.score = 2.0  # nothing that follows can be better
+        resumed.state.best.score = 2.0  # nothing that follows can be better
         outcome = resumed.run()
         assert outcome.best_step == 5
         assert equal(weights_of(resumed), kept)
@@ -354,7 +384,7 @@ class TestStopping:
         assert outcome.num_steps == 7
         assert [row["step"] for row in outcome.history] == [5, 7]
         assert outcome.best_step in (5, 7)
-        assert equal(weights_of(trainer), trainer.best.weights)
+        assert equal(weights_of(trainer), trainer.state.best.weights)
         assert not outcome.model.network.training
         assert any("keeping the best model" in note for note in log.notes)
 
@@ -384,21 +414,63 @@ class TestStopping:
 
 
 class TestLostLoss:
-    def test_the_step_is_named_and_the_best_weights_kept(self, make_trainer):
-        calls = iter(range(1, 100))
+    """A loss that becomes NaN: back to the last good state at a lower rate, twice at most."""
+
+    def broken_at(self, *calls):
+        """A loss that is NaN at these calls in training, counted from 1."""
+        count = iter(range(1, 1000))
         honest = loss_for("cross_entropy_dice", "binary")
 
         def loss(logits, target):
-            broken = logits.requires_grad and next(calls) == 8
-            return honest(logits, target) * (math.nan if broken else 1)
+            is_broken = logits.requires_grad and next(count) in calls
+            return honest(logits, target) * (math.nan if is_broken else 1)
 
-        trainer = make_trainer(num_steps=50, validate_every=5, loss=loss)
+        return loss
+
+    def test_training_goes_back_and_on_at_a_lower_rate(self, make_trainer):
+        log = Log()
+        options = {"num_steps": 10, "validate_every": 5, "schedule": "constant"}
+        trainer = make_trainer(**options, loss=self.broken_at(8), watcher=log)
+        outcome = trainer.run()
+        assert [step for step, *_ in log.steps] == [1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 9, 10]
+        assert [row["learning_rate"] for row in outcome.history] == pytest.approx([0.02, 0.006])
+        (said,) = log.notes
+        assert said == outcome.warnings[0]
+        assert "nan at step 8" in said
+        assert "went back to step 5" in said
+        assert all(tensor.isfinite().all() for tensor in weights_of(trainer).values())
+
+    def test_going_back_gives_what_a_lower_rate_from_there_gives(self, make_trainer):
+        options = {"num_steps": 10, "validate_every": 5, "average_share": 0.2}
+        broken = make_trainer(**options, loss=self.broken_at(7))
+        broken.run()
+        smooth = make_trainer(**options, save=lambda checkpoint: None)
+        smooth.watcher = Log(lambda step: setattr(
+            smooth.state, "rate_factor", 0.3 if step >= 5 else 1.0
+        ))  # fmt: skip
+        smooth.run()
+        assert equal(broken.state.network.state_dict(), smooth.state.network.state_dict())
+
+    def test_a_weight_that_is_lost_is_noticed_before_it_is_kept(self, make_trainer):
+        def spoil(step):
+            if step == 10 and not trainer.warnings:
+                with torch.no_grad():
+                    next(trainer.state.network.parameters()).fill_(math.inf)
+
+        trainer = make_trainer(num_steps=10, validate_every=5, watcher=Log(spoil))
+        outcome = trainer.run()
+        assert len(outcome.history) == 2
+        assert all(tensor.isfinite().all() for tensor in weights_of(trainer).values())
+
+    def test_the_third_time_it_ends_with_the_step_and_the_best_weights(self, make_trainer):
+        trainer = make_trainer(num_steps=50, validate_every=5, loss=self.broken_at(8, 11, 13))
         with pytest.raises(
             TrainingError,
-            match=r"nan at step 8. The weights of step 5, the best validated ones, were kept. Use",
+            match=r"nan at step 7, after .* 2 times .* The weights of step 5, the best validated "
+            r"ones, were kept. Use a lower learning rate \(it was 0.00174\)",
         ):
             trainer.run()
-        assert equal(weights_of(trainer), trainer.best.weights)
+        assert equal(weights_of(trainer), trainer.state.best.weights)
         assert all(tensor.isfinite().all() for tensor in weights_of(trainer).values())
         assert not trainer.model.network.training
 
@@ -408,7 +480,7 @@ class TestLostLoss:
 
         trainer = make_trainer(loss=loss)
         before = weights_of(trainer)
-        with pytest.raises(TrainingError, match=r"at step 1. No weights had been validated yet"):
+        with pytest.raises(TrainingError, match=r"at step 1, .*No weights had been validated yet"):
             trainer.run()
         after = weights_of(trainer)
         parameters = dict(trainer.model.network.named_parameters())

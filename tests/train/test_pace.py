@@ -213,3 +213,44 @@ class TestClock:
         clock = Clock(30, now=time)
         time.now += 7
         assert clock.elapsed == 37
+
+
+class TestCheckpoints:
+    def due_at(self, *, budget=None, writing=0.0, until=100):
+        """Seconds at which a checkpoint is due, looked at each second."""
+        time = Time()
+        pace = Pace(Clock(now=time), num_steps=10**6, budget=budget, validate_every=50)
+        found = []
+        for _ in range(until):
+            if pace.is_checkpoint_due:
+                found.append(round(pace.clock.elapsed))
+                pace.checkpointed(writing)
+            time.now += 1
+        return found
+
+    def test_one_at_the_start_and_every_thirty_seconds(self):
+        assert self.due_at() == [0, 30, 60, 90]
+
+    def test_a_fiftieth_of_a_long_budget(self):
+        assert self.due_at(budget=2500) == [0, 50]
+
+    def test_writing_takes_a_fiftieth_of_the_time_at_most(self):
+        assert self.due_at(writing=0.9) == [0, 45, 90]
+
+    def test_one_written_with_a_validation_counts(self):
+        time = Time()
+        pace = Pace(Clock(now=time), num_steps=9, budget=None, validate_every=3)
+        pace.checkpointed()
+        time.now += 29
+        assert not pace.is_checkpoint_due
+        time.now += 1
+        assert pace.is_checkpoint_due
+
+
+def test_a_training_that_goes_on_validates_when_it_would_have():
+    time = Time()
+    pace = Pace(Clock(100.0, now=time), num_steps=100, budget=1000, validate_every=10)
+    assert pace.is_validation_due(15)
+    pace.resumed([{"step": 5, "seconds": 50.0}, {"step": 10, "seconds": 90.0}])
+    assert not pace.is_validation_due(19)
+    assert pace.is_validation_due(20)

@@ -100,8 +100,13 @@ class TestPrepare:
         assert sorted(path.name for path in folder.contents) == before
 
     def test_nothing_to_resume_from(self, folder):
-        with pytest.raises(OutputError, match=r"no checkpoint to resume from"):
+        with pytest.raises(OutputError, match=r"holds no training to resume. Train without"):
             folder.prepare(resume=True, overwrite=False)
+
+    def test_a_training_that_was_killed_before_its_first_checkpoint(self, folder, make_small_plan):
+        folder.write_plan(make_small_plan())
+        folder.prepare(resume=True, overwrite=False)
+        assert not folder.has_checkpoint
 
     def test_a_file_of_that_name(self, tmp_path):
         (tmp_path / "run").write_text("a file")

@@ -19,7 +19,14 @@ from pixelwise.data import (
     read_split,
     write_split,
 )
-from pixelwise.errors import DataError, LayoutError, PixelwiseError, PlanError, TrainingError
+from pixelwise.errors import (
+    DataError,
+    LayoutError,
+    OutputError,
+    PixelwiseError,
+    PlanError,
+    TrainingError,
+)
 from pixelwise.evaluate import Scores, has_background
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import write_run_report
@@ -49,6 +56,7 @@ from pixelwise.train import (
     Watcher,
     loss_for,
     read_checkpoint,
+    write_checkpoint,
 )
 
 DEFAULT_BUDGET = "10min"
@@ -141,7 +149,8 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
 
     An earlier training is only removed when nothing is left that could refuse the new one.
     """
-    checkpoint = read_checkpoint(folder.checkpoint) if request.resume else None
+    goes_on = request.resume and folder.has_checkpoint
+    checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
@@ -159,14 +168,15 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         device=request.device,
         watcher=watcher,
         keep=_Keeper(folder),
+        save=lambda state: write_checkpoint(folder.checkpoint, state),
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
     if request.overwrite:
         folder.prepare(resume=False, overwrite=True)
-    write_split(folder.split, dataset)
     folder.write_plan(plan)
-    outcome = trainer.run()
+    write_split(folder.split, dataset)
+    outcome = _run(trainer, folder)
     _finish(outcome, plan, val, dataset, folder, clock)
     run = Run(
         folder.path,
@@ -190,7 +200,7 @@ def _read_data(
 ) -> Dataset:
     """Read and check the data; errors stop here, what was understood is said."""
     read = replace(read or ReadOptions(), seed=request.split_seed)
-    if request.resume:
+    if request.resume and folder.split.is_file():
         read = replace(read, split=read_split(folder.split))
     dataset = usable_dataset(data, examine_dataset(data, read))
     _refuse_volumes(dataset)
@@ -257,6 +267,26 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
             "of the data. Resume with the data and the plan that it was trained with, or train "
             "into another folder."
         ) from error
+
+
+def _run(trainer: Trainer, folder: RunFolder) -> Outcome:
+    """Train; where a file is gone or the disk is full, say what was kept and how to go on."""
+    try:
+        return trainer.run()
+    except DataError as error:
+        write_checkpoint(folder.checkpoint, trainer.checkpoint())
+        raise type(error)(_describe_stop(error, trainer, folder)) from error
+    except OutputError as error:
+        raise OutputError(_describe_stop(error, trainer, folder)) from error
+
+
+def _describe_stop(error: PixelwiseError, trainer: Trainer, folder: RunFolder) -> str:
+    """What happened, what is left, and how training goes on."""
+    kept = "holds the best model so far" if folder.model.exists() else "has no model yet"
+    return (
+        f"{error} Training stopped at step {trainer.state.step:,}. {folder.path} {kept}; once this "
+        "is mended, --resume goes on from the last checkpoint."
+    )
 
 
 def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:

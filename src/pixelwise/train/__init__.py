@@ -1,12 +1,13 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pixelwise.train.loop import Best, Outcome, Trainer
+from pixelwise.train.loop import Outcome, Trainer
 from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Clock, Pace
 from pixelwise.train.run_folder import FILES, RunFolder
+from pixelwise.train.state import Best
 from pixelwise.train.validate import Metric
 from pixelwise.train.watch import Watcher
 

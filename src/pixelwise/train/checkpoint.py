@@ -3,11 +3,16 @@
 Tensors (weights, moving average, optimizer state, best weights) and the rest as JSON metadata:
 nothing in it is executed when it is read. Random state is not in it, because which batch a step
 gets follows from the seed and the step's number.
+
+    state.new           written, flushed to the disk, read back and compared
+    state.safetensors   replaced by it in one step: at any moment there is one that can be read
 """
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +21,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pixelwise.data import make_folder, write_bytes
-from pixelwise.errors import TrainingError
+from pixelwise.errors import OutputError, TrainingError
 
 FILE_NAME = "state.safetensors"
+NEW_NAME = "state.new"
 METADATA_KEY = "checkpoint"
 Tensors = dict[str, Tensor]
 
@@ -27,11 +33,24 @@ Tensors = dict[str, Tensor]
 class Checkpoint:
     """The state of a training after a step."""
 
-    facts: dict[str, Any]  # step, elapsed seconds, history, best step and score
+    facts: dict[str, Any]  # step, elapsed seconds, history, losses since, best step and score
     network: Tensors
     average: Tensors
     optimizer: dict[int, Tensors]  # by parameter index
     best: Tensors
+
+    def copy(self) -> "Checkpoint":
+        """The same with tensors of its own, which training leaves alone."""
+        return replace(
+            self,
+            network=_clone(self.network),
+            average=_clone(self.average),
+            optimizer={index: _clone(state) for index, state in self.optimizer.items()},
+        )
+
+
+def _clone(tensors: Tensors) -> Tensors:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -53,7 +72,38 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     }
     data = save(tensors, metadata={METADATA_KEY: json.dumps(checkpoint.facts)})
     make_folder(folder)
-    write_bytes(folder / FILE_NAME, data)
+    new = folder / NEW_NAME
+    write_bytes(new, data)
+    _replace(new, folder / FILE_NAME, data)
+
+
+def _replace(new: Path, old: Path, data: bytes) -> None:
+    """Let a new file take the place of the old one, once it is proven to hold the data."""
+    try:
+        if new.read_bytes() != data:
+            raise OutputError(
+                f"{new} does not hold what was written into it. Check the disk; the checkpoint "
+                "before is intact."
+            )
+        new.replace(old)
+        _flush_folder(old.parent)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{old} cannot be written ({error.strerror}). Check the disk; the checkpoint before "
+            "is intact."
+        ) from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, where the system knows how."""
+    with suppress(OSError):  # Windows cannot open folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

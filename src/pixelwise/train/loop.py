@@ -3,11 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
@@ -24,22 +22,17 @@ from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
 from pixelwise.train.patches import Batch, BatchQueue, PatchSource, WaitTime
 from pixelwise.train.schedule import learning_rate_at
+from pixelwise.train.state import Best, Row, State, copy_weights
+from pixelwise.train.tally import LOSS, LostLoss, Tally, weighted_means
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
 
-Row = dict[str, float]
+MAX_RETREATS = 2  # to the last good state, where the loss was lost
+RETREAT_FACTOR = 0.3  # on the learning rate, at each
 BEST_KEPT = "The best weights, from before the rise, are kept."
 LAST_KEPT = "The last weights are kept, not the best ones."
 
-
-@dataclass
-class Best:
-    """The best weights so far, and where they stand."""
-
-    score: float = -math.inf
-    step: int = 0
-    weights: dict[str, Tensor] = field(default_factory=dict)
-    scores: Scores | None = None
+Save = Callable[[Checkpoint], None]
 
 
 @dataclass(frozen=True)
@@ -73,6 +66,7 @@ class Trainer:
         metrics: measured on training batches, averaged between validations.
         watcher: is told what happens.
         keep: called after each validation, to write files.
+        save: called between validations, at the start too, to write a checkpoint.
         keep_last: end with the last weights rather than the best (what Keras users expect).
     """
 
@@ -89,6 +83,7 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
         watcher: Watcher | None = None,
         keep: Keep | None = None,
+        save: Save | None = None,
         keep_last: bool = False,
         optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
@@ -96,18 +91,16 @@ class Trainer:
         self.loss, self.pace, self.device = loss, pace, device
         self.metrics = metrics or {}
         self.watcher = watcher or Watcher()
-        self.keep, self.keep_last = keep, keep_last
-        self.network = _place(model.network, device, channels_last=plan.channels_last)
-        self.average = AveragedWeights(self.network, plan.average_share)
-        self.predictor = Predictor(Model(model.config, self.average.network), device=device)
-        self.optimizer = optimizer or torch.optim.AdamW(
-            self.network.parameters(),
-            plan.learning_rate,
-            weight_decay=plan.weight_decay,
-            fused=True,
+        self.keep, self.save, self.keep_last = keep, save, keep_last
+        network = _place(model.network, device, channels_last=plan.channels_last)
+        optimizer = optimizer or torch.optim.AdamW(
+            network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
         )
+        average = AveragedWeights(network, plan.average_share)
+        self.state = State(network, average, optimizer, Best(weights=copy_weights(network)))
+        self.predictor = Predictor(Model(model.config, average.network), device=device)
         self._rate_factors = [  # an optimizer of several groups keeps their ratios
-            group["lr"] / plan.learning_rate for group in self.optimizer.param_groups
+            group["lr"] / plan.learning_rate for group in optimizer.param_groups
         ]
         self.source = PatchSource(
             train,
@@ -118,45 +111,37 @@ class Trainer:
             background=has_background(model.config.task, model.config.class_names),
             seed=plan.seed,
         )
-        self.step = 0
-        self._validated = -1  # step of the last validation
-        self.history: list[Row] = []
         self.warnings: list[str] = []
-        self.best = Best(weights=_copy(self.network))
-        self._recent: list[Row] = []  # losses and metrics of the steps since the last validation
+        self._good: Checkpoint | None = None  # to go back to; its tensors are copies
+        self._num_retreats = 0
+        self._tally = Tally(device)
         self._wait, self._recent_wait = WaitTime(), WaitTime()  # for data: of all, and of those
 
     def run(self) -> Outcome:
         """Train until the steps are done, the budget is used, or the user asks to stop.
 
+        Where the loss becomes NaN or infinite, training goes back to the last validation and on
+        from there at a lower learning rate, twice at most.
+
         Raises:
-            TrainingError: the loss became NaN or infinite; the model has the best weights so far.
+            TrainingError: the loss was lost too often; the model has the best weights so far.
         """
-        with noticing_interrupts() as wish, BatchQueue(self.source, self.step) as queue:
+        self._good = self._good or self.checkpoint().copy()
+        with noticing_interrupts() as wish:
             while True:
-                stopped = self._why_stop(wish)
-                is_due = stopped or self.pace.is_validation_due(self.step)
-                if is_due and self.step != self._validated:
-                    self._validate()
-                    stopped = stopped or self._why_stop(wish)  # it may have taken the time left
-                if stopped:
+                try:
+                    stopped = self._advance(wish)
                     break
-                started = time.monotonic()
-                batch = queue.take()
-                waited = time.monotonic() - started
-                loss = self._take_step(batch)
-                self._note_wait(waited, time.monotonic() - started)
-                self.step += 1
-                self.average.update(self.network, self.step, self.pace.num_steps)
-                self.pace.stepped(self.step, time.monotonic() - started)
-                self.watcher.step(self.step, self.pace.num_steps, loss, self._seconds_left())
+                except LostLoss as lost:
+                    self._go_back(lost)
         self._settle()
+        best = self.state.best
         return Outcome(
             self.model,
-            self.history,
-            self.best.scores,
-            self.best.step,
-            self.step,
+            self.state.history,
+            best.scores,
+            best.step,
+            self.state.step,
             stopped,
             self.warnings,
             self._wait.share,
@@ -164,20 +149,36 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
-        self.network.load_state_dict(checkpoint.network)
-        self.average.network.load_state_dict(checkpoint.average)
-        state = self.optimizer.state_dict()
-        state["state"] = checkpoint.optimizer
-        self.optimizer.load_state_dict(state)
-        for parameter, moments in self.optimizer.state.items():
-            for name, moment in moments.items():  # fused updates want the layout of the weights
-                if moment.shape == parameter.shape:
-                    moments[name] = torch.empty_like(parameter).copy_(moment)
-        facts = checkpoint.facts
-        self.step, self.history = facts["step"], facts["history"]
-        self._validated = self.step
-        scores = Scores.from_json(facts["best_scores"]) if facts["best_scores"] else None
-        self.best = Best(facts["best_score"], facts["best_step"], checkpoint.best, scores)
+        self.state.restore(checkpoint)
+        self.pace.resumed(self.state.history)
+        self._good = self.checkpoint().copy()
+
+    def _advance(self, wish: Interruption) -> str:
+        """Train on until there is a reason to stop, and return it; raise LostLoss."""
+        state, pace = self.state, self.pace
+        with BatchQueue(self.source, state.step) as queue:
+            while True:
+                stopped = self._why_stop(wish)
+                is_due = stopped or pace.is_validation_due(state.step)
+                if is_due and state.step != state.validated_step:
+                    self._validate()
+                    stopped = stopped or self._why_stop(wish)  # it may have taken the time left
+                if stopped:
+                    return stopped
+                if self.save is not None and pace.is_checkpoint_due:
+                    self._save(self.save)
+                started = time.monotonic()
+                batch = queue.take()
+                waited = time.monotonic() - started
+                self._take_step(batch)
+                self._note_wait(waited, time.monotonic() - started)
+                state.step += 1
+                if self._tally.is_full:
+                    self._collect()
+                state.average.update(state.network, state.step, pace.num_steps)
+                pace.stepped(state.step, time.monotonic() - started)
+                loss = state.recent[-1][LOSS] if state.recent else math.nan
+                self.watcher.step(state.step, pace.num_steps, loss, self._seconds_left())
 
     def _why_stop(self, wish: Interruption) -> str:
         """Return why training is to end now, or nothing."""
@@ -186,40 +187,41 @@ class Trainer:
             return "it was interrupted"
         if self.pace.is_over:
             return "the budget was used"
-        if self.step >= self.pace.num_steps:
+        if self.state.step >= self.pace.num_steps:
             return "all steps were done" if self.pace.budget is None else "the budget was used"
         return ""
 
-    def _take_step(self, crops: Batch) -> float:
-        """Update the weights by one batch; return its loss."""
+    def _take_step(self, crops: Batch) -> None:
+        """Update the weights by one batch."""
+        network, optimizer = self.state.network, self.state.optimizer
         batch = self._prepare(crops)
-        rate = learning_rate_at(
-            self.step / self.pace.num_steps,
+        rate = self.state.rate_factor * learning_rate_at(
+            self.state.step / self.pace.num_steps,
             self.plan.learning_rate,
             warmup_share=self.plan.warmup_share,
             schedule=self.plan.schedule,
         )
-        for group, factor in zip(self.optimizer.param_groups, self._rate_factors, strict=True):
+        for group, factor in zip(optimizer.param_groups, self._rate_factors, strict=True):
             group["lr"] = rate * factor
-        self.network.train()
+        network.train()
         with autocast(self.device, self.plan.precision):
-            logits = self.network(batch.images)
+            logits = network(batch.images)
         loss = self.loss(logits.float(), batch.targets)
-        self.optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.plan.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.max_gradient_norm)
-        value = loss.item()
-        if not math.isfinite(value):
-            self._give_up(value)
-        self.optimizer.step()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.plan.max_gradient_norm)
+        optimizer.step()
         with torch.no_grad():
             measured = {
-                name: float(metric(logits.detach().float(), batch.targets))
+                name: metric(logits.detach().float(), batch.targets)
                 for name, metric in self.metrics.items()
             }
-        self._recent.append({"train_loss": value, **measured, "weight": len(batch.images)})
-        return value
+        self._tally.add(loss, measured, len(batch.images))
+
+    def _collect(self) -> None:
+        """Enter the losses of the last steps; raise LostLoss where one is none."""
+        self.state.recent += self._tally.collect(self.state.step)
 
     def _note_wait(self, waited: float, seconds: float) -> None:
         """Take note of the seconds of a step, and of those in which it waited for its batch."""
@@ -230,7 +232,7 @@ class Trainer:
         """Move a batch of crops to the device and augment it there."""
         batch = Batch(crops.images.to(self.device), crops.targets.to(self.device))
         if self.plan.patch_size is not None:
-            generator = torch.Generator().manual_seed((self.plan.seed << 32) + self.step)
+            generator = torch.Generator().manual_seed((self.plan.seed << 32) + self.state.step)
             batch = augment(batch, self.plan.patch_size, self.plan.augmentation, generator)
         if self.plan.channels_last:
             images = batch.images.contiguous(memory_format=torch.channels_last)
@@ -239,33 +241,44 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score the averaged weights, keep them where they are the best, tell and write."""
+        state = self.state
+        self._collect()
+        if not state.is_finite:
+            raise LostLoss(math.nan, state.step)
         started = time.monotonic()
-        row: Row = {"step": self.step, "seconds": round(self.pace.clock.elapsed, 2)}
-        row |= _weighted_means(self._recent)
-        self._recent.clear()
+        row: Row = {"step": state.step, "seconds": round(self.pace.clock.elapsed, 2)}
+        row |= weighted_means(state.recent)
+        state.recent.clear()
         scores = None
-        score = float(self.step)  # without validation samples the newest is the best
+        score = float(state.step)  # without validation samples the newest is the best
         if self.val:
             scores, means = validate(self.predictor, self.val, self.loss, self.metrics)
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
-        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        row["learning_rate"] = state.optimizer.param_groups[0]["lr"]
         row["data_wait"] = self._recent_wait.share
         self._recent_wait = WaitTime()
-        self.history.append(row)
-        if score > self.best.score or self.keep_last:
-            self.best = Best(score, self.step, _copy(self.average.network), scores)
+        state.history.append(row)
+        if score > state.best.score or self.keep_last:
+            state.best = Best(score, state.step, copy_weights(state.average.network), scores)
         self._look_for_overfitting()
+        self._good = self.checkpoint().copy()
         if self.keep is not None:
-            kept = Model(self.model.config, self.average.network)
-            self.keep(kept, self.best, self.history, self._checkpoint())
-        self._validated = self.step
-        self.pace.validated(self.step, time.monotonic() - started)
+            kept = Model(self.model.config, state.average.network)
+            self.keep(kept, state.best, state.history, self._good)
+            self.pace.checkpointed()
+        self.pace.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
 
+    def _save(self, save: Save) -> None:
+        """Write a checkpoint between validations."""
+        started = time.monotonic()
+        save(self.checkpoint())
+        self.pace.checkpointed(time.monotonic() - started)
+
     def _look_for_overfitting(self) -> None:
-        found = find_overfitting(self.history)
+        found = find_overfitting(self.state.history)
         if found:
             found += f" {LAST_KEPT if self.keep_last else BEST_KEPT}"
         if found and not self.warnings:
@@ -273,46 +286,53 @@ class Trainer:
         if found:
             self.warnings = [found]
 
-    def _checkpoint(self) -> Checkpoint:
-        """Everything that going on from here needs."""
-        facts: dict[str, Any] = {
-            "step": self.step,
-            "elapsed": self.pace.clock.elapsed,
-            "history": self.history,
-            "best_step": self.best.step,
-            "best_score": self.best.score,
-            "best_scores": self.best.scores and self.best.scores.to_json(),
-        }
-        return Checkpoint(
-            facts,
-            self.network.state_dict(),
-            self.average.network.state_dict(),
-            self.optimizer.state_dict()["state"],
-            self.best.weights,
-        )
+    def checkpoint(self) -> Checkpoint:
+        """Where training stands, between two steps; its tensors are those of the training."""
+        self._collect()
+        return self.state.to_checkpoint(self.pace.clock.elapsed)
 
-    def _give_up(self, loss: float) -> None:
-        """Keep the best weights and say at which step the loss was lost."""
-        self._settle()
+    def _go_back(self, lost: LostLoss) -> None:
+        """Return to the last good state at a lower learning rate, or give up."""
+        assert self._good is not None
+        rate = self.state.optimizer.param_groups[0]["lr"]
+        self._tally.clear()
+        if self._num_retreats == MAX_RETREATS:
+            self._settle()
+            raise TrainingError(self._describe_lost(lost, rate))
+        self._num_retreats += 1
+        factor = self.state.rate_factor * RETREAT_FACTOR
+        self.state.restore(self._good.copy())
+        self.state.rate_factor = factor
+        said = (
+            f"The loss became {lost.loss} at step {lost.step}. Training went back to step "
+            f"{self.state.step}, and goes on at {RETREAT_FACTOR} times the learning rate."
+        )
+        self.watcher.note(said)
+        self.warnings.append(said)
+
+    def _describe_lost(self, lost: LostLoss, rate: float) -> str:
+        """Say at which step the loss was lost, and what was kept."""
+        best = self.state.best
         kept = (
-            f"The weights of step {self.best.step}, the {'last' if self.keep_last else 'best'} "
+            f"The weights of step {best.step}, the {'last' if self.keep_last else 'best'} "
             "validated ones, were kept"
-            if self.best.step
+            if best.step
             else "No weights had been validated yet, so those from before training were kept"
         )
-        raise TrainingError(
-            f"The loss became {loss} at step {self.step + 1}. {kept}. Use a lower learning rate "
-            f"(it was {self.optimizer.param_groups[0]['lr']:.3g}), and look for extreme "
-            "intensities in the images with `pixelwise check`."
+        return (
+            f"The loss became {lost.loss} at step {lost.step}, after training had gone back "
+            f"{MAX_RETREATS} times to go on at a lower learning rate. {kept}. Use a lower learning "
+            f"rate (it was {rate:.3g}), and look for extreme intensities in the images with "
+            "`pixelwise check`."
         )
 
     def _settle(self) -> None:
         """Give the model the weights to keep."""
-        self.network.load_state_dict(self.best.weights)
-        self.network.eval()
+        self.state.network.load_state_dict(self.state.best.weights)
+        self.state.network.eval()
 
     def _seconds_left(self) -> float:
-        return self.pace.seconds_for(self.pace.num_steps - self.step)
+        return self.pace.seconds_for(self.pace.num_steps - self.state.step)
 
 
 def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
@@ -321,17 +341,3 @@ def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
     if channels_last:
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network
-
-
-def _copy(network: UNet) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _weighted_means(rows: Sequence[Mapping[str, float]]) -> Row:
-    """Mean of each column over rows, weighted by the number of images; without the weights."""
-    total = sum(row["weight"] for row in rows)
-    return {
-        name: sum(row[name] * row["weight"] for row in rows) / total
-        for name in (rows[0] if rows else {})
-        if name != "weight"
-    }

@@ -1,11 +1,14 @@
-"""Pace: how many steps fit, and when to end, by the clock."""
+"""Pace: how many steps fit, when to validate, save and end, by the clock."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
 VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
 MAX_VALIDATION_SHARE = 0.12  # of the time, under a budget
+CHECKPOINT_SECONDS = 30.0  # between checkpoints, or longer:
+CHECKPOINT_SHARE = 0.02  # of the budget between two of them, and of the time for writing them
 SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
@@ -58,6 +61,7 @@ class Pace:
         most = FORECAST_SHARE * budget if budget is not None else seconds_per_validation
         self._seconds_per_validation = min(seconds_per_validation, most)
         self._num_measured = 0
+        self._saved_at, self._seconds_per_checkpoint = -math.inf, 0.0
 
     def stepped(self, step: int, seconds: float) -> None:
         """Take note of a step's time, and plan the rest of the budget anew."""
@@ -84,6 +88,27 @@ class Pace:
         """Take note of a validation and its time."""
         self._last_validated = step, self.clock.elapsed
         self._seconds_per_validation = seconds
+
+    def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Take note of the last validation of a training that goes on."""
+        if history:
+            self._last_validated = int(history[-1]["step"]), history[-1]["seconds"]
+
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether work that is worth saving was done since the last checkpoint."""
+        every = max(
+            CHECKPOINT_SECONDS,
+            CHECKPOINT_SHARE * (self.budget or 0.0),
+            self._seconds_per_checkpoint / CHECKPOINT_SHARE,
+        )
+        return self.clock.elapsed - self._saved_at >= every
+
+    def checkpointed(self, seconds: float | None = None) -> None:
+        """Take note of a checkpoint, and of the time that writing it took, where it is known."""
+        self._saved_at = self.clock.elapsed
+        if seconds is not None:
+            self._seconds_per_checkpoint = seconds
 
     @property
     def seconds_left(self) -> float:

@@ -13,7 +13,7 @@ from pixelwise.errors import OutputError
 from pixelwise.evaluate import Scores
 from pixelwise.network import MODEL_FILE_NAME, Model, save_model
 from pixelwise.plan import Plan
-from pixelwise.train.checkpoint import Checkpoint, write_checkpoint
+from pixelwise.train.checkpoint import FILE_NAME, Checkpoint, write_checkpoint
 
 FILES = {
     MODEL_FILE_NAME: "the model: everything that prediction needs in one safe file",
@@ -68,6 +68,11 @@ class RunFolder:
         return self.path / CHECKPOINT
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether a training got so far that it can go on; if not, it begins anew."""
+        return (self.checkpoint / FILE_NAME).is_file()
+
+    @property
     def contents(self) -> list[Path]:
         """What an earlier training left here."""
         names = (*FILES, CHECKPOINT)
@@ -87,10 +92,8 @@ class RunFolder:
                 f"{self.path} already holds a training ({self.contents[0].name}). Use --resume to "
                 "go on with it, --overwrite to replace it, or another folder."
             )
-        if resume and not self.checkpoint.is_dir():
-            raise OutputError(
-                f"{self.path} has no checkpoint to resume from. Train without --resume."
-            )
+        if resume and not self.contents:
+            raise OutputError(f"{self.path} holds no training to resume. Train without --resume.")
         if overwrite:
             for path in self.contents:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
