@@ -1,10 +1,12 @@
 """The fingerprint of samples made by hand."""
 
 import numpy as np
+import pytest
 
 from pixelwise.data import IGNORE_INDEX, Sample
 from pixelwise.plan import fingerprint as fingerprint_module
 from pixelwise.plan import take_fingerprint
+from pixelwise.plan.fingerprint import measure_extent
 
 
 def sample(image, mask):
@@ -169,3 +171,56 @@ def test_the_same_samples_give_the_same_fingerprint():
 def test_json_round_trip(make_fingerprint):
     fingerprint = make_fingerprint()
     assert type(fingerprint).model_validate_json(fingerprint.model_dump_json()) == fingerprint
+
+
+class TestExtents:
+    """Thickness and diameter of shapes that were drawn by hand."""
+
+    @pytest.mark.parametrize("width", [3, 6, 12])
+    def test_a_long_band_is_as_thick_as_it_is_wide(self, width):
+        plane = np.zeros((40, 200), bool)
+        plane[10 : 10 + width] = True
+        thickness, diameter = measure_extent(plane)
+        assert thickness == pytest.approx(width, rel=0.25)
+        assert diameter == pytest.approx(2 * (200 * width / np.pi) ** 0.5)
+
+    def test_a_disc_has_its_own_diameter_and_two_thirds_of_it_as_thickness(self):
+        rows, columns = np.ogrid[:64, :64]
+        disc = (rows - 32) ** 2 + (columns - 32) ** 2 <= 20**2
+        thickness, diameter = measure_extent(disc)
+        assert diameter == pytest.approx(40, rel=0.02)
+        assert thickness == pytest.approx(40 * 2 / 3, rel=0.05)
+
+    def test_specks_do_not_count(self):
+        plane = np.zeros((60, 60), bool)
+        plane[10:40, 10:40] = True
+        alone = measure_extent(plane)[1]
+        plane[::6, 50] = True
+        assert measure_extent(plane)[1] == alone
+
+    def test_of_each_class_as_the_median_of_the_images(self):
+        masks = []
+        for side in (4, 8, 12):
+            mask = np.zeros((40, 40), np.uint8)
+            mask[2 : 2 + side, 2 : 2 + side] = 1
+            masks.append(grey((40, 40), mask))
+        found = take_fingerprint(masks, [], 3)
+        assert found.diameter_px[1] == pytest.approx(2 * 8 / np.pi**0.5, abs=0.1)
+        assert found.diameter_px[2] == found.thickness_px[2] == 0
+
+    def test_classes_that_overlap_and_volumes(self):
+        planes = np.zeros((2, 30, 30), bool)
+        planes[0, :10], planes[1, :, :4] = True, True
+        (found,) = [take_fingerprint([sample(np.zeros((1, 30, 30)), planes)], [], 2)]
+        assert found.thickness_px == pytest.approx((10, 4), rel=0.25)
+        ball = np.zeros((20, 20, 20), np.uint8)
+        ball[5:15, 5:15, 5:15] = 1
+        found = take_fingerprint([sample(np.zeros((1, 20, 20, 20)), ball)], [], 2)
+        assert found.diameter_px[1] == pytest.approx((1000 * 6 / np.pi) ** (1 / 3), abs=0.1)
+
+    def test_large_images_are_measured_in_their_middle(self, monkeypatch):
+        monkeypatch.setattr(fingerprint_module, "MAX_MEASURED", 20)
+        mask = np.zeros((60, 60), np.uint8)
+        mask[28:32, 28:32] = mask[:15, :15] = 1
+        found = take_fingerprint([grey((60, 60), mask)], [], 2)
+        assert found.diameter_px[1] == pytest.approx(2 * 4 / np.pi**0.5, abs=0.1)

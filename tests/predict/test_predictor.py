@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from pixelwise.errors import ArrayError
-from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
+from pixelwise.network import (
+    IntensityScaling,
+    Model,
+    ModelConfig,
+    UNet,
+    UNetConfig,
+    resize_images,
+)
 from pixelwise.predict import Predictor, has_bfloat16, predictor
 
 CPU = torch.device("cpu")
@@ -52,6 +59,40 @@ class Pixelwise(nn.Module):
 
 def pixelwise_model(**changes):
     return Model(config_for(**changes), Pixelwise())
+
+
+class TestWorkingScale:
+    """A network that sees half-size images, and results in the image's own size."""
+
+    def test_probabilities_have_the_size_of_the_image(self):
+        predictor = Predictor(model_for("multiclass", working_scale=0.5), device="cpu")
+        found = predictor.probabilities(random_image(1, 37, 50))
+        assert found.shape == (3, 37, 50)
+        np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+
+    def test_the_network_sees_the_smaller_image(self):
+        model, image = model_for(), random_image(1, 40, 60)
+        small = resize_images(torch.from_numpy(image)[None], (20, 30))
+        half = Predictor(model.with_config(working_scale=0.5), device="cpu").probabilities(image)
+        whole = Predictor(model, device="cpu").predict_batch(small)
+        np.testing.assert_allclose(half, resize_images(whole, (40, 60))[0].numpy(), atol=1e-6)
+
+    def test_smooth_images_come_back_as_they_were(self):
+        ramp = np.linspace(-2, 2, 64, dtype=np.float32)
+        image = np.tile(ramp, (1, 48, 1))
+        found = Predictor(pixelwise_model(working_scale=0.5), device="cpu").probabilities(image)
+        np.testing.assert_allclose(
+            found[0, :, 4:-4], 1 / (1 + np.exp(-image[0, :, 4:-4])), atol=0.01
+        )
+
+    def test_in_tiles_and_in_batches_as_in_one_piece(self):
+        model = pixelwise_model(working_scale=0.5)
+        image = np.tile(np.linspace(-2, 2, 64, dtype=np.float32), (1, 64, 1))
+        whole = Predictor(model, device="cpu").probabilities(image)
+        tiled = Predictor(model, device="cpu", tile_size=32).probabilities(image)
+        np.testing.assert_allclose(tiled, whole, atol=0.02)
+        batch = Predictor(model, device="cpu").batch_probabilities(np.stack([image, image]))
+        np.testing.assert_allclose(batch[1], whole, atol=1e-6)
 
 
 def random_image(*shape, seed=0, dtype=np.float32):

@@ -13,11 +13,11 @@ from pixelwise.plan import Plan
 def make_squares():
     """Return a maker of samples: a bright square on a dark, noisy field, and its mask."""
 
-    def make(number=8, size=(24, 24), seed=0):
+    def make(number=8, size=(24, 24), seed=0, sides=(6, 11)):
         rng = np.random.default_rng(seed)
         samples = []
         for index in range(number):
-            side = int(rng.integers(6, 11))
+            side = int(rng.integers(*sides))
             top, left = (int(rng.integers(0, length - side + 1)) for length in size)
             mask = np.zeros(size, np.uint8)
             mask[top : top + side, left : left + side] = 1

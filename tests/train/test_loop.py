@@ -120,6 +120,14 @@ class TestLearning:
         )  # fmt: skip
         assert trainer.run().scores.mean_dice > 0.9
 
+    def test_at_half_the_size(self, make_trainer, make_model, make_squares):
+        trainer = make_trainer(
+            model=make_model(working_scale=0.5), working_scale=0.5, patch_size=(16, 16),
+            train=make_squares(16, (48, 48), sides=(12, 20)), num_steps=80, validate_every=40,
+            val=make_squares(2, (40, 44), seed=3, sides=(12, 20)), foreground_share=0.3,
+        )  # fmt: skip
+        assert trainer.run().scores.mean_dice > 0.9
+
     def test_the_loss_falls(self, make_trainer):
         history = make_trainer(num_steps=60, validate_every=20).run().history
         assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]

@@ -236,6 +236,7 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
     config = ModelConfig(
         network=network,
         scaling=plan.scaling,
+        working_scale=plan.working_scale,
         task=task,
         class_names=encoding.class_names,
         class_colors=encoding.class_colors,

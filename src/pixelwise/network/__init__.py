@@ -17,6 +17,7 @@ from pixelwise.network.model import (
     load_model,
     save_model,
 )
+from pixelwise.network.resampling import resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
 from pixelwise.network.unet import UNet, UNetConfig
 
@@ -35,7 +36,10 @@ __all__ = [
     "dice_loss",
     "focal_loss",
     "load_model",
+    "resize_images",
+    "resize_masks",
     "save_model",
     "scale_intensities",
     "tversky_loss",
+    "working_size",
 ]

@@ -36,6 +36,7 @@ class ModelConfig(BaseModel):
     format_version: int = FORMAT_VERSION
     network: UNetConfig
     scaling: IntensityScaling = IntensityScaling()
+    working_scale: float = Field(default=1.0, gt=0, le=1)  # 0.5: the network sees half-size images
     float_images: bool = False  # trained on floats as they were: integers would mean others
     task: Task
     class_names: tuple[str, ...]

@@ -66,6 +66,7 @@ def make_plan(
         decisions[name], reasons[name] = value, reason
 
     decide("scaling", *_choose_scaling(fingerprint))
+    decide("working_scale", 1.0, "as stored")
     patch_size, reason = _choose_patch(fingerprint)
     decide("patch_size", patch_size, reason)
     batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))

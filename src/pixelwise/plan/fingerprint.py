@@ -1,5 +1,6 @@
 """The fingerprint: what the training data are, in the few numbers that a plan depends on."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -7,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from scipy.ndimage import distance_transform_edt, label
 
 from pixelwise.data import IGNORE_INDEX, Sample
 
 MAX_SAMPLES = 300  # looked at; spread evenly over the set
 MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
+MAX_MEASURED = 512  # pixels per axis in which objects are measured: the middle of larger images
+MAX_MEASURED_SAMPLES = 60  # in which objects are measured, which takes longer than counting
 
 
 class Fingerprint(BaseModel):
@@ -28,6 +32,8 @@ class Fingerprint(BaseModel):
     max_size: tuple[int, ...]
     mean_pixels: int  # of an image
     class_shares: tuple[float, ...]  # share of labelled pixels, per class; may overlap
+    thickness_px: tuple[float, ...] = ()  # per class, median over images; 0 where it never occurs
+    diameter_px: tuple[float, ...] = ()  # of a circle as large as the class's region around a pixel
     intensity_mean: tuple[float, ...]  # per channel, over images of equal weight
     intensity_std: tuple[float, ...]  # per channel, all pixels
     image_contrast_ratio: float  # 90th / 10th percentile of the images' own standard deviations
@@ -52,6 +58,9 @@ def take_fingerprint(
     chosen = sorted({int(i) for i in np.linspace(0, len(train) - 1, min(len(train), MAX_SAMPLES))})
     with ThreadPoolExecutor() as pool:
         looks = list(pool.map(lambda i: _look_at(train[i], num_classes), chosen))
+        every = -(-len(chosen) // MAX_MEASURED_SAMPLES)
+        measured = pool.map(lambda i: _measure(train[i], num_classes), chosen[::every])
+        extents = median_extents(np.array(list(measured)))
     sizes = np.array([look.size for look in looks])
     means = np.array([look.mean for look in looks])
     squares = np.array([look.square for look in looks])
@@ -71,6 +80,8 @@ def take_fingerprint(
         max_size=tuple(int(v) for v in sizes.max(0)),
         mean_pixels=int(sizes.prod(1).mean()),
         class_shares=_rounded(shares),
+        thickness_px=tuple(round(float(v), 1) for v in extents[0]),
+        diameter_px=tuple(round(float(v), 1) for v in extents[1]),
         intensity_mean=_rounded(mean),
         intensity_std=_rounded(np.sqrt(np.maximum(squares.mean(0) - mean**2, 0))),
         image_contrast_ratio=_contrast_ratio(deviations),
@@ -91,6 +102,48 @@ def _look_at(sample: Sample, num_classes: int) -> _Looks:
         _count_halves(sample.mask, num_classes, spatial_dims),
         _count_labelled(sample.mask, num_classes, spatial_dims),
     )
+
+
+def measure_extent(plane: NDArray[np.bool_]) -> tuple[float, float]:
+    """Thickness and diameter of what is set in (*spatial), in pixels, as its pixels see them.
+
+    Thickness is four times the mean distance to the edge: w in a band of width w, two thirds of
+    the diameter in a disc. The diameter is that of a disc as large as the connected region, median
+    over the pixels, so that specks do not count.
+    """
+    distance = distance_transform_edt(np.pad(plane, 1))
+    inside = distance[distance > 0]
+    regions = label(plane)[0]
+    areas = np.bincount(regions[plane])
+    dims = plane.ndim
+    size = float(np.median(areas[regions[plane]]))
+    ball = {2: math.pi / 4, 3: math.pi / 6}[dims]  # volume of a ball of diameter 1
+    # half a pixel: the edge lies between the last pixel inside and the first outside
+    return 4 * float(np.maximum(inside - 0.5, 0.25).mean()), (size / ball) ** (1 / dims)
+
+
+def median_extents(extents: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2, K) of the images -> (2, K) medians; 0 for classes that no image has."""
+    found = [[column[~np.isnan(column)] for column in row.T] for row in extents.transpose(1, 0, 2)]
+    return np.array([[np.median(v) if len(v) else 0.0 for v in row] for row in found])
+
+
+def _measure(sample: Sample, num_classes: int) -> NDArray[np.float64]:
+    """(2, K) thickness and diameter of each class in the middle of a mask; NaN where absent."""
+    mask, spatial_dims = sample.mask, sample.image.ndim - 1
+    extents = np.full((2, num_classes), np.nan)
+    if mask is None:
+        return extents
+    middle = [
+        slice(max(0, (side - MAX_MEASURED) // 2), (side + MAX_MEASURED) // 2)
+        for side in mask.shape[-spatial_dims:]
+    ]
+    part = mask[tuple([slice(None)] * (mask.ndim - spatial_dims) + middle)]
+    for index in range(num_classes):
+        plane = part[index] == 1 if mask.ndim > spatial_dims else part == index
+        if plane.any():
+            extents[:, index] = measure_extent(plane)
+    return extents
 
 
 def _count_halves(

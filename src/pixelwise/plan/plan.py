@@ -57,6 +57,8 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scaling: IntensityScaling
+    # side of an image as the network sees it: 0.5 is half the size in the file
+    working_scale: float = Field(default=1.0, gt=0, le=1)
     # pixels per spatial axis; None: whole images of one size
     patch_size: tuple[PositiveInt, ...] | None = Field(min_length=2, max_length=3)
     batch_size: int = Field(ge=1)

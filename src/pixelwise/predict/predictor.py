@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.errors import ArrayError
-from pixelwise.network import Model, scale_intensities
+from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.predict.device import autocast, pick_device
 from pixelwise.predict.tiles import plan_tiles
 
@@ -119,13 +119,16 @@ class Predictor:
         """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
         was_training = self._network.training
         self._network.eval()
+        size = batch.shape[2:]
+        batch = resize_images(batch, working_size(size, self.model.config.working_scale))
         if self._channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
         views = list(_flips(range(2, batch.ndim))) if self.flip_average else [()]
         with autocast(self.device, self.model.config.precision):
             predictions = [self._view(batch, axes) for axes in views]
         self._network.train(was_training)
-        return torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
+        mean = torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
+        return resize_images(mean, size)
 
     def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Predict a mirrored copy and mirror the result back."""
@@ -138,11 +141,11 @@ class Predictor:
         """Whole image where it fits, else the largest tile that does."""
         if self.tile_size is not None:
             return tuple(min(self.tile_size, length) for length in size)
-        config = self.model.config.network
-        max_pixels = MAX_WHOLE_PIXELS // config.widths[0]
+        config, scale = self.model.config.network, self.model.config.working_scale
+        max_pixels = int(MAX_WHOLE_PIXELS // config.widths[0] / scale ** len(size))
         if int(np.prod(size)) <= max_pixels:
             return tuple(size)
-        divisor = 2 ** (len(config.widths) - 1)
+        divisor = round(2 ** (len(config.widths) - 1) / scale)
         side = int(max_pixels ** (1 / len(size))) // divisor * divisor
         return tuple(min(side, length) for length in size)
 

@@ -10,7 +10,7 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.evaluate import Scores, has_background
-from pixelwise.network import Model, UNet
+from pixelwise.network import IntensityScaling, Model, UNet
 from pixelwise.plan import Plan
 from pixelwise.predict import Predictor, autocast
 from pixelwise.train.augment import augment, crop_size_for
@@ -26,6 +26,7 @@ from pixelwise.train.state import Best, Row, State, copy_weights
 from pixelwise.train.tally import LOSS, LostLoss, Tally, weighted_means
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
+from pixelwise.train.working import WorkingSamples
 
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
@@ -102,11 +103,15 @@ class Trainer:
         self._rate_factors = [  # an optimizer of several groups keeps their ratios
             group["lr"] / plan.learning_rate for group in optimizer.param_groups
         ]
+        scaling = plan.scaling
+        if plan.working_scale < 1:
+            train = WorkingSamples(train, scaling, plan.working_scale)
+            scaling = IntensityScaling()  # done already
         self.source = PatchSource(
             train,
             crop_size=plan.patch_size and crop_size_for(plan.patch_size, plan.augmentation),
             batch_size=plan.batch_size,
-            scaling=plan.scaling,
+            scaling=scaling,
             foreground_share=plan.foreground_share,
             background=has_background(model.config.task, model.config.class_names),
             seed=plan.seed,

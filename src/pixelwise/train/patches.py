@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.data import IGNORE_INDEX, FolderSamples, Sample
+from pixelwise.data import IGNORE_INDEX, Sample
 from pixelwise.network import IntensityScaling, scale_intensities
+from pixelwise.train.working import sizes_of
 
 MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
 
@@ -202,11 +203,7 @@ def _entries(samples: Sequence[Sample], crop_size: tuple[int, ...] | None) -> ND
     """Return the index of each sample, repeated for large images."""
     if crop_size is None:
         return np.arange(len(samples))
-    if isinstance(samples, FolderSamples):  # many files would take long to read
-        sizes = samples.sizes
-    else:
-        sizes = [sample.image.shape[1:] for sample in samples]
-    areas = np.array([np.prod(size) for size in sizes]) / np.prod(crop_size)
+    areas = np.array([np.prod(size) for size in sizes_of(samples)]) / np.prod(crop_size)
     return np.repeat(np.arange(len(samples)), np.maximum(1, np.rint(np.sqrt(areas))).astype(int))
 
 
