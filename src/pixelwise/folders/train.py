@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,14 +22,13 @@ from pixelwise.data import (
 from pixelwise.errors import (
     DataError,
     LayoutError,
-    OutputError,
     PixelwiseError,
     PlanError,
     TrainingError,
 )
 from pixelwise.evaluate import Scores, has_background
 from pixelwise.folders.check import usable_dataset
-from pixelwise.folders.pages import write_run_report
+from pixelwise.folders.keeping import Keeper, finish, run_safely
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
@@ -38,18 +37,16 @@ from pixelwise.folders.request import (
     read_plan,
     task_of,
 )
-from pixelwise.network import Model, ModelConfig, UNet, load_model, save_model
+from pixelwise.network import Model, ModelConfig, UNet, load_model
 from pixelwise.plan import (
     Plan,
     network_config,
 )
 from pixelwise.predict import pick_device
 from pixelwise.train import (
-    Best,
     Checkpoint,
     Clock,
     Loss,
-    Outcome,
     Pace,
     RunFolder,
     Trainer,
@@ -167,7 +164,7 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         pace=_pace(plan, clock),
         device=request.device,
         watcher=watcher,
-        keep=_Keeper(folder),
+        keep=Keeper(folder),
         save=lambda state: write_checkpoint(folder.checkpoint, state),
     )
     if checkpoint is not None:
@@ -176,8 +173,8 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         folder.prepare(resume=False, overwrite=True)
     folder.write_plan(plan)
     write_split(folder.split, dataset)
-    outcome = _run(trainer, folder)
-    _finish(outcome, plan, val, dataset, folder, clock)
+    outcome = run_safely(trainer, folder)
+    finish(outcome, plan, val, dataset, folder, clock)
     run = Run(
         folder.path,
         outcome.scores,
@@ -270,26 +267,6 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
         ) from error
 
 
-def _run(trainer: Trainer, folder: RunFolder) -> Outcome:
-    """Train; where a file is gone or the disk is full, say what was kept and how to go on."""
-    try:
-        return trainer.run()
-    except DataError as error:
-        write_checkpoint(folder.checkpoint, trainer.checkpoint())
-        raise type(error)(_describe_stop(error, trainer, folder)) from error
-    except OutputError as error:
-        raise OutputError(_describe_stop(error, trainer, folder)) from error
-
-
-def _describe_stop(error: PixelwiseError, trainer: Trainer, folder: RunFolder) -> str:
-    """What happened, what is left, and how training goes on."""
-    kept = "holds the best model so far" if folder.model.exists() else "has no model yet"
-    return (
-        f"{error} Training stopped at step {trainer.state.step:,}. {folder.path} {kept}; once this "
-        "is mended, --resume goes on from the last checkpoint."
-    )
-
-
 def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
     """Return that many samples, evenly spread; all of them for None."""
     if number is None or number >= len(samples):
@@ -316,52 +293,6 @@ def _pace(plan: Plan, clock: Clock) -> Pace:
         seconds_per_step=measured.seconds_per_step if measured else 0,
         seconds_per_validation=measured.seconds_per_validation if measured else 0,
     )
-
-
-class _Keeper:
-    """Writes to the run folder after each validation: the model only where it is a new best one."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-
-    def __call__(
-        self,
-        newest: Model,
-        best: Best,
-        history: Sequence[Mapping[str, float]],
-        checkpoint: Checkpoint,
-    ) -> None:
-        scores = best.scores.to_json() if best.scores else {}
-        is_best = best.step == checkpoint.facts["step"]
-        model = newest.with_config(scores=scores) if is_best else None
-        self._folder.write_progress(model, best.scores, history, checkpoint)
-
-
-def _finish(
-    outcome: Outcome,
-    plan: Plan,
-    val: Sequence[Sample],
-    dataset: Dataset,
-    folder: RunFolder,
-    clock: Clock,
-) -> None:
-    """Write the final model, the plan as it was carried out, and the report."""
-    scores = outcome.scores.to_json() if outcome.scores else {}
-    model = outcome.model.with_config(
-        scores=scores,
-        provenance={
-            **outcome.model.config.provenance,
-            "steps": outcome.num_steps,
-            "best_step": outcome.best_step,
-            "seconds": round(clock.elapsed, 1),
-        },
-    )
-    save_model(folder.model, model)
-    # under a budget the clock decided; else the number stands, for a resumption to reach
-    num_steps = plan.num_steps if plan.budget_seconds is None else max(1, outcome.num_steps)
-    done = plan.model_copy(update={"num_steps": num_steps})
-    folder.write_plan(done)
-    write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
 
 
 def _closing_line(run: Run) -> str:

@@ -1,0 +1,77 @@
+"""What a training leaves in its run folder: as it goes on, when it is stopped, and at its end."""
+
+from collections.abc import Mapping, Sequence
+
+from pixelwise.data import Dataset, Sample
+from pixelwise.errors import DataError, OutputError, PixelwiseError
+from pixelwise.folders.pages import write_run_report
+from pixelwise.network import Model, save_model
+from pixelwise.plan import Plan
+from pixelwise.train import Best, Checkpoint, Clock, Outcome, RunFolder, Trainer, write_checkpoint
+
+
+def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
+    """Train; where a file is gone or the disk is full, say what was kept and how to go on."""
+    try:
+        return trainer.run()
+    except DataError as error:
+        write_checkpoint(folder.checkpoint, trainer.checkpoint())
+        raise type(error)(_describe_stop(error, trainer, folder)) from error
+    except OutputError as error:
+        raise OutputError(_describe_stop(error, trainer, folder)) from error
+
+
+def _describe_stop(error: PixelwiseError, trainer: Trainer, folder: RunFolder) -> str:
+    """What happened, what is left, and how training goes on."""
+    kept = "holds the best model so far" if folder.model.exists() else "has no model yet"
+    return (
+        f"{error} Training stopped at step {trainer.state.step:,}. {folder.path} {kept}; once this "
+        "is mended, --resume goes on from the last checkpoint."
+    )
+
+
+class Keeper:
+    """Writes to the run folder after each validation: the model only where it is a new best one."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __call__(
+        self,
+        newest: Model,
+        best: Best,
+        history: Sequence[Mapping[str, float]],
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Write what a validation changed."""
+        scores = best.scores.to_json() if best.scores else {}
+        is_best = best.step == checkpoint.facts["step"]
+        model = newest.with_config(scores=scores) if is_best else None
+        self._folder.write_progress(model, best.scores, history, checkpoint)
+
+
+def finish(
+    outcome: Outcome,
+    plan: Plan,
+    val: Sequence[Sample],
+    dataset: Dataset,
+    folder: RunFolder,
+    clock: Clock,
+) -> None:
+    """Write the final model, the plan as it was carried out, and the report."""
+    scores = outcome.scores.to_json() if outcome.scores else {}
+    model = outcome.model.with_config(
+        scores=scores,
+        provenance={
+            **outcome.model.config.provenance,
+            "steps": outcome.num_steps,
+            "best_step": outcome.best_step,
+            "seconds": round(clock.elapsed, 1),
+        },
+    )
+    save_model(folder.model, model)
+    # under a budget the clock decided; else the number stands, for a resumption to reach
+    num_steps = plan.num_steps if plan.budget_seconds is None else max(1, outcome.num_steps)
+    done = plan.model_copy(update={"num_steps": num_steps})
+    folder.write_plan(done)
+    write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
