@@ -81,6 +81,23 @@ def test_one_negative_value_is_ignored(counts_of):
     assert [c.value for c in reading.encoding.classes] == [0, 1]
 
 
+def test_a_value_far_below_0_is_ignored_and_the_classes_stay_apart(counts_of):
+    reading = learn_encoding(counts_of(stripes(-9999, 0, 1, 2, dtype=np.float32), suffix=".tif"))
+    assert reading.encoding.ignore == (-9999,)
+    assert [c.value for c in reading.encoding.classes] == [0, 1, 2]
+    assert not reading.encoding.snap
+
+
+def test_without_a_0_no_class_is_called_background(counts_of):
+    reading = learn_encoding(counts_of(stripes(1, 2, 3)))
+    assert reading.encoding.class_names == ("class 1", "class 2", "class 3")
+    assert "none is taken for background" in reading.remarks[0].message
+
+
+def test_a_jpeg_without_an_exact_0_has_a_dark_background(counts_of):
+    assert learn_encoding(counts_of(stripes(1, 255), suffix=".jpg")).encoding.snap is True
+
+
 def test_a_person_says_what_is_ignored_and_what_is_foreground(counts_of):
     reading = learn_encoding(counts_of(stripes(0, 7, 255)), ignore=(7,))
     assert [c.value for c in reading.encoding.classes] == [0, 255]

@@ -179,3 +179,11 @@ def test_the_odd_file_is_named_from_a_folder(save_pairs, disc):
     root = save_pairs([np.roll(disc, n, 0) * 255 for n in range(11)] + [disc])
     with pytest.raises(MaskError, match=r"011.png holds the values 1, .* classes \(0, 255\)"):
         read_dataset(root)
+
+
+def test_a_photograph_among_ids_that_are_never_the_same_is_named(tmp_path):
+    masks = [ids(n) + np.uint16(1000 * n + 500) * (ids(n) > 0) for n in range(20)]
+    facts = facts_of([*masks, PHOTO.astype(np.uint16)], tmp_path)
+    encoding = understand_masks(facts).encoding
+    assert encoding.task == "instances"
+    assert foreign_values(facts[-1], encoding).size
