@@ -1,7 +1,6 @@
 """Random masks, written to files in every way people store them, come back as they were.
 
-Each writer below stores class indices in its own way; what is understood from the files alone must
-give the same indices again, or refuse with a message.
+What is understood from the files alone gives the same class indices, or is refused with a message.
 """
 
 from collections.abc import Callable, Sequence
@@ -164,8 +163,7 @@ def test_class_indices_come_back(how, masks, tmp_path_factory):
     except DataError as error:
         assert "colours of 8 bits" in str(error) or "channels" in str(error)  # refused, and said
         return
-    if encoding.multilabel:
-        raise AssertionError("no planes overlap here")
+    assert not encoding.multilabel
     assert_equal(decoded, masks)
 
 
@@ -330,10 +328,9 @@ def test_planes_that_overlap_come_back_as_planes(layers, other, top, tmp_path_fa
 @few
 @given(seed=st.integers(0, 1000), channels=st.sampled_from([1, 3]))
 def test_noise_is_refused_with_a_message(seed, channels, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("masks")
     noise = np.random.default_rng(seed).integers(0, 256, (3, 24, 24, channels), dtype=np.uint8)
-    with pytest.raises(DataError, match=r"photographs|object ids, or no masks|gaps"):
-        understand([png(folder, number, mask.squeeze()) for number, mask in enumerate(noise)])
+    with pytest.raises(DataError, match=r"photographs|object ids, or no masks"):
+        understand([png(tmp_path_factory.mktemp("m"), 0, mask.squeeze()) for mask in noise])
 
 
 SINGLE_FILES = [how for how in WRITERS if not how.startswith("one file")]
