@@ -211,3 +211,67 @@ def test_real_folders(shared_data, folder, description, number):
     layout = find_layout(shared_data / folder)
     assert layout.description == description
     assert sum(sample.mask is not None for sample in layout.samples) == number
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": Path("imgs")}, r"no imgs in .*holds images/, masks/\. .* with --images"),
+        ({"masks": Path("gt")}, r"no gt in .*holds images/, masks/\. .* with --masks"),
+        ({"masks": Path("notes.json")}, "no notes.json in"),
+        ({"layout": "coco"}, "not arranged as coco. Leave out --layout, or choose one of manifest"),
+    ],
+)
+def test_wrong_values_are_said_with_what_is_there(tmp_path, options, message):
+    touch(tmp_path, "images/a.png", "masks/a.png")
+    with pytest.raises(LayoutError, match=message):
+        find_layout(tmp_path, LayoutOptions(**options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"masks": Path("instances")},
+        {"images": Path("other"), "masks": Path("instances")},
+        {"masks": Path("instances"), "layout": "folders"},
+    ],
+)
+def test_options_hold_in_split_folders_and_below(tmp_path, options):
+    kinds = ("images", "masks", "instances", "other")
+    touch(tmp_path, *(f"{s}/x/{k}/{s}.png" for s in ("train", "test") for k in kinds))
+    images = options.get("images", Path("images"))
+    samples = find_layout(tmp_path, LayoutOptions(**options)).samples
+    assert [(s.split, s.image.parent.name, s.mask.path.parent.name) for s in samples] == [
+        ("test", images.name, "instances"), ("train", images.name, "instances")
+    ]  # fmt: skip
+
+
+def test_folders_outside_of_the_data_may_be_named(tmp_path):
+    touch(tmp_path, "data/images/a.png", "elsewhere/a.png")
+    masks = find_layout(tmp_path / "data", LayoutOptions(masks=tmp_path / "elsewhere")).samples
+    assert [sample.mask.path for sample in masks] == [tmp_path / "elsewhere" / "a.png"]
+
+
+def test_two_kinds_of_annotations_are_an_error_that_names_the_option(tmp_path):
+    touch(tmp_path, "images/a.png")
+    shape = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 4, 0, 4, 4]]}
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 8, "width": 8}],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [shape],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(coco))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.5 0.9\n")
+    with pytest.raises(LayoutError, match=r"as coco \(.*\), or as yolo \(.*--layout coco or yolo"):
+        find_layout(tmp_path)
+    for name, words in (("coco", "COCO"), ("yolo", "YOLO")):
+        assert words in find_layout(tmp_path, LayoutOptions(layout=name)).description
+
+
+def test_instances_beside_masks_are_left_aside_and_can_be_taken(shared_data):
+    layout = find_layout(shared_data / "nuclei" / "val")
+    (finding,) = layout.findings
+    assert finding.code == "left-aside" and finding.fix == "Take them with --masks instances."
+    taken = find_layout(shared_data / "nuclei" / "val", LayoutOptions(masks=Path("instances")))
+    assert taken.description == "images/ + instances/" and not taken.findings

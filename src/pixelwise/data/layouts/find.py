@@ -236,8 +236,8 @@ def _leave_aside(layout: Layout, others: Mapping[str, Layout]) -> Layout:
 
 def _beside_masks(root: Path, options: LayoutOptions) -> LayoutOptions:
     """For annotation files beside images/ and masks/: the images are those of images/ alone."""
-    if options.images is not None:
-        return options
+    if options.images is not None:  # in the folders below, annotations lie beside their images
+        return options if (root / options.images).is_dir() else replace(options, images=None)
     try:
         rooms = find_rooms(root, options)
     except LayoutError:

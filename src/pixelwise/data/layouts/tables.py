@@ -70,12 +70,15 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     text = read_text(path)
     first_line = text.split("\n", 1)[0]
     separator = max(",;\t", key=first_line.count)
+    limit = csv.field_size_limit(MAX_CELL)
     try:
         rows = [
             row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row
         ]
     except csv.Error as error:
         raise FileError(f"{path} is not valid CSV ({error}). Export it again.") from error
+    finally:
+        csv.field_size_limit(limit)
     if not rows:
         raise FileError(f"{path} is blank. Export it again.")
     header = [name.strip() for name in rows[0]]
