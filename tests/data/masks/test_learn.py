@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import survey_mask
-from pixelwise.data.masks.learn_numbers import apply_known, learn_encoding
+from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
 from pixelwise.data.masks.reading import add_counts
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored
@@ -224,3 +224,18 @@ def test_known_two_tones_are_snapped_where_damaged(counts_of, disc):
         reading = apply_known(encoding, counts)
         assert reading.encoding.snap
         assert [c.value for c in reading.encoding.classes] == expected
+
+
+@pytest.mark.parametrize("ignored", [255, -1])
+def test_what_lies_beside_classes_that_are_only_named_is_ignored(counts_of, ignored):
+    dtype = np.uint8 if ignored > 0 else np.int64
+    counts = counts_of(stripes(0, 2, ignored, dtype=dtype), suffix=".tif")
+    reading = apply_names(known(0, 1, 2), counts)
+    assert reading.encoding.ignore == (ignored,)
+    assert codes(reading) == ["ignored-values"]
+
+
+def test_other_values_beside_names_stay_unknown(counts_of):
+    reading = apply_names(known(0, 1, 2), counts_of(stripes(0, 1, 7, 255)))
+    assert reading.encoding.ignore == ()
+    assert reading.encoding.unknown_values(np.array([7, 255])).tolist() == [7, 255]

@@ -90,12 +90,14 @@ def apply_known(known: MaskEncoding, counts: ValueCounts, *, exact: bool = False
 
 
 def apply_names(named: MaskEncoding, counts: ValueCounts) -> Reading:
-    """Use names about which nothing else is said: 255 beside their indices is ignored."""
+    """Use names alone: 255 and negative values beside two of their indices are ignored."""
     reading = apply_known(named, counts)
     unknown = reading.encoding.unknown_values(counts.values).tolist()
-    if unknown != [IGNORE_INDEX] or len(counts.values) <= 2:
+    if not unknown or any(0 <= value != IGNORE_INDEX for value in unknown):
         return reading
-    encoding = named.model_copy(update={"ignore": (IGNORE_INDEX,)})
+    if len(counts.values) - len(unknown) < 2:
+        return reading
+    encoding = named.model_copy(update={"ignore": tuple(unknown)})
     others = counts.without(unknown)
     again = apply_known(encoding, others)
     return replace(again, remarks=(*again.remarks, ignore_remark(unknown, others.values.tolist())))
