@@ -104,10 +104,14 @@ def apply_names(named: MaskEncoding, counts: ValueCounts) -> Reading:
 
 
 def _may_be(values: Sequence[int], own: Sequence[int]) -> bool:
-    """Whether values can only be the classes in order: as many, from 0, and spread far apart."""
+    """Whether values can only be the classes in order: as many, from 0, far apart, none of theirs.
+
+    0, 128 and 255 can be the classes 0, 1 and 2; among 0, 2 and 255 the 2 is itself a class.
+    """
     if len(values) != len(own) or values[0] != 0 or list(own) != sorted(own):
         return False
-    return len(values) == 2 or values[-1] >= LOW_INDEX
+    is_other = not set(values[1:]) & set(own)
+    return len(values) == 2 or (is_other and values[-1] >= LOW_INDEX)
 
 
 def _assume_ignored(values: list[int]) -> list[int]:
