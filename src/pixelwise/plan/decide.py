@@ -5,16 +5,17 @@ The rules and the experiments behind their numbers are in docs/log.md.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from pixelwise.network import IntensityScaling, Task, UNetConfig
+from pixelwise.network import IntensityScaling, Task, UNetConfig, working_size
 from pixelwise.plan.calibration import Calibration, Timing, time_formats, time_step
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.plan import Augmentation, Plan
+from pixelwise.plan.scale import choose_scale
 
 WIDTHS = (
     (16, 32, 64, 128, 256),
@@ -36,6 +37,7 @@ VALIDATION_SHARE = 0.08
 MAX_VALIDATION = 0.1  # of the budget, for scoring all validation images once
 MIN_VAL_IMAGES = 8
 FORWARD_SHARE = 0.4  # of a training step's time, for the same pixels in prediction
+TRAINING_SHARE = 0.85  # of the budget that is left for steps, as a forecast
 CALIBRATION_SHARE = 0.05  # of the budget
 MAX_CALIBRATION = 30.0  # seconds
 
@@ -66,14 +68,26 @@ def make_plan(
         decisions[name], reasons[name] = value, reason
 
     decide("scaling", *_choose_scaling(fingerprint))
-    decide("working_scale", 1.0, "as stored")
-    patch_size, reason = _choose_patch(fingerprint)
-    decide("patch_size", patch_size, reason)
+    deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
+    networks = _candidates(fingerprint, task)
+    shape = (batch_size, fingerprint.in_channels, *_choose_patch(fingerprint, 1.0)[0])
+    formats = time_formats(networks[0], shape, device, deadline)
+    pixels = budget and TRAINING_SHARE * budget * _pixels_per_second(formats[0], shape)
+    scale, reason = choose_scale(fingerprint, task, pixels)
+    decide("working_scale", scale, reason)
+    patch_size, reason = _choose_patch(fingerprint, scale)
+    decide("patch_size", patch_size, reason)
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
-    timing, calibration, reason = _choose_network(
-        fingerprint, task, patch_size, batch_size, device, budget, epochs
-    )
+    shape = (batch_size, fingerprint.in_channels, *patch_size)
+
+    def num_patches(timing: Timing) -> int:
+        seen = fingerprint.num_train * (epochs or 1)
+        return int(budget / timing.seconds_per_step * batch_size) if budget else seen
+
+    measured = _time_networks(networks, shape, formats[0], device, deadline, num_patches)
+    timing, reason = _choose_network(measured, num_patches)
+    calibration = _calibration(fingerprint, timing, formats + measured, shape, scale, device)
     decide("widths", timing.widths, reason)
     decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
     decide("upsampling", "nearest", "cheapest; as good as the others")
@@ -127,78 +141,88 @@ def _choose_scaling(fingerprint: Fingerprint) -> tuple[IntensityScaling, str]:
     return scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
 
 
-def _choose_patch(fingerprint: Fingerprint) -> tuple[tuple[int, ...], str]:
+def _choose_patch(fingerprint: Fingerprint, scale: float) -> tuple[tuple[int, ...], str]:
     dims = len(fingerprint.median_size)
     divisor = 2 ** (len(WIDTHS[0]) - 1)
+    size = working_size(fingerprint.median_size, scale)
     patch = tuple(
-        min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor))
-        for side in fingerprint.median_size
+        min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor)) for side in size
     )
     return patch, (
-        f"the median image is {' x '.join(map(str, fingerprint.median_size))}; patches are a "
+        f"the median image is {' x '.join(map(str, size))} at this scale; patches are a "
         f"multiple of {divisor} and at most {MAX_PATCH[dims]}"
     )
 
 
-def _choose_network(
-    fingerprint: Fingerprint,
-    task: Task,
-    patch_size: Sequence[int],
-    batch_size: int,
-    device: torch.device,
-    budget: float | None,
-    epochs: int | None,
-) -> tuple[Timing, Calibration, str]:
-    """Measure candidates, cheapest first; take the widest that sees enough patches in time."""
-    deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
-    shape = (batch_size, fingerprint.in_channels, *patch_size)
-    networks = [
+def _candidates(fingerprint: Fingerprint, task: Task) -> list[UNetConfig]:
+    """Networks to choose from, cheapest first."""
+    return [
         UNetConfig(
             in_channels=fingerprint.in_channels,
             out_channels=1 if task == "binary" else fingerprint.num_classes,
             widths=widths,
             normalization=NORMALIZATION,
-            spatial_dims=3 if len(patch_size) == 3 else 2,
+            spatial_dims=3 if len(fingerprint.median_size) == 3 else 2,
         )
         for widths in WIDTHS
     ]
-    timings = time_formats(networks[0], shape, device, deadline)
-    chosen = None
+
+
+def _time_networks(
+    networks: Sequence[UNetConfig],
+    shape: tuple[int, ...],
+    best: Timing,
+    device: torch.device,
+    deadline: float,
+    num_patches: Callable[[Timing], int],
+) -> tuple[Timing, ...]:
+    """Measure steps of networks in the best format, until one sees too few patches."""
+    timings: tuple[Timing, ...] = ()
     for network in networks:
         timing = time_step(
-            network,
-            shape,
-            device,
-            precision=timings[0].precision,
-            channels_last=timings[0].channels_last,
+            network, shape, device, precision=best.precision, channels_last=best.channels_last
         )
         timings += (timing,)
-        patches = _patches_in(budget, timing) if budget else fingerprint.num_train * (epochs or 1)
-        is_affordable = patches >= MIN_PATCHES
-        if chosen is None or is_affordable:
-            chosen = timing
-        if not is_affordable or time.monotonic() > deadline:
+        if num_patches(timing) < MIN_PATCHES or time.monotonic() > deadline:
             break
-    assert chosen is not None
-    seconds = chosen.seconds_per_step
-    per_pixel = seconds / (batch_size * math.prod(patch_size)) * FORWARD_SHARE
-    calibration = Calibration(
+    return timings
+
+
+def _choose_network(
+    measured: Sequence[Timing], num_patches: Callable[[Timing], int]
+) -> tuple[Timing, str]:
+    """Take the widest network that sees enough patches in time, else the narrowest."""
+    affordable = [timing for timing in measured if num_patches(timing) >= MIN_PATCHES]
+    chosen = affordable[-1] if affordable else measured[0]
+    return chosen, (
+        f"the widest that sees {MIN_PATCHES} patches, or the narrowest: "
+        f"{chosen.seconds_per_step:.3f} s per step, about {num_patches(chosen)} patches"
+    )
+
+
+def _calibration(
+    fingerprint: Fingerprint,
+    chosen: Timing,
+    timings: tuple[Timing, ...],
+    shape: tuple[int, ...],
+    scale: float,
+    device: torch.device,
+) -> Calibration:
+    """What was measured, and what it says of a validation."""
+    seconds_per_pixel = 1 / _pixels_per_second(chosen, shape) * FORWARD_SHARE
+    pixels = fingerprint.num_val * fingerprint.mean_pixels * scale ** (len(shape) - 2)
+    return Calibration(
         device=str(device),
         num_threads=torch.get_num_threads(),
-        seconds_per_step=seconds,
-        seconds_per_validation=round(per_pixel * fingerprint.num_val * fingerprint.mean_pixels, 3),
+        seconds_per_step=chosen.seconds_per_step,
+        seconds_per_validation=round(seconds_per_pixel * pixels, 3),
         timings=timings,
     )
-    patches = _patches_in(budget, chosen) if budget else fingerprint.num_train * (epochs or 1)
-    reason = (
-        f"the widest that sees {MIN_PATCHES} patches, or the narrowest: {seconds:.3f} s per step, "
-        f"about {patches} patches"
-    )
-    return chosen, calibration, reason
 
 
-def _patches_in(budget: float, timing: Timing) -> int:
-    return int(budget / timing.seconds_per_step * timing.batch_size)
+def _pixels_per_second(timing: Timing, shape: Sequence[int]) -> float:
+    """Pixels that a training goes through; shape is (B, C, *patch)."""
+    return timing.batch_size * math.prod(shape[2:]) / timing.seconds_per_step
 
 
 def _choose_val_images(
@@ -269,7 +293,7 @@ def _choose_steps(
     per_epoch = math.ceil(fingerprint.num_train / batch_size)
     if budget is None:
         return per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
-    steps = max(MIN_STEPS, int(0.85 * budget / timing.seconds_per_step))
+    steps = max(MIN_STEPS, int(TRAINING_SHARE * budget / timing.seconds_per_step))
     return steps, (
         f"a forecast: {timing.seconds_per_step:.2f} s each, about "
         f"{np.round(steps / per_epoch, 1):g} passes over the data; the clock decides"

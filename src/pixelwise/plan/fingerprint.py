@@ -6,16 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.ndimage import distance_transform_edt, label
+from torch import Tensor
 
 from pixelwise.data import IGNORE_INDEX, Sample
+from pixelwise.network import resize_images, working_size
 
 MAX_SAMPLES = 300  # looked at; spread evenly over the set
 MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
 MAX_MEASURED = 512  # pixels per axis in which objects are measured: the middle of larger images
 MAX_MEASURED_SAMPLES = 60  # in which objects are measured, which takes longer than counting
+MAX_SHRUNK_SAMPLES = 24  # whose masks are made smaller and larger again
+SCALES = (1.0, 0.71, 0.5, 0.35, 0.25)  # of images as the network may see them
 
 
 class Fingerprint(BaseModel):
@@ -34,6 +39,8 @@ class Fingerprint(BaseModel):
     class_shares: tuple[float, ...]  # share of labelled pixels, per class; may overlap
     thickness_px: tuple[float, ...] = ()  # per class, median over images; 0 where it never occurs
     diameter_px: tuple[float, ...] = ()  # of a circle as large as the class's region around a pixel
+    # for each of SCALES and each class, Dice of the masks made smaller and larger again
+    scale_ceilings: tuple[tuple[float, ...], ...] = ()
     intensity_mean: tuple[float, ...]  # per channel, over images of equal weight
     intensity_std: tuple[float, ...]  # per channel, all pixels
     image_contrast_ratio: float  # 90th / 10th percentile of the images' own standard deviations
@@ -61,6 +68,8 @@ def take_fingerprint(
         every = -(-len(chosen) // MAX_MEASURED_SAMPLES)
         measured = pool.map(lambda i: _measure(train[i], num_classes), chosen[::every])
         extents = median_extents(np.array(list(measured)))
+        every = -(-len(chosen) // MAX_SHRUNK_SAMPLES)
+        shrunk = np.array(list(pool.map(lambda i: _shrink(train[i], num_classes), chosen[::every])))
     sizes = np.array([look.size for look in looks])
     means = np.array([look.mean for look in looks])
     squares = np.array([look.square for look in looks])
@@ -82,6 +91,7 @@ def take_fingerprint(
         class_shares=_rounded(shares),
         thickness_px=tuple(round(float(v), 1) for v in extents[0]),
         diameter_px=tuple(round(float(v), 1) for v in extents[1]),
+        scale_ceilings=mean_ceilings(shrunk),
         intensity_mean=_rounded(mean),
         intensity_std=_rounded(np.sqrt(np.maximum(squares.mean(0) - mean**2, 0))),
         image_contrast_ratio=_contrast_ratio(deviations),
@@ -134,16 +144,62 @@ def _measure(sample: Sample, num_classes: int) -> NDArray[np.float64]:
     extents = np.full((2, num_classes), np.nan)
     if mask is None:
         return extents
-    middle = [
-        slice(max(0, (side - MAX_MEASURED) // 2), (side + MAX_MEASURED) // 2)
-        for side in mask.shape[-spatial_dims:]
-    ]
-    part = mask[tuple([slice(None)] * (mask.ndim - spatial_dims) + middle)]
+    part = _middle_of(mask, spatial_dims)
     for index in range(num_classes):
         plane = part[index] == 1 if mask.ndim > spatial_dims else part == index
         if plane.any():
             extents[:, index] = measure_extent(plane)
     return extents
+
+
+def _middle_of(mask: NDArray[Any], spatial_dims: int) -> NDArray[Any]:
+    """The middle of a large mask, in its last axes."""
+    middle = [
+        slice(max(0, (side - MAX_MEASURED) // 2), (side + MAX_MEASURED) // 2)
+        for side in mask.shape[-spatial_dims:]
+    ]
+    return mask[tuple([slice(None)] * (mask.ndim - spatial_dims) + middle)]
+
+
+def _shrink(sample: Sample, num_classes: int) -> NDArray[np.float64]:
+    """(scales, K) Dice of a mask made smaller and larger again; NaN for classes it lacks.
+
+    What a network without a fault could reach at that scale: fine structures are lost first.
+    """
+    spatial_dims = sample.image.ndim - 1
+    scores = np.full((len(SCALES), num_classes), np.nan)
+    if sample.mask is None:
+        return scores
+    part = _middle_of(sample.mask, spatial_dims)
+    is_several = part.ndim > spatial_dims
+    planes = _class_planes(part, num_classes, spatial_dims)
+    size = planes.shape[2:]
+    is_valid = torch.from_numpy(part != IGNORE_INDEX)
+    for row, scale in zip(scores, SCALES, strict=True):
+        large = resize_images(resize_images(planes, working_size(size, scale)), size)[0]
+        found = large >= 0.5 if is_several else large >= large.amax(0).clamp(min=1e-6)
+        found = found & is_valid
+        both = (found * planes[0]).flatten(1).sum(1)
+        total = found.flatten(1).sum(1) + planes[0].flatten(1).sum(1)
+        is_there = planes[0].flatten(1).any(1)
+        row[is_there.numpy()] = (2 * both / total)[is_there].numpy()
+    return scores
+
+
+def _class_planes(mask: NDArray[Any], num_classes: int, spatial_dims: int) -> Tensor:
+    """(1, K, *S) float32: where each class is."""
+    if mask.ndim > spatial_dims:
+        return torch.from_numpy((mask == 1).astype(np.float32))[None]
+    numbers = np.arange(num_classes).reshape(-1, *[1] * spatial_dims)
+    return torch.from_numpy((mask == numbers).astype(np.float32))[None]
+
+
+def mean_ceilings(scores: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """(N, scales, K) Dice of the images -> rows of the classes' means, 1 for one that is absent."""
+    is_there = ~np.isnan(scores)
+    sums, counts = np.where(is_there, scores, 0).sum(0), is_there.sum(0)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)  # (scales, K)
+    return tuple(tuple(round(float(value), 4) for value in row) for row in means)
 
 
 def _count_halves(
