@@ -30,6 +30,10 @@ def train(
     plan: Annotated[
         Path | None, typer.Option(help="A plan.yaml, edited or from another run.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="MODEL", help="Start from the weights of an earlier model."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -73,6 +77,7 @@ def train(
             budget=budget,
             epochs=epochs,
             plan=plan,
+            start=start,
             resume=resume,
             overwrite=overwrite,
             folds=folds,

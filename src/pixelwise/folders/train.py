@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from pixelwise.folders.request import (
     read_plan,
     task_of,
 )
+from pixelwise.folders.start import choose_start, describe_start, origin_of, start_weights
 from pixelwise.network import Model, ModelConfig, UNet, load_model
 from pixelwise.plan import (
     Plan,
@@ -81,6 +82,7 @@ def train(
     budget: str | float | None = None,
     epochs: int | None = None,
     plan: str | os.PathLike[str] | Plan | None = None,
+    start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     folds: int | None = None,
@@ -99,6 +101,8 @@ def train(
             10 minutes where neither budget, epochs nor plan is given.
         epochs: passes over the training images, in place of a budget.
         plan: a plan.yaml or a `Plan`; its steps are done in full where no budget is given.
+        start: run folder or model file of an earlier training, whose weights this one starts from;
+            the data may have other classes, or images of other channels.
         resume: go on with an interrupted training in `out`.
         overwrite: replace an earlier training in `out`.
         folds: cross-validation (comes in a later version).
@@ -112,7 +116,8 @@ def train(
 
     Raises:
         DataError: the data cannot be used.
-        PlanError: the budget, plan or device cannot be used.
+        PlanError: the budget, plan, start or device cannot be used.
+        ModelFileError: the model to start from is none.
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
@@ -122,14 +127,16 @@ def train(
     folder = RunFolder(Path(out))
     if resume:
         folder.prepare(resume=True, overwrite=False)  # before its plan is read
+    given = read_plan(folder.plan if resume and plan is None else plan)
     request = Request(
         budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
-        read_plan(folder.plan if resume and plan is None else plan),
+        given,
         resume,
         overwrite,
         seed,
         pick_device(device),
+        choose_start(os.fspath(start) if start else None, given, folder if resume else None),
     )
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
@@ -152,9 +159,11 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
     plan = plan_for(dataset, train, val, request, clock, checkpoint)
+    model = _new_model(dataset, plan, origin_of(request.start, folder))
+    if request.start is not None and request.start.model is not None:
+        plan = _start_from(request.start.path, request.start.model, model, plan, watcher)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
-    model = _new_model(dataset, plan)
     trainer = Trainer(
         model,
         plan,
@@ -224,7 +233,7 @@ def _refuse_volumes(dataset: Dataset) -> None:
         )
 
 
-def _new_model(dataset: Dataset, plan: Plan) -> Model:
+def _new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
     """Build the planned network with fresh weights, and say how it is to be used."""
     task, encoding = task_of(dataset), dataset.encoding
     network = network_config(
@@ -245,6 +254,7 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
             "encoding": encoding.model_dump(mode="json"),
             "budget_seconds": plan.budget_seconds,
             "seed": plan.seed,
+            **origin,
             "pixelwise": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
@@ -253,6 +263,14 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
     )
     torch.manual_seed(plan.seed)
     return Model(config, UNet(network))
+
+
+def _start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Watcher) -> Plan:
+    """Give the model the weights of an earlier one, and say what of it is kept."""
+    start_weights(earlier, model)
+    kept = describe_start(path, earlier.config, model.config)
+    watcher.note(kept)
+    return plan.model_copy(update={"reasons": {**plan.reasons, "start": kept}})
 
 
 def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> None:

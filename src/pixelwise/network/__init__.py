@@ -19,6 +19,7 @@ from pixelwise.network.model import (
 )
 from pixelwise.network.resampling import resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
+from pixelwise.network.transfer import transfer_weights
 from pixelwise.network.unet import UNet, UNetConfig
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "resize_masks",
     "save_model",
     "scale_intensities",
+    "transfer_weights",
     "tversky_loss",
     "working_size",
 ]

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pixelwise.network import IntensityScaling, Task, UNetConfig
+from pixelwise.network import IntensityScaling, ModelConfig, Task, UNetConfig
 from pixelwise.plan.calibration import Calibration, Timing, time_formats, time_step
 from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.follow import follow_model
 from pixelwise.plan.plan import Augmentation, Plan
 
 WIDTHS = (
@@ -48,6 +49,7 @@ def make_plan(
     budget: float | None,
     epochs: int | None = None,
     seed: int = 0,
+    start: tuple[str, ModelConfig] | None = None,
 ) -> Plan:
     """Plan a training.
 
@@ -58,13 +60,16 @@ def make_plan(
         budget: seconds for training; None with `epochs`.
         epochs: passes over the training samples.
         seed: of all random choices.
+        start: path and configuration of the model that training starts from, if any.
     """
     reasons: dict[str, str] = {}
     decisions: dict[str, Any] = {}
+    kept = follow_model(start[1], fingerprint) if start else {}
 
     def decide(name: str, value: object, reason: str) -> None:
-        decisions[name], reasons[name] = value, reason
+        decisions[name], reasons[name] = kept.get(name, (value, reason))
 
+    decide("start", start and start[0], "as asked" if start else "none was given")
     decide("scaling", *_choose_scaling(fingerprint))
     decide("working_scale", 1.0, "as stored")
     patch_size, reason = _choose_patch(fingerprint)
@@ -72,7 +77,14 @@ def make_plan(
     batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
     timing, calibration, reason = _choose_network(
-        fingerprint, task, patch_size, batch_size, device, budget, epochs
+        fingerprint,
+        task,
+        patch_size,
+        batch_size,
+        device,
+        budget,
+        epochs,
+        start and start[1].network,
     )
     decide("widths", timing.widths, reason)
     decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
@@ -148,20 +160,26 @@ def _choose_network(
     device: torch.device,
     budget: float | None,
     epochs: int | None,
+    given: UNetConfig | None,
 ) -> tuple[Timing, Calibration, str]:
     """Measure candidates, cheapest first; take the widest that sees enough patches in time."""
     deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     shape = (batch_size, fingerprint.in_channels, *patch_size)
+    ends = {
+        "in_channels": fingerprint.in_channels,
+        "out_channels": 1 if task == "binary" else fingerprint.num_classes,
+    }
     networks = [
         UNetConfig(
-            in_channels=fingerprint.in_channels,
-            out_channels=1 if task == "binary" else fingerprint.num_classes,
+            **ends,
             widths=widths,
             normalization=NORMALIZATION,
             spatial_dims=3 if len(patch_size) == 3 else 2,
         )
         for widths in WIDTHS
     ]
+    if given is not None:
+        networks = [given.model_copy(update=ends)]
     timings = time_formats(networks[0], shape, device, deadline)
     chosen = None
     for network in networks:

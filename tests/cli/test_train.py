@@ -1,0 +1,43 @@
+"""`pixelwise train` on a small data set: the options beside a time and a folder."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pixelwise.cli import app
+from pixelwise.data.synthetic import write_cells
+
+
+def run(*arguments: object):
+    line = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, line, prog_name="pixelwise")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("data"), num_images=9, size=(48, 64))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    result = run("train", data, "--out", folder, "--epochs", 1, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_from_starts_from_an_earlier_model_and_says_so(data, trained, tmp_path):
+    options = ("--out", tmp_path / "run", "--epochs", 1, "--device", "cpu", "--from", trained)
+    result = run("train", data, *options)
+    assert result.exit_code == 0, result.output
+    assert f"Training starts from the weights of {trained}." in result.stderr
+    assert str(trained) in run("info", tmp_path / "run").stdout
+    again = run("train", data, *options, "--resume")
+    assert again.exit_code == 0, again.output
+
+
+def test_from_what_is_no_model_is_one_message(data, tmp_path):
+    result = run("train", data, "--out", tmp_path / "run", "--from", tmp_path / "none")
+    assert result.exit_code == 1
+    assert f"pixelwise: {tmp_path / 'none'} does not exist" in result.stderr
