@@ -91,7 +91,9 @@ def class_colors(model: Model) -> Mapping[str, str]:
 def describe_network(model: Model) -> str:
     """The network in a line."""
     widths = ", ".join(str(width) for width in model.config.network.widths)
-    return f"U-Net, widths {widths}; {model.network.num_parameters:,} parameters"
+    number = model.config.num_members
+    kind = "U-Net" if number == 1 else f"{number} U-Nets"
+    return f"{kind}, widths {widths}; {model.network.num_parameters:,} parameters"
 
 
 def describe_machine(plan: Plan) -> str:

@@ -60,7 +60,7 @@ def origin_of(start: Start | None, folder: RunFolder) -> dict[str, str]:
 def start_weights(earlier: Model, model: Model) -> None:
     """Give a new model the weights of the earlier one, as far as they mean the same, in place."""
     with_head = has_same_classes(earlier.config, model.config)
-    transfer_weights(earlier.network, model.network, with_head=with_head)
+    transfer_weights(earlier.single_network, model.single_network, with_head=with_head)
 
 
 def describe_start(path: str, earlier: ModelConfig, config: ModelConfig) -> str:
@@ -100,6 +100,11 @@ def _read_model(path: str) -> Model:
         raise ModelFileError(
             f"{path} is a model for volumes, and training on files takes pictures. Start from a "
             "model that was trained on pictures."
+        )
+    if model.config.num_members > 1:
+        raise ModelFileError(
+            f"{path} holds the {model.config.num_members} networks of a cross-validation. Start "
+            "from one of them: the folder of a fold, such as fold1 in it."
         )
     return model
 

@@ -1,5 +1,6 @@
 """The network: (B, C, *spatial) -> logits; losses; the model file."""
 
+from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.losses import (
     binary_cross_entropy_loss,
     check_target,
@@ -14,6 +15,7 @@ from pixelwise.network.model import (
     Model,
     ModelConfig,
     Task,
+    join_models,
     load_model,
     save_model,
 )
@@ -24,6 +26,7 @@ from pixelwise.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MODEL_FILE_NAME",
+    "Ensemble",
     "IntensityScaling",
     "Model",
     "ModelConfig",
@@ -36,6 +39,7 @@ __all__ = [
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "join_models",
     "load_model",
     "resize_images",
     "resize_masks",

@@ -93,7 +93,7 @@ class Trainer:
         self.metrics = metrics or {}
         self.watcher = watcher or Watcher()
         self.keep, self.save, self.keep_last = keep, save, keep_last
-        network = _place(model.network, device, channels_last=plan.channels_last)
+        network = _place(model.single_network, device, channels_last=plan.channels_last)
         optimizer = optimizer or torch.optim.AdamW(
             network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
         )
