@@ -41,3 +41,25 @@ def test_from_what_is_no_model_is_one_message(data, tmp_path):
     result = run("train", data, "--out", tmp_path / "run", "--from", tmp_path / "none")
     assert result.exit_code == 1
     assert f"pixelwise: {tmp_path / 'none'} does not exist" in result.stderr
+
+
+def test_folds_are_one_model_for_every_command(data, tmp_path):
+    folder = tmp_path / "run"
+    result = run("train", data, "--out", folder, "--epochs", 1, "--device", "cpu", "--folds", 2)
+    assert result.exit_code == 0, result.output
+    assert "Fold 2 of 2: " in result.stderr
+    assert result.stdout.startswith("Trained 2 models")  # the one result
+    facts = run("info", folder).stdout
+    assert "2 U-Nets, mean of their probabilities" in facts
+    images = data / "test" / "images"
+    assert run("predict", folder, images, "--out", tmp_path / "masks").exit_code == 0
+    assert run("evaluate", folder, data).exit_code == 0
+    refused = run("evaluate", folder, data, "--split", "val")
+    assert refused.exit_code == 1
+    assert "cross-validation" in refused.stderr
+
+
+def test_more_folds_than_images_is_one_message(data, tmp_path):
+    result = run("train", data, "--out", tmp_path / "run", "--epochs", 1, "--folds", 99)
+    assert result.exit_code == 1
+    assert "99 folds were asked for, but there are only" in result.stderr

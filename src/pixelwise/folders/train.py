@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from pixelwise import __version__
 from pixelwise.data import (
     Dataset,
     DataSource,
+    Examination,
     ReadOptions,
     Sample,
     examine_dataset,
@@ -26,9 +27,10 @@ from pixelwise.errors import (
     PlanError,
     TrainingError,
 )
-from pixelwise.evaluate import Scores, has_background
+from pixelwise.evaluate import has_background
 from pixelwise.folders.check import usable_dataset
-from pixelwise.folders.keeping import Keeper, finish, run_safely
+from pixelwise.folders.folds import cross_validate, num_folds_of
+from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
@@ -62,19 +64,6 @@ CLOSING_SECONDS = 4.0  # kept back for the last files and the report
 CLOSING_SHARE = 0.01  # of the budget, kept back beside them
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished training: where it is and how it scored."""
-
-    folder: Path
-    scores: Scores | None  # validation
-    best_step: int
-    num_steps: int
-    seconds: float  # from the data being read to the report being written
-    stopped: str  # why training ended
-    warnings: tuple[str, ...]
-
-
 def train(
     data: DataSource,
     out: str | os.PathLike[str],
@@ -105,14 +94,16 @@ def train(
             the data may have other classes, or images of other channels.
         resume: go on with an interrupted training in `out`.
         overwrite: replace an earlier training in `out`.
-        folds: cross-validation (comes in a later version).
+        folds: cross-validation: this many models, each of which leaves out another part of the
+            training and validation images and is scored on it; together they are one model.
         seed: of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out.
         watcher: is told what happens.
 
     Returns:
-        Where the run is and how it scored on the validation images.
+        Where the run is and how it scored on the validation images; with folds on all of them,
+        each scored by the model that did not see it.
 
     Raises:
         DataError: the data cannot be used.
@@ -122,12 +113,11 @@ def train(
         TrainingError: the loss became NaN; the best model so far was kept.
     """
     watcher = watcher or Watcher()
-    if folds is not None:
-        raise PlanError("Cross-validation comes in a later version. Train without folds.")
     folder = RunFolder(Path(out))
     if resume:
         folder.prepare(resume=True, overwrite=False)  # before its plan is read
-    given = read_plan(folder.plan if resume and plan is None else plan)
+    folds = num_folds_of(folder, folds, resume=resume)
+    given = read_plan(folder.plan if resume and plan is None and folds is None else plan)
     request = Request(
         budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
@@ -141,17 +131,29 @@ def train(
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
     try:
-        dataset = _read_data(data, read, folder, request, watcher)
+        examination = _read_data(data, read, folder, request, watcher)
     except PixelwiseError:
         folder.remove_if_empty()
         raise
-    return _train_dataset(dataset, folder, request, watcher)
+    if folds is not None:
+        return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
+    assert examination.dataset is not None
+    return _train_dataset(examination.dataset, folder, request, watcher)
 
 
-def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watcher: Watcher) -> Run:
+def _train_dataset(
+    dataset: Dataset,
+    folder: RunFolder,
+    request: Request,
+    watcher: Watcher,
+    *,
+    begin: Callable[[], None] | None = None,
+    keep_last: bool = False,
+) -> Run:
     """Plan, train, keep and report; the clock starts here.
 
-    An earlier training is only removed when nothing is left that could refuse the new one.
+    An earlier training is only removed, or `begin` called in its place, when nothing is left that
+    could refuse the new one.
     """
     goes_on = request.resume and folder.has_checkpoint
     checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
@@ -175,10 +177,13 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         watcher=watcher,
         keep=Keeper(folder),
         save=lambda state: write_checkpoint(folder.checkpoint, state),
+        keep_last=keep_last,
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
-    if request.overwrite:
+    if begin is not None:
+        begin()
+    elif request.overwrite:
         folder.prepare(resume=False, overwrite=True)
     folder.write_plan(plan)
     write_split(folder.split, dataset)
@@ -203,12 +208,13 @@ def _read_data(
     folder: RunFolder,
     request: Request,
     watcher: Watcher,
-) -> Dataset:
+) -> Examination:
     """Read and check the data; errors stop here, what was understood is said."""
     read = replace(read or ReadOptions(), seed=request.split_seed)
     if request.resume and folder.split.is_file():
         read = replace(read, split=read_split(folder.split))
-    dataset = usable_dataset(data, examine_dataset(data, read))
+    examination = examine_dataset(data, read)
+    dataset = usable_dataset(data, examination)
     _refuse_volumes(dataset)
     if request.resume and folder.model.is_file():
         check_same_sequence(dataset, load_model(folder.model), folder.path)
@@ -220,7 +226,7 @@ def _read_data(
             f"{dataset.root} has no training images, only {', '.join(dataset.splits)}. Name the "
             "folder above the split folders, or one with images/ and masks/."
         )
-    return dataset
+    return examination
 
 
 def _refuse_volumes(dataset: Dataset) -> None:

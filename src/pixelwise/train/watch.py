@@ -22,3 +22,12 @@ class Watcher:
 
     def finished(self, text: str) -> None:
         """Training ended; the text says how and where the result is."""
+
+
+class InnerWatcher(Watcher):
+    """Passes on what happens in a training that is part of more, but for its closing line."""
+
+    def __init__(self, outer: Watcher) -> None:
+        """Pass on to `outer`."""
+        self.note, self.planned = outer.note, outer.planned  # type: ignore[method-assign]
+        self.step, self.validated = outer.step, outer.validated  # type: ignore[method-assign]
