@@ -61,6 +61,13 @@ def test_a_rare_class_is_in_every_fold():
     assert set(Counter(folds.values()).values()) == {8}
 
 
+def test_a_class_goes_where_it_is_missing_though_that_fold_is_larger():
+    groups = {"a0": "rarest", "a1": "rarest", "a2": "rarest"}
+    classes = {"a0": {1}, "b0": {2}, "b1": {2}, "b2": {2}}
+    folds = deal(groups=groups, classes=classes)
+    assert {folds[name] for name in ("b0", "b1", "b2")} == {1, 2, 3}
+
+
 def test_classes_count_by_samples_not_by_groups():
     groups = dict.fromkeys(NAMES[:8], "large")
     folds = deal(num_folds=2, groups=groups, classes={name: {1} for name in NAMES})

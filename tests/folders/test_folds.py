@@ -149,9 +149,16 @@ def test_the_plan_is_made_once_and_each_fold_has_a_seed_of_its_own(run):
     assert len({plan.model_copy(update={"seed": 0}).to_yaml() for plan in plans}) == 1
 
 
-def test_the_last_weights_are_scored_not_those_that_score_best(run):
-    config = load_model(run.folder / "fold2").config
-    assert config.provenance["best_step"] == config.provenance["steps"] == 6
+def test_the_last_weights_are_scored_not_those_that_score_best(squares, plan, tmp_path):
+    # so high a rate that the score falls again
+    changes = {"learning_rate": 0.2, "num_steps": 16, "validate_every": 1}
+    pw.train(squares, tmp_path / "run", plan=plan.model_copy(update=changes), folds=2)
+    for number in (1, 2):
+        folder = tmp_path / "run" / f"fold{number}"
+        with (folder / "history.csv").open() as file:
+            dice = [float(row["val_dice"]) for row in csv.DictReader(file)]
+        assert load_model(folder).config.provenance["best_step"] == 16
+        assert metrics(folder)["mean"]["dice"]["mean"] == pytest.approx(dice[-1], abs=1e-5)
 
 
 def test_the_model_says_what_it_is(run):
