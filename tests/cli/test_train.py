@@ -1,5 +1,6 @@
 """`pixelwise train` on a small data set: the options beside a time and a folder."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,11 @@ def test_more_folds_than_images_is_one_message(data, tmp_path):
     result = run("train", data, "--out", tmp_path / "run", "--epochs", 1, "--folds", 99)
     assert result.exit_code == 1
     assert "99 folds were asked for, but there are only" in result.stderr
+
+
+def test_a_log_without_its_package_is_one_message(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    result = run("train", data, "--out", tmp_path / "run", "--epochs", 1, "--log", "wandb")
+    assert result.exit_code == 1
+    assert "Logging to wandb needs its package" in result.stderr
+    assert not (tmp_path / "run").exists()

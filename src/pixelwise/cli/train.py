@@ -16,6 +16,15 @@ from pixelwise.cli.data_options import (
 )
 from pixelwise.cli.door import Device, Quiet, Verbose, clear_errors
 
+LOGS = ("tensorboard", "mlflow", "wandb")
+
+
+def _parse_log(names: list[str] | None) -> list[str] | None:
+    unknown = [name for name in names or () if name not in LOGS]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(LOGS)}.")
+    return names
+
 
 @clear_errors
 def train(
@@ -42,6 +51,14 @@ def train(
     ] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Train this many models by cross-validation.")
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            callback=_parse_log,
+            help="Log to tensorboard, mlflow or wandb too; may be repeated.",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -81,6 +98,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             folds=folds,
+            log=log or (),
             seed=seed,
             device=device,
             read=read_options(images, masks, layout, foreground, ignore, split_by),

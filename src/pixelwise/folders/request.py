@@ -29,6 +29,7 @@ class Request:
     seed: int | None
     device: torch.device
     start: Start | None = None
+    log: tuple[str, ...] = ()
 
     @property
     def split_seed(self) -> int:

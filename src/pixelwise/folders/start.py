@@ -8,7 +8,7 @@ from pixelwise.errors import ModelFileError, PlanError
 from pixelwise.network import Model, ModelConfig, UNetConfig, load_model, transfer_weights
 from pixelwise.plan import Plan, parse_plan
 from pixelwise.plan.follow import NETWORK_DECISIONS
-from pixelwise.train import RunFolder
+from pixelwise.train import RunFolder, Watcher
 
 START_FACTS = ("start", "start_fingerprint", "start_data")  # in the provenance of a model
 
@@ -61,6 +61,14 @@ def start_weights(earlier: Model, model: Model) -> None:
     """Give a new model the weights of the earlier one, as far as they mean the same, in place."""
     with_head = has_same_classes(earlier.config, model.config)
     transfer_weights(earlier.single_network, model.single_network, with_head=with_head)
+
+
+def start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Watcher) -> Plan:
+    """Give the model the weights of an earlier one, and say what of it is kept."""
+    start_weights(earlier, model)
+    kept = describe_start(path, earlier.config, model.config)
+    watcher.note(kept)
+    return plan.model_copy(update={"reasons": {**plan.reasons, "start": kept}})
 
 
 def describe_start(path: str, earlier: ModelConfig, config: ModelConfig) -> str:

@@ -39,7 +39,7 @@ from pixelwise.folders.request import (
     read_plan,
     task_of,
 )
-from pixelwise.folders.start import choose_start, describe_start, origin_of, start_weights
+from pixelwise.folders.start import choose_start, origin_of, start_from
 from pixelwise.network import Model, ModelConfig, UNet, load_model
 from pixelwise.plan import (
     Plan,
@@ -54,6 +54,8 @@ from pixelwise.train import (
     RunFolder,
     Trainer,
     Watcher,
+    check_logs,
+    logging_to,
     loss_for,
     read_checkpoint,
     write_checkpoint,
@@ -75,6 +77,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     folds: int | None = None,
+    log: Sequence[str] = (),
     seed: int | None = None,
     device: str = "auto",
     read: ReadOptions | None = None,
@@ -96,6 +99,8 @@ def train(
         overwrite: replace an earlier training in `out`.
         folds: cross-validation: this many models, each of which leaves out another part of the
             training and validation images and is scored on it; together they are one model.
+        log: where else to write what history.csv has: any of "tensorboard" (event files in `out`),
+            "mlflow" and "wandb" (by their own packages and settings).
         seed: of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out.
@@ -109,11 +114,12 @@ def train(
         DataError: the data cannot be used.
         PlanError: the budget, plan, start or device cannot be used.
         ModelFileError: the model to start from is none.
+        MissingExtraError: the package of a log is not installed.
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
     watcher = watcher or Watcher()
-    folder = RunFolder(Path(out))
+    folder, log = RunFolder(Path(out)), check_logs(log)
     if resume:
         folder.prepare(resume=True, overwrite=False)  # before its plan is read
     folds = num_folds_of(folder, folds, resume=resume)
@@ -127,6 +133,7 @@ def train(
         seed,
         pick_device(device),
         choose_start(os.fspath(start) if start else None, given, folder if resume else None),
+        log,
     )
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
@@ -150,11 +157,25 @@ def _train_dataset(
     begin: Callable[[], None] | None = None,
     keep_last: bool = False,
 ) -> Run:
-    """Plan, train, keep and report; the clock starts here.
+    """Plan, train, keep and report; log where asked.
 
     An earlier training is only removed, or `begin` called in its place, when nothing is left that
     could refuse the new one.
     """
+    with logging_to(request.log, folder.path, watcher) as logging:
+        return _train_watched(dataset, folder, request, logging, begin, keep_last=keep_last)
+
+
+def _train_watched(
+    dataset: Dataset,
+    folder: RunFolder,
+    request: Request,
+    watcher: Watcher,
+    begin: Callable[[], None] | None,
+    *,
+    keep_last: bool,
+) -> Run:
+    """Plan, train, keep and report; the clock starts here."""
     goes_on = request.resume and folder.has_checkpoint
     checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
@@ -163,7 +184,7 @@ def _train_dataset(
     plan = plan_for(dataset, train, val, request, clock, checkpoint)
     model = _new_model(dataset, plan, origin_of(request.start, folder))
     if request.start is not None and request.start.model is not None:
-        plan = _start_from(request.start.path, request.start.model, model, plan, watcher)
+        plan = start_from(request.start.path, request.start.model, model, plan, watcher)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
     trainer = Trainer(
@@ -181,6 +202,7 @@ def _train_dataset(
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
+        watcher.resumed(trainer.state.history)
     if begin is not None:
         begin()
     elif request.overwrite:
@@ -269,14 +291,6 @@ def _new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model
     )
     torch.manual_seed(plan.seed)
     return Model(config, UNet(network))
-
-
-def _start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Watcher) -> Plan:
-    """Give the model the weights of an earlier one, and say what of it is kept."""
-    start_weights(earlier, model)
-    kept = describe_start(path, earlier.config, model.config)
-    watcher.note(kept)
-    return plan.model_copy(update={"reasons": {**plan.reasons, "start": kept}})
 
 
 def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> None:

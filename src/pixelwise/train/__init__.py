@@ -2,6 +2,7 @@
 
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pixelwise.train.interrupt import INTERRUPTED
+from pixelwise.train.logs import check_logs, logging_to
 from pixelwise.train.loop import Outcome, Trainer
 from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
@@ -28,8 +29,10 @@ __all__ = [
     "RunFolder",
     "Trainer",
     "Watcher",
+    "check_logs",
     "compile_names",
     "find_overfitting",
+    "logging_to",
     "logits_of",
     "loss_for",
     "read_checkpoint",

@@ -14,6 +14,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.network import MODEL_FILE_NAME, Model, save_model
 from pixelwise.plan import Plan
 from pixelwise.train.checkpoint import FILE_NAME, Checkpoint, write_checkpoint
+from pixelwise.train.logs import TENSORBOARD_FOLDER
 
 FILES = {
     MODEL_FILE_NAME: "the model: everything that prediction needs in one safe file",
@@ -85,7 +86,7 @@ class RunFolder:
     @property
     def contents(self) -> list[Path]:
         """What an earlier training left here."""
-        names = (*FILES, TABLE, CHECKPOINT)
+        names = (*FILES, TABLE, CHECKPOINT, TENSORBOARD_FOLDER)
         own = [self.path / name for name in names if (self.path / name).exists()]
         return own + [path for fold in self._folds() for path in fold.contents]
 
