@@ -25,6 +25,8 @@ OPTIONS = {
         "--resume",
         "--overwrite",
         "--folds",
+        "--from",
+        "--log",
         "--seed",
         "--device",
         *DATA_OPTIONS,
@@ -43,6 +45,7 @@ WRONG_USAGE = (
     "train data --out run --budget 10min --epochs 3",
     "train data --out run --resume --overwrite",
     "train data --out run --folds 1",
+    "train data --out run --log paper",
     "predict model --out masks",  # no input
     "predict model image.png",  # no --out
     "predict model image.png --out masks --save mask,picture",

@@ -15,6 +15,7 @@ from pixelwise.cli.progress import (
     describe_plan,
     describe_validation,
     format_seconds,
+    sparkline,
     training_watcher,
 )
 
@@ -99,6 +100,36 @@ def test_a_bar_shows_the_step_and_leaves_the_lines(capsys):
     assert "7/10 loss 0.2500  1 min 15 s left" in shown
     assert "val Dice 0.876" in shown
     assert capsys.readouterr().out == "Done: run/report.html\n"
+
+
+def test_the_curve_of_the_validations_is_behind_the_bar():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
+    with Progress(TextColumn("{task.fields[text]}"), console=console) as bar:
+        watcher = BarWatcher(bar)
+        watcher.resumed([ROW | {"val_dice": 0.1}, {"step": 3}])
+        for dice in (0.5, 0.8):
+            watcher.validated(ROW | {"val_dice": dice})
+        watcher.step(7, 10, 0.25, 75.0)
+        assert bar.tasks[0].fields["text"] == "loss 0.2500  1 min 15 s left  Dice ▁▅█ 0.800"
+        watcher.planned(PlanLike())  # another training
+        watcher.step(1, 10, 0.25, 75.0)
+        assert "Dice" not in bar.tasks[0].fields["text"]
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [
+        ([], ""),
+        ([0.5], "▄"),
+        ([0.5, 0.5], "▄▄"),
+        ([0.2, float("nan"), 0.4], "▁ █"),
+        ([float("nan")], " "),
+        ([1.0, *[0.0] * 15, 0.7], "▁" * 15 + "█"),  # the last sixteen
+    ],
+)
+def test_a_curve_is_drawn_in_blocks(values, drawn):
+    assert sparkline(values) == drawn
 
 
 def test_a_bar_comes_back_for_the_next_training(capsys):

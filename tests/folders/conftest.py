@@ -25,7 +25,7 @@ PLAN = Plan(
 SPLITS = {"train": 4, "val": 2, "test": 2}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan() -> Plan:
     return PLAN
 

@@ -346,11 +346,6 @@ def test_budget_and_epochs_together_are_refused(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_folds_come_later(data, tmp_path):
-    with pytest.raises(pw.PlanError, match="later version"):
-        pw.train(data, tmp_path / "run", folds=3)
-
-
 def test_a_refused_training_leaves_no_folder_behind(tmp_path):
     with pytest.raises(pw.DataError):
         pw.train(tmp_path / "nowhere", tmp_path / "run")

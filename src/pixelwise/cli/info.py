@@ -40,7 +40,7 @@ def _facts(model: "Model") -> dict[str, str]:
         "task": f"{config.task}, {network.spatial_dims}D",
         "classes": ", ".join(config.class_names),
         "image channels": str(network.in_channels),
-        "network": f"U-Net, widths {', '.join(map(str, network.widths))}, "
+        "network": f"{_kind(config.num_members)}, widths {', '.join(map(str, network.widths))}, "
         f"{model.network.num_parameters:,} parameters",
         "intensity scaling": config.scaling.scheme,
         "patch size": " x ".join(map(str, config.patch_size)) or "whole images",
@@ -54,6 +54,10 @@ def _facts(model: "Model") -> dict[str, str]:
     if config.scores:
         facts["validation"] = _validation(config.scores)
     return facts
+
+
+def _kind(num_members: int) -> str:
+    return "U-Net" if num_members == 1 else f"{num_members} U-Nets, mean of their probabilities"
 
 
 def _validation(scores: dict[str, object]) -> str:

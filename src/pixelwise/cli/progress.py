@@ -3,8 +3,9 @@
 Progress goes to stderr, results to stdout, so that a pipe gets results only.
 """
 
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from pixelwise.plan import Plan
 from pixelwise.train.watch import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 16  # validations in the curve behind the bar
 NUM_PLAIN_LINES = 10  # about this many progress lines over the whole work, without a terminal
 REFRESHES_PER_SECOND = 4  # of a bar: enough to see life, little enough to take no time from work
 
@@ -64,13 +67,32 @@ class LineWatcher(Watcher):
 
 
 class BarWatcher(LineWatcher):
-    """Shows training as a bar with the lines above it, on a terminal."""
+    """Shows training as a bar with the lines above it, on a terminal.
+
+    Behind the bar are the loss, the time that is left, and the curve of the validation Dice.
+    """
 
     def __init__(self, progress: Progress, *, verbose: bool = False) -> None:
         """Draw in `progress`, which is running."""
         super().__init__(verbose=verbose)
         self._progress = progress
         self._task: TaskID | None = None
+        self._curve: list[float] = []  # validation Dice
+
+    def planned(self, plan: Plan) -> None:
+        """Print the plan; a new curve begins."""
+        self._curve = []
+        super().planned(plan)
+
+    def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Go on with the curve."""
+        self._curve = [row["val_dice"] for row in history if "val_dice" in row]
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        """Print a validation and draw the curve on."""
+        if "val_dice" in row:
+            self._curve.append(row["val_dice"])
+        super().validated(row)
 
     def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
         """Move the bar."""
@@ -78,6 +100,8 @@ class BarWatcher(LineWatcher):
             self._progress.start()  # again, where another training finished before
             self._task = self._progress.add_task("training", total=num_steps, text="")
         text = f"loss {loss:.4f}  {format_seconds(seconds_left)} left"
+        if self._curve:
+            text += f"  Dice {sparkline(self._curve)} {self._curve[-1]:.3f}"
         self._progress.update(self._task, completed=step, total=num_steps, text=text)
 
     def finished(self, text: str) -> None:
@@ -140,6 +164,24 @@ def describe_validation(row: Mapping[str, float]) -> str:
     if "val_dice" in row:
         parts.append(f"val Dice {row['val_dice']:.3f}")
     return "  ".join(parts)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw the last values as bars from their lowest to their highest; a blank where there is none.
+
+    >>> sparkline([0.1, 0.5, float("nan"), 0.9])
+    '▁▅ █'
+    """
+    shown = values[-CURVE_WIDTH:]
+    finite = [value for value in shown if math.isfinite(value)]
+    low, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
+    top = len(BARS) - 1
+    return "".join(
+        BARS[round(top * (value - low) / span) if span else top // 2]
+        if math.isfinite(value)
+        else " "
+        for value in shown
+    )
 
 
 def format_seconds(seconds: float) -> str:

@@ -16,6 +16,15 @@ from pixelwise.cli.data_options import (
 )
 from pixelwise.cli.door import Device, Quiet, Verbose, clear_errors
 
+LOGS = ("tensorboard", "mlflow", "wandb")
+
+
+def _parse_log(names: list[str] | None) -> list[str] | None:
+    unknown = [name for name in names or () if name not in LOGS]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(LOGS)}.")
+    return names
+
 
 @clear_errors
 def train(
@@ -30,6 +39,10 @@ def train(
     plan: Annotated[
         Path | None, typer.Option(help="A plan.yaml, edited or from another run.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="MODEL", help="Start from the weights of an earlier model."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -38,6 +51,14 @@ def train(
     ] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Train this many models by cross-validation.")
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            callback=_parse_log,
+            help="Log to tensorboard, mlflow or wandb too; may be repeated.",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -73,9 +94,11 @@ def train(
             budget=budget,
             epochs=epochs,
             plan=plan,
+            start=start,
             resume=resume,
             overwrite=overwrite,
             folds=folds,
+            log=log or (),
             seed=seed,
             device=device,
             read=read_options(images, masks, layout, foreground, ignore, split_by),

@@ -16,6 +16,7 @@ from pixelwise.data.files.writers import (
     write_text,
 )
 from pixelwise.data.findings import Finding
+from pixelwise.data.folds import find_folds, fold_dataset, rare_classes, read_folds, write_folds
 from pixelwise.data.inputs import find_images
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
 from pixelwise.data.masks.stored import to_stored
@@ -45,13 +46,17 @@ __all__ = [
     "TargetForm",
     "check_dataset",
     "examine_dataset",
+    "find_folds",
     "find_images",
+    "fold_dataset",
     "is_named_by_place",
     "is_path",
     "is_written_mask",
     "make_folder",
     "overlay",
+    "rare_classes",
     "read_dataset",
+    "read_folds",
     "read_image",
     "read_mask",
     "read_mask_values",
@@ -63,6 +68,7 @@ __all__ = [
     "to_stored",
     "to_targets",
     "write_bytes",
+    "write_folds",
     "write_image",
     "write_json",
     "write_mask",

@@ -285,7 +285,7 @@ def _choose_splits(
         options.seed,
         find_twins(labelled),
         {facts.found.name: facts.found.group for facts in labelled if facts.found.group},
-        _classes_in(labelled, encoding) if encoding else None,
+        classes_in(labelled, encoding) if encoding else None,
     )
     unlabelled: dict[str, Split] = {
         f.found.name: "unlabelled" for f in surveyed if f.found.mask is None
@@ -293,7 +293,7 @@ def _choose_splits(
     return splits | unlabelled
 
 
-def _classes_in(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> dict[str, set[int]]:
+def classes_in(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> dict[str, set[int]]:
     """Indices of the classes that occur in each mask that could be read."""
     known = set(range(len(encoding.classes)))
     return {

@@ -7,7 +7,7 @@ day1/b,test,
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from pixelwise.errors import DataError
 
 if TYPE_CHECKING:
     from pixelwise.data.dataset import Dataset
+    from pixelwise.data.samples import SampleFiles
 
 SPLIT_FILE = "split.csv"
 DELIMITERS = ",;\t"  # spreadsheets of some countries write semicolons
@@ -112,13 +113,26 @@ def _enter(split: dict[str, Split], row: Mapping[str, str | None], where: str) -
 
 def write_split(path: Path, dataset: "Dataset") -> None:
     """Write the splits as split.csv: columns name and split, and group where there are groups."""
+    write_table(path, dataset.files)
+
+
+def write_table(
+    path: Path,
+    files: Sequence["SampleFiles"],
+    columns: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write a split.csv with further columns, each with what it says of some names."""
+    names = [name for entry in files for name in (entry.name, entry.group or "")]
+    has_return = any("\r" in name for name in names)
     text = io.StringIO(newline="")
-    has_return = any("\r" in f"{entry.name}{entry.group}" for entry in dataset.files)
     writer = csv.writer(  # which would leave a \r alone without quotes
         text, lineterminator="\n", quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
     )
-    with_groups = bool(dataset.groups)
-    writer.writerow(("name", "split", "group")[: 2 + with_groups])
-    for entry in dataset.files:
-        writer.writerow((entry.name, entry.split, entry.group or "")[: 2 + with_groups])
+    groups = {entry.name: entry.group for entry in files if entry.group is not None}
+    further = {**(columns or {}), **({"group": groups} if groups else {})}
+    writer.writerow(("name", "split", *further))
+    for entry in files:
+        writer.writerow(
+            (entry.name, entry.split, *(of.get(entry.name, "") for of in further.values()))
+        )
     write_bytes(path, text.getvalue().encode("utf-8", errors=UTF8))

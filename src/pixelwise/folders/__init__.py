@@ -12,9 +12,10 @@ from pixelwise.folders.check import check, shorten_paths, summarize_check
 from pixelwise.folders.demo import demo
 from pixelwise.folders.evaluate import evaluate
 from pixelwise.folders.fix import Repair, fix, fixable_codes
+from pixelwise.folders.keeping import Run
 from pixelwise.folders.predict import predict
 from pixelwise.folders.sheet import write_sheet
-from pixelwise.folders.train import Run, train
+from pixelwise.folders.train import train
 
 __all__ = [
     "Repair",

@@ -8,15 +8,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.folders.evaluate import evaluate
 from pixelwise.folders.predict import predict
 from pixelwise.folders.train import train
-from pixelwise.train import Watcher
-
-
-class _Inner(Watcher):
-    """Passes on what happens, but for the training's own closing line."""
-
-    def __init__(self, outer: Watcher) -> None:
-        self.note, self.planned = outer.note, outer.planned  # type: ignore[method-assign]
-        self.step, self.validated = outer.step, outer.validated  # type: ignore[method-assign]
+from pixelwise.train import InnerWatcher, Watcher
 
 
 def demo(
@@ -41,7 +33,7 @@ def demo(
     )
     watcher.note(f"Writing generated microscopy images to {data}")
     write_cells(data)
-    train(data, run, budget=budget, overwrite=True, watcher=_Inner(watcher))
+    train(data, run, budget=budget, overwrite=True, watcher=InnerWatcher(watcher))
     predict(run, data / "test" / "images", masks, save=("mask", "overlay"))
     scores = evaluate(data, model=run, split="test", out=scores_folder)
     watcher.finished(

@@ -84,6 +84,7 @@ def evaluate(
         content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
     else:
         loaded = load_for_files(Path(model))
+        _refuse_seen(loaded, Path(model), split)
         dataset = _read_for_model(data, read or ReadOptions(), Path(model), loaded)
         if split != "all":
             check_same_sequence(dataset, loaded, Path(model))
@@ -95,6 +96,16 @@ def evaluate(
     if out is not None:
         _write(Path(out), scores, content)
     return scores
+
+
+def _refuse_seen(model: Model, path: Path, split: str) -> None:
+    """Models of a cross-validation were trained on what is val elsewhere: scores would flatter."""
+    if split == "val" and model.config.num_members > 1:
+        raise PlanError(
+            f"{path} comes from a cross-validation, so that its models were trained on the "
+            "validation images too. Its metrics.json has the scores of every image by the model "
+            "that did not see it; evaluate the test split here."
+        )
 
 
 def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model: Model) -> Dataset:

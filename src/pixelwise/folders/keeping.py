@@ -1,13 +1,29 @@
 """What a training leaves in its run folder: as it goes on, when it is stopped, and at its end."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from pixelwise.data import Dataset, Sample
 from pixelwise.errors import DataError, OutputError, PixelwiseError
+from pixelwise.evaluate import Scores
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, save_model
 from pixelwise.plan import Plan
 from pixelwise.train import Best, Checkpoint, Clock, Outcome, RunFolder, Trainer, write_checkpoint
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: where it is and how it scored."""
+
+    folder: Path
+    scores: Scores | None  # validation
+    best_step: int
+    num_steps: int
+    seconds: float  # from the data being read to the report being written
+    stopped: str  # why training ended
+    warnings: tuple[str, ...]
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:

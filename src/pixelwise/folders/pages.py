@@ -2,6 +2,8 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,11 +12,20 @@ from numpy.typing import NDArray
 from pixelwise import __version__
 from pixelwise.data import Dataset, Sample, overlay, to_rgb, write_text
 from pixelwise.evaluate import Scores
-from pixelwise.network import Model
+from pixelwise.network import Model, load_model
 from pixelwise.plan import Plan
 from pixelwise.predict import Predictor
 from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
 from pixelwise.train import FILES, Outcome, RunFolder
+
+FOLDS_FILES = {
+    "model.safetensors": "the models of all folds as one: the mean of their probabilities",
+    "split.csv": "which image was in which fold",
+    "metrics.json": "scores of every image by the model that did not see it",
+    "metrics.csv": "the same, image by image",
+    "fold1 ...": "the training of each fold, with a report of its own",
+    "report.html": "this page",
+}
 
 
 def write_run_report(
@@ -55,6 +66,72 @@ def write_run_report(
     write_text(folder.report, build_report(content))
 
 
+@dataclass(frozen=True)
+class FoldPart:
+    """What one fold of a cross-validation gave: the scores of the images it did not see."""
+
+    seconds: float  # for everything
+    scoring_seconds: float  # of these, after training
+    num_steps: int
+    scores: Scores
+    warnings: tuple[str, ...]
+
+
+def write_folds_report(
+    folder: RunFolder,
+    model: Model,
+    plan: Plan,
+    dataset: Dataset,
+    parts: Sequence[FoldPart],
+    scores: Scores,
+    *,
+    samples: Sequence[Sequence[Sample]],
+    models: Sequence[Path],
+    warnings: Sequence[str],
+) -> None:
+    """Write report.html of a cross-validation: every image as the model of its fold saw it."""
+    facts = [
+        ("Data", dataset.describe()),
+        ("Layout", dataset.layout),
+        ("Network", describe_network(model)),
+        *(
+            (f"Fold {number}", f"Dice {part.scores.mean['dice']}, {part.scores.num_images} images; "
+             f"{part.num_steps:,} steps in {part.seconds:.0f} s")
+            for number, part in enumerate(parts, 1)
+        ),
+        ("Machine", describe_machine(plan)),
+        ("Versions", f"pixelwise {__version__}, torch {torch.__version__}"),
+    ]  # fmt: skip
+    content = ReportContent(
+        title=f"Cross-validation {folder.path.resolve().name}",
+        subtitle=f"{len(parts)} {model.config.task} segmentation models for "
+        f"{', '.join(model.config.class_names)}; each image scored by the one that did not see it.",
+        warnings=[*warnings, *dataset.notes],
+        facts=facts,
+        plan=plan.to_rows(),
+        scores=scores,
+        scores_of=f"{scores.num_images} images, out of fold",
+        examples=_fold_examples(samples, models, scores),
+        class_colors=class_colors(model),
+        files=list(FOLDS_FILES.items()),
+    )
+    write_text(folder.report, build_report(content))
+
+
+def _fold_examples(
+    samples: Sequence[Sequence[Sample]], models: Sequence[Path], scores: Scores
+) -> list[ReportExample]:
+    """Predict the best, median and worst samples, each by the model of its fold."""
+    places = [(fold, i) for fold, part in enumerate(samples) for i in range(len(part))]
+    dice, examples = scores.image_dice, []
+    for kind, index in choose_examples(dice):
+        fold, position = places[index]
+        model, sample = load_model(models[fold]), samples[fold][position]
+        mask = Predictor(model).segment(sample.image)
+        examples.append(_example(mask, sample, kind, dice[index], model))
+    return examples
+
+
 def show_examples(
     predictor: Predictor, samples: Sequence[Sample], scores: Scores
 ) -> list[ReportExample]:
@@ -91,7 +168,9 @@ def class_colors(model: Model) -> Mapping[str, str]:
 def describe_network(model: Model) -> str:
     """The network in a line."""
     widths = ", ".join(str(width) for width in model.config.network.widths)
-    return f"U-Net, widths {widths}; {model.network.num_parameters:,} parameters"
+    number = model.config.num_members
+    kind = "U-Net" if number == 1 else f"{number} U-Nets"
+    return f"{kind}, widths {widths}; {model.network.num_parameters:,} parameters"
 
 
 def describe_machine(plan: Plan) -> str:

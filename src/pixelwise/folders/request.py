@@ -11,7 +11,8 @@ from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.errors import DataError, PlanError
 from pixelwise.evaluate import is_background
-from pixelwise.network import Model, Task
+from pixelwise.folders.start import Start
+from pixelwise.network import Model, ModelConfig, Task
 from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
 from pixelwise.train import Checkpoint, Clock
 
@@ -27,6 +28,8 @@ class Request:
     overwrite: bool
     seed: int | None
     device: torch.device
+    start: Start | None = None
+    log: tuple[str, ...] = ()
 
     @property
     def split_seed(self) -> int:
@@ -74,6 +77,7 @@ def plan_for(
             budget=budget,
             epochs=request.epochs,
             seed=request.seed or 0,
+            start=_name_and_config(request.start),
         )
         return plan.model_copy(update={"budget_seconds": request.budget})
     changes: dict[str, object] = {}
@@ -89,7 +93,14 @@ def plan_for(
         changes["num_steps"] = max(step + 1, int(step * budget / elapsed))  # a forecast
     if request.seed is not None:
         changes["seed"] = request.seed
+    if request.start is not None:
+        changes["start"] = request.start.path
     return request.plan.model_copy(update=changes)
+
+
+def _name_and_config(start: Start | None) -> tuple[str, ModelConfig] | None:
+    """What a plan needs to know of the model to start from."""
+    return None if start is None or start.model is None else (start.path, start.model.config)
 
 
 def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from pixelwise import __version__
 from pixelwise.data import (
     Dataset,
     DataSource,
+    Examination,
     ReadOptions,
     Sample,
     examine_dataset,
@@ -26,9 +27,10 @@ from pixelwise.errors import (
     PlanError,
     TrainingError,
 )
-from pixelwise.evaluate import Scores, has_background
+from pixelwise.evaluate import has_background
 from pixelwise.folders.check import usable_dataset
-from pixelwise.folders.keeping import Keeper, finish, run_safely
+from pixelwise.folders.folds import cross_validate, num_folds_of
+from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
@@ -37,6 +39,7 @@ from pixelwise.folders.request import (
     read_plan,
     task_of,
 )
+from pixelwise.folders.start import choose_start, origin_of, start_from
 from pixelwise.network import Model, ModelConfig, UNet, load_model
 from pixelwise.plan import (
     Plan,
@@ -51,6 +54,8 @@ from pixelwise.train import (
     RunFolder,
     Trainer,
     Watcher,
+    check_logs,
+    logging_to,
     loss_for,
     read_checkpoint,
     write_checkpoint,
@@ -61,19 +66,6 @@ CLOSING_SECONDS = 4.0  # kept back for the last files and the report
 CLOSING_SHARE = 0.01  # of the budget, kept back beside them
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished training: where it is and how it scored."""
-
-    folder: Path
-    scores: Scores | None  # validation
-    best_step: int
-    num_steps: int
-    seconds: float  # from the data being read to the report being written
-    stopped: str  # why training ended
-    warnings: tuple[str, ...]
-
-
 def train(
     data: DataSource,
     out: str | os.PathLike[str],
@@ -81,9 +73,11 @@ def train(
     budget: str | float | None = None,
     epochs: int | None = None,
     plan: str | os.PathLike[str] | Plan | None = None,
+    start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     folds: int | None = None,
+    log: Sequence[str] = (),
     seed: int | None = None,
     device: str = "auto",
     read: ReadOptions | None = None,
@@ -99,62 +93,100 @@ def train(
             10 minutes where neither budget, epochs nor plan is given.
         epochs: passes over the training images, in place of a budget.
         plan: a plan.yaml or a `Plan`; its steps are done in full where no budget is given.
+        start: run folder or model file of an earlier training, whose weights this one starts from;
+            the data may have other classes, or images of other channels.
         resume: go on with an interrupted training in `out`.
         overwrite: replace an earlier training in `out`.
-        folds: cross-validation (comes in a later version).
+        folds: cross-validation: this many models, each of which leaves out another part of the
+            training and validation images and is scored on it; together they are one model.
+        log: where else to write what history.csv has: any of "tensorboard" (event files in `out`),
+            "mlflow" and "wandb" (by their own packages and settings).
         seed: of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out.
         watcher: is told what happens.
 
     Returns:
-        Where the run is and how it scored on the validation images.
+        Where the run is and how it scored on the validation images; with folds on all of them,
+        each scored by the model that did not see it.
 
     Raises:
         DataError: the data cannot be used.
-        PlanError: the budget, plan or device cannot be used.
+        PlanError: the budget, plan, start or device cannot be used.
+        ModelFileError: the model to start from is none.
+        MissingExtraError: the package of a log is not installed.
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
     watcher = watcher or Watcher()
-    if folds is not None:
-        raise PlanError("Cross-validation comes in a later version. Train without folds.")
-    folder = RunFolder(Path(out))
+    folder, log = RunFolder(Path(out)), check_logs(log)
     if resume:
         folder.prepare(resume=True, overwrite=False)  # before its plan is read
+    folds = num_folds_of(folder, folds, resume=resume)
+    given = read_plan(folder.plan if resume and plan is None and folds is None else plan)
     request = Request(
         budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
-        read_plan(folder.plan if resume and plan is None else plan),
+        given,
         resume,
         overwrite,
         seed,
         pick_device(device),
+        choose_start(os.fspath(start) if start else None, given, folder if resume else None),
+        log,
     )
     if not (resume or overwrite):
         folder.prepare(resume=False, overwrite=False)
     try:
-        dataset = _read_data(data, read, folder, request, watcher)
+        examination = _read_data(data, read, folder, request, watcher)
     except PixelwiseError:
         folder.remove_if_empty()
         raise
-    return _train_dataset(dataset, folder, request, watcher)
+    if folds is not None:
+        return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
+    assert examination.dataset is not None
+    return _train_dataset(examination.dataset, folder, request, watcher)
 
 
-def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watcher: Watcher) -> Run:
-    """Plan, train, keep and report; the clock starts here.
+def _train_dataset(
+    dataset: Dataset,
+    folder: RunFolder,
+    request: Request,
+    watcher: Watcher,
+    *,
+    begin: Callable[[], None] | None = None,
+    keep_last: bool = False,
+) -> Run:
+    """Plan, train, keep and report; log where asked.
 
-    An earlier training is only removed when nothing is left that could refuse the new one.
+    An earlier training is only removed, or `begin` called in its place, when nothing is left that
+    could refuse the new one.
     """
+    with logging_to(request.log, folder.path, watcher) as logging:
+        return _train_watched(dataset, folder, request, logging, begin, keep_last=keep_last)
+
+
+def _train_watched(
+    dataset: Dataset,
+    folder: RunFolder,
+    request: Request,
+    watcher: Watcher,
+    begin: Callable[[], None] | None,
+    *,
+    keep_last: bool,
+) -> Run:
+    """Plan, train, keep and report; the clock starts here."""
     goes_on = request.resume and folder.has_checkpoint
     checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
     plan = plan_for(dataset, train, val, request, clock, checkpoint)
+    model = _new_model(dataset, plan, origin_of(request.start, folder))
+    if request.start is not None and request.start.model is not None:
+        plan = start_from(request.start.path, request.start.model, model, plan, watcher)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
-    model = _new_model(dataset, plan)
     trainer = Trainer(
         model,
         plan,
@@ -166,10 +198,14 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         watcher=watcher,
         keep=Keeper(folder),
         save=lambda state: write_checkpoint(folder.checkpoint, state),
+        keep_last=keep_last,
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
-    if request.overwrite:
+        watcher.resumed(trainer.state.history)
+    if begin is not None:
+        begin()
+    elif request.overwrite:
         folder.prepare(resume=False, overwrite=True)
     folder.write_plan(plan)
     write_split(folder.split, dataset)
@@ -194,12 +230,13 @@ def _read_data(
     folder: RunFolder,
     request: Request,
     watcher: Watcher,
-) -> Dataset:
+) -> Examination:
     """Read and check the data; errors stop here, what was understood is said."""
     read = replace(read or ReadOptions(), seed=request.split_seed)
     if request.resume and folder.split.is_file():
         read = replace(read, split=read_split(folder.split))
-    dataset = usable_dataset(data, examine_dataset(data, read))
+    examination = examine_dataset(data, read)
+    dataset = usable_dataset(data, examination)
     _refuse_volumes(dataset)
     if request.resume and folder.model.is_file():
         check_same_sequence(dataset, load_model(folder.model), folder.path)
@@ -211,7 +248,7 @@ def _read_data(
             f"{dataset.root} has no training images, only {', '.join(dataset.splits)}. Name the "
             "folder above the split folders, or one with images/ and masks/."
         )
-    return dataset
+    return examination
 
 
 def _refuse_volumes(dataset: Dataset) -> None:
@@ -224,7 +261,7 @@ def _refuse_volumes(dataset: Dataset) -> None:
         )
 
 
-def _new_model(dataset: Dataset, plan: Plan) -> Model:
+def _new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
     """Build the planned network with fresh weights, and say how it is to be used."""
     task, encoding = task_of(dataset), dataset.encoding
     network = network_config(
@@ -245,6 +282,7 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
             "encoding": encoding.model_dump(mode="json"),
             "budget_seconds": plan.budget_seconds,
             "seed": plan.seed,
+            **origin,
             "pixelwise": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,

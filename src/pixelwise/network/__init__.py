@@ -1,5 +1,6 @@
 """The network: (B, C, *spatial) -> logits; losses; the model file."""
 
+from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.losses import (
     binary_cross_entropy_loss,
     check_target,
@@ -14,15 +15,18 @@ from pixelwise.network.model import (
     Model,
     ModelConfig,
     Task,
+    join_models,
     load_model,
     save_model,
 )
 from pixelwise.network.resampling import resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
+from pixelwise.network.transfer import transfer_weights
 from pixelwise.network.unet import UNet, UNetConfig
 
 __all__ = [
     "MODEL_FILE_NAME",
+    "Ensemble",
     "IntensityScaling",
     "Model",
     "ModelConfig",
@@ -35,11 +39,13 @@ __all__ = [
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "join_models",
     "load_model",
     "resize_images",
     "resize_masks",
     "save_model",
     "scale_intensities",
+    "transfer_weights",
     "tversky_loss",
     "working_size",
 ]

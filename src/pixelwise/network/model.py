@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pixelwise.errors import ModelFileError, OutputError
+from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.scaling import IntensityScaling
 from pixelwise.network.unet import UNet, UNetConfig
 
@@ -35,6 +36,7 @@ class ModelConfig(BaseModel):
 
     format_version: int = FORMAT_VERSION
     network: UNetConfig
+    num_members: int = Field(default=1, ge=1)  # networks; several are an ensemble
     scaling: IntensityScaling = IntensityScaling()
     working_scale: float = Field(default=1.0, gt=0, le=1)  # 0.5: the network sees half-size images
     float_images: bool = False  # trained on floats as they were: integers would mean others
@@ -82,11 +84,55 @@ class Model:
     """A network and how to use it."""
 
     config: ModelConfig
-    network: UNet
+    network: UNet | Ensemble
+
+    @property
+    def single_network(self) -> UNet:
+        """The network, to be trained or to start from.
+
+        Raises:
+            ModelFileError: there are several.
+        """
+        if isinstance(self.network, Ensemble):
+            raise ModelFileError(
+                f"This model is an ensemble of {self.config.num_members} networks, of which each "
+                "was trained on its own. Train or start from one of them: the model of a fold, "
+                "such as RUN/fold1."
+            )
+        return self.network
 
     def with_config(self, **changes: Any) -> "Model":  # noqa: ANN401
         """Return the same network with changed configuration values."""
         return Model(self.config.model_copy(update=changes), self.network)
+
+
+def join_models(models: Sequence[Model]) -> Model:
+    """Make one model of several: the mean of their probabilities, and of their thresholds.
+
+    Args:
+        models: two or more that take the same images and know the same classes; the configuration
+            is that of the first.
+
+    Raises:
+        ModelFileError: they differ in how images are prepared, in their network or their classes.
+    """
+    first = models[0].config
+    for name in ("network", "scaling", "working_scale", "float_images", "task", "class_names"):
+        values = [getattr(model.config, name) for model in models]
+        other = next((n for n, value in enumerate(values) if value != values[0]), None)
+        if other is not None:
+            raise ModelFileError(
+                f"Model {other + 1} of {len(models)} has another {name.replace('_', ' ')} than the "
+                f"first ({values[other]}, not {values[0]}), so they cannot predict together. Train "
+                "them by one plan on the same data."
+            )
+    network = Ensemble(
+        [model.single_network for model in models], softmax=first.task == "multiclass"
+    )
+    threshold = sum(model.config.threshold for model in models) / len(models)
+    return Model(
+        first.model_copy(update={"num_members": len(models), "threshold": threshold}), network
+    )
 
 
 def save_model(path: Path, model: Model) -> None:
@@ -128,7 +174,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
     metadata, tensors = _read(path)
     config = _parse_config(path, metadata)
     with torch.device("meta"):
-        network = UNet(config.network)
+        network = _build(config)
     try:
         network.load_state_dict(_typed_like(network.state_dict(), tensors), assign=True)
     except RuntimeError as error:
@@ -137,6 +183,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
             "or was edited; use an intact copy."
         ) from error
     return Model(config, network.to(device).eval())
+
+
+def _build(config: ModelConfig) -> UNet | Ensemble:
+    """The network or ensemble of a configuration, with fresh weights."""
+    if config.num_members == 1:
+        return UNet(config.network)
+    members = [UNet(config.network) for _ in range(config.num_members)]
+    return Ensemble(members, softmax=config.task == "multiclass")
 
 
 def _typed_like(expected: Mapping[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pixelwise.network import IntensityScaling, Task, UNetConfig, working_size
+from pixelwise.network import IntensityScaling, ModelConfig, Task, UNetConfig, working_size
 from pixelwise.plan.calibration import Calibration, Timing, time_formats, time_step
 from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.follow import follow_model
 from pixelwise.plan.plan import Augmentation, Plan
 from pixelwise.plan.scale import choose_scale
 
@@ -50,6 +51,7 @@ def make_plan(
     budget: float | None,
     epochs: int | None = None,
     seed: int = 0,
+    start: tuple[str, ModelConfig] | None = None,
 ) -> Plan:
     """Plan a training.
 
@@ -60,22 +62,25 @@ def make_plan(
         budget: seconds for training; None with `epochs`.
         epochs: passes over the training samples.
         seed: of all random choices.
+        start: path and configuration of the model that training starts from, if any.
     """
     reasons: dict[str, str] = {}
     decisions: dict[str, Any] = {}
+    kept = follow_model(start[1], fingerprint) if start else {}
 
     def decide(name: str, value: object, reason: str) -> None:
-        decisions[name], reasons[name] = value, reason
+        decisions[name], reasons[name] = kept.get(name, (value, reason))
 
+    decide("start", start and start[0], "as asked" if start else "none was given")
     decide("scaling", *_choose_scaling(fingerprint))
     deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
-    networks = _candidates(fingerprint, task)
+    networks = _candidates(fingerprint, task, start and start[1].network)
     shape = (batch_size, fingerprint.in_channels, *_choose_patch(fingerprint, 1.0)[0])
     formats = time_formats(networks[0], shape, device, deadline)
     pixels = budget and TRAINING_SHARE * budget * _pixels_per_second(formats[0], shape)
-    scale, reason = choose_scale(fingerprint, task, pixels)
-    decide("working_scale", scale, reason)
+    decide("working_scale", *choose_scale(fingerprint, task, pixels))
+    scale = decisions["working_scale"]
     patch_size, reason = _choose_patch(fingerprint, scale)
     decide("patch_size", patch_size, reason)
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
@@ -154,12 +159,17 @@ def _choose_patch(fingerprint: Fingerprint, scale: float) -> tuple[tuple[int, ..
     )
 
 
-def _candidates(fingerprint: Fingerprint, task: Task) -> list[UNetConfig]:
-    """Networks to choose from, cheapest first."""
+def _candidates(fingerprint: Fingerprint, task: Task, given: UNetConfig | None) -> list[UNetConfig]:
+    """Networks to choose from, cheapest first; the one that is given alone."""
+    ends = {
+        "in_channels": fingerprint.in_channels,
+        "out_channels": 1 if task == "binary" else fingerprint.num_classes,
+    }
+    if given is not None:
+        return [given.model_copy(update=ends)]
     return [
         UNetConfig(
-            in_channels=fingerprint.in_channels,
-            out_channels=1 if task == "binary" else fingerprint.num_classes,
+            **ends,
             widths=widths,
             normalization=NORMALIZATION,
             spatial_dims=3 if len(fingerprint.median_size) == 3 else 2,

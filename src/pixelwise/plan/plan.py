@@ -15,7 +15,11 @@ HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back
 # with `pixelwise train DATA --out RUN --plan plan.yaml`.
 """
-WITHOUT_VALUE = {"patch_size": "whole images", "num_val_images": "all"}  # in words for people
+WITHOUT_VALUE = {
+    "start": "fresh weights",
+    "patch_size": "whole images",
+    "num_val_images": "all",
+}  # in words for people
 LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
 
 
@@ -56,6 +60,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    start: str | None = None  # run folder or model file that gives the first weights; None: fresh
     scaling: IntensityScaling
     # side of an image as the network sees it: 0.5 is half the size in the file
     working_scale: float = Field(default=1.0, gt=0, le=1)

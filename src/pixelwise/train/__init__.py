@@ -1,6 +1,8 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pixelwise.train.interrupt import INTERRUPTED
+from pixelwise.train.logs import check_logs, logging_to
 from pixelwise.train.loop import Outcome, Trainer
 from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
@@ -9,14 +11,16 @@ from pixelwise.train.pace import Clock, Pace
 from pixelwise.train.run_folder import FILES, RunFolder
 from pixelwise.train.state import Best
 from pixelwise.train.validate import Metric
-from pixelwise.train.watch import Watcher
+from pixelwise.train.watch import InnerWatcher, Watcher
 
 __all__ = [
     "FILES",
+    "INTERRUPTED",
     "Best",
     "Checkpoint",
     "Clock",
     "Compiled",
+    "InnerWatcher",
     "Loss",
     "Metric",
     "OptimizerFactory",
@@ -25,8 +29,10 @@ __all__ = [
     "RunFolder",
     "Trainer",
     "Watcher",
+    "check_logs",
     "compile_names",
     "find_overfitting",
+    "logging_to",
     "logits_of",
     "loss_for",
     "read_checkpoint",

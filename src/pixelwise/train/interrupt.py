@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = "it was interrupted"  # why training ended, as a clause
 ANSWER = "Ending training and keeping the best model; interrupt again to quit at once."
 
 

@@ -16,7 +16,7 @@ from pixelwise.predict import Predictor, autocast
 from pixelwise.train.augment import augment, crop_size_for
 from pixelwise.train.average import AveragedWeights
 from pixelwise.train.checkpoint import Checkpoint
-from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
+from pixelwise.train.interrupt import ANSWER, INTERRUPTED, Interruption, noticing_interrupts
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
@@ -93,7 +93,7 @@ class Trainer:
         self.metrics = metrics or {}
         self.watcher = watcher or Watcher()
         self.keep, self.save, self.keep_last = keep, save, keep_last
-        network = _place(model.network, device, channels_last=plan.channels_last)
+        network = _place(model.single_network, device, channels_last=plan.channels_last)
         optimizer = optimizer or torch.optim.AdamW(
             network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
         )
@@ -189,7 +189,7 @@ class Trainer:
         """Return why training is to end now, or nothing."""
         if wish.is_asked:
             self.watcher.note(ANSWER)
-            return "it was interrupted"
+            return INTERRUPTED
         if self.pace.is_over:
             return "the budget was used"
         if self.state.step >= self.pace.num_steps:

@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.network import MODEL_FILE_NAME, Model, save_model
 from pixelwise.plan import Plan
 from pixelwise.train.checkpoint import FILE_NAME, Checkpoint, write_checkpoint
+from pixelwise.train.logs import TENSORBOARD_FOLDER
 
 FILES = {
     MODEL_FILE_NAME: "the model: everything that prediction needs in one safe file",
@@ -24,6 +25,7 @@ FILES = {
     "report.html": "this page",
 }
 CHECKPOINT = "checkpoint"
+TABLE = "metrics.csv"  # of a cross-validation and its folds
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,15 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def table(self) -> Path:
+        """Scores of every image that a cross-validation scored."""
+        return self.path / TABLE
+
+    def fold(self, number: int) -> "RunFolder":
+        """The run folder of one fold of a cross-validation, from 1."""
+        return RunFolder(self.path / f"fold{number}")
+
+    @property
     def report(self) -> Path:
         """The page to look at."""
         return self.path / "report.html"
@@ -75,8 +86,16 @@ class RunFolder:
     @property
     def contents(self) -> list[Path]:
         """What an earlier training left here."""
-        names = (*FILES, CHECKPOINT)
-        return [self.path / name for name in names if (self.path / name).exists()]
+        names = (*FILES, TABLE, CHECKPOINT, TENSORBOARD_FOLDER)
+        own = [self.path / name for name in names if (self.path / name).exists()]
+        return own + [path for fold in self._folds() for path in fold.contents]
+
+    def _folds(self) -> Iterator["RunFolder"]:
+        """The folds that a cross-validation left here, by number."""
+        number = 1
+        while self.fold(number).plan.is_file():
+            yield self.fold(number)
+            number += 1
 
     def prepare(self, *, resume: bool, overwrite: bool) -> None:
         """Make the folder, or make sure that an earlier training is not lost by accident.
@@ -97,6 +116,8 @@ class RunFolder:
         if overwrite:
             for path in self.contents:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path.parent != self.path:
+                    RunFolder(path.parent).remove_if_empty()
 
     def remove_if_empty(self) -> None:
         """Take back a folder that was made for a training that could not begin."""

@@ -1,0 +1,171 @@
+"""Folds of a cross-validation: which sample is scored by which model.
+
+    fold      1    2    3
+    model 1   val  train train        every sample of train and val is scored once, by the one
+    model 2   train val  train        model that was not trained on it; test stays out of it
+    model 3   train train val
+
+Samples of one group, and copies of each other, are in one fold.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.doctor.duplicates import find_twins
+from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.groups import join_samples
+from pixelwise.data.read import Examination, classes_in
+from pixelwise.data.split_file import UTF8, write_table
+from pixelwise.data.splits import hash_position
+from pixelwise.errors import DataError
+
+FOLD_COLUMN = "fold"
+
+
+def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str, int]:
+    """Spread the samples of train and val over folds.
+
+    Args:
+        examination: of data that can be trained on.
+        num_folds: 2 or more.
+        seed: of the order in which groups of one kind are dealt.
+
+    Returns:
+        Fold, from 1, of every sample of train and val.
+
+    Raises:
+        DataError: there are fewer groups than folds.
+    """
+    assert examination.dataset is not None
+    assert examination.encoding is not None
+    files = [entry for entry in examination.dataset.files if entry.split in ("train", "val")]
+    names = {entry.name for entry in files}
+    surveyed = [facts for facts in examination.surveyed if facts.found.name in names]
+    return assign_folds(
+        sorted(names),
+        num_folds,
+        seed,
+        groups={entry.name: entry.group for entry in files if entry.group is not None},
+        twins=find_twins(surveyed),
+        classes=classes_in(surveyed, examination.encoding),
+    )
+
+
+def assign_folds(
+    names: Sequence[str],
+    num_folds: int,
+    seed: int,
+    *,
+    groups: Mapping[str, str],
+    twins: Mapping[str, str],
+    classes: Mapping[str, Collection[int]],
+) -> dict[str, int]:
+    """Deal groups to folds so that each has about as many samples, of every class too.
+
+    The rarest class is dealt first: its groups, the largest first, each to the fold that has the
+    fewest samples of the class, then the fewest at all.
+
+    Source: Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML 2011.
+
+    Args:
+        names: of the samples.
+        num_folds: 2 or more.
+        seed: of the order in which groups of one size are dealt.
+        groups: group of those names that have one.
+        twins: for names of copies, one name that stands for all.
+        classes: class indices that occur in each sample.
+
+    Returns:
+        Fold, from 1, of every name.
+
+    Raises:
+        DataError: there are fewer groups than folds.
+    """
+    units = join_samples(names, groups, twins)
+    _check_number(num_folds, len(units), len(names))
+    units.sort(key=lambda unit: (-len(unit[1]), hash_position(unit[0], seed)))
+    counts = Counter(index for name in names for index in classes.get(name, ()))
+    samples, of_class = Counter[int](), Counter[tuple[int, int]]()
+    folds: dict[str, int] = {}
+    for index in (*sorted(counts, key=lambda index: (counts[index], index)), None):
+        for _, members in units:
+            has_class = any(index in classes.get(name, ()) for name in members)
+            if members[0] in folds or (index is not None and not has_class):
+                continue
+            fold = min(
+                range(1, num_folds + 1),
+                key=lambda n, i=index: (of_class[n, i], samples[n]),  # type: ignore[misc]
+            )
+            folds |= dict.fromkeys(members, fold)
+            samples[fold] += len(members)
+            of_class.update((fold, i) for name in members for i in classes.get(name, ()))
+    return folds
+
+
+def _check_number(num_folds: int, num_units: int, num_images: int) -> None:
+    if num_folds <= num_units:
+        return
+    kind = "images" if num_units == num_images else f"groups of images ({num_images} images)"
+    advice = (
+        f"Use {num_units} folds or fewer, or label more images."
+        if num_units > 1
+        else "Train without folds, or label more images."
+    )
+    raise DataError(
+        f"{num_folds} folds were asked for, but there are only {num_units} {kind} in train and "
+        f"val; images of one group and copies stay together, and test stays out. {advice}"
+    )
+
+
+def rare_classes(dataset: Dataset, folds: Mapping[str, int], examination: Examination) -> list[str]:
+    """Names of the classes that occur in one fold alone, so that its model never saw them."""
+    assert examination.encoding is not None
+    present = classes_in(examination.surveyed, examination.encoding)
+    found: dict[int, set[int]] = {}
+    for name, fold in folds.items():
+        for index in present.get(name, ()):
+            found.setdefault(index, set()).add(fold)
+    return [dataset.encoding.class_names[i] for i in sorted(found) if len(found[i]) == 1]
+
+
+def fold_dataset(dataset: Dataset, folds: Mapping[str, int], fold: int) -> Dataset:
+    """The same data as one model of the cross-validation gets them: val is its own fold."""
+    return replace(
+        dataset,
+        files=tuple(
+            replace(entry, split="val" if folds[entry.name] == fold else "train")
+            if entry.name in folds
+            else entry
+            for entry in dataset.files
+        ),
+    )
+
+
+def write_folds(path: Path, dataset: Dataset, folds: Mapping[str, int]) -> None:
+    """Write split.csv with a column for the folds; what they hold is all train to the ensemble."""
+    files = [
+        replace(entry, split="train") if entry.name in folds else entry for entry in dataset.files
+    ]
+    write_table(path, files, {FOLD_COLUMN: {name: str(fold) for name, fold in folds.items()}})
+
+
+def read_folds(path: Path) -> dict[str, int]:
+    """Read the folds from split.csv; empty where it has none.
+
+    Raises:
+        DataError: it cannot be read, or a fold is no number.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors=UTF8)
+    folds = {}
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        fold = row.get(FOLD_COLUMN)
+        if fold and not fold.isdecimal():
+            raise DataError(f"{path}: {fold!r} is no fold. Train anew with --overwrite.")
+        if fold:
+            folds[row["name"]] = int(fold)
+    return folds

@@ -1,0 +1,113 @@
+"""All folds of a cross-validation together: one model, one table of scores, one page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pixelwise.data import Dataset, write_json, write_text
+from pixelwise.evaluate import Scores, has_background, summarize
+from pixelwise.folders.keeping import Run
+from pixelwise.folders.pages import FoldPart, write_folds_report
+from pixelwise.folders.request import Request, read_plan
+from pixelwise.network import Model, join_models, load_model, save_model
+from pixelwise.train import RunFolder, Watcher
+
+CLOSING_SECONDS = 3.0  # kept back for the files of all folds together
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of the trainings."""
+
+    number: int
+    folder: RunFolder
+    dataset: Dataset  # val is what this one does not see
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its model is trained and its images are scored."""
+        return self.folder.table.is_file()
+
+
+def join_folds(
+    folder: RunFolder,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    parts: Sequence[FoldPart],
+    request: Request,
+    warnings: Sequence[str],
+    watcher: Watcher,
+) -> Run:
+    """Join the models, add up the scores, report.
+
+    Args:
+        folder: of the run.
+        dataset: all of the data.
+        folds: the trainings, all of them done.
+        parts: what each gave.
+        request: of the user.
+        warnings: about the data.
+        watcher: is told how it ended.
+
+    Raises:
+        ModelFileError: the models of the folds cannot predict together.
+    """
+    model = _join(dataset, folds, parts, request)
+    scores = _join_scores(model, parts)
+    model = model.with_config(scores=scores.to_json())
+    write_json(folder.metrics, scores.to_json())
+    write_text(folder.table, scores.to_csv())
+    save_model(folder.model, model)
+    told = [f"Fold {n}: {text}" for n, part in enumerate(parts, 1) for text in part.warnings]
+    plan = read_plan(folds[0].folder.plan)
+    assert plan is not None
+    write_folds_report(
+        folder, model, plan, dataset, parts, scores,
+        samples=[fold.dataset.samples("val") for fold in folds],
+        models=[fold.folder.model for fold in folds],
+        warnings=[*warnings, *told],
+    )  # fmt: skip
+    run = Run(
+        folder.path,
+        scores,
+        best_step=max(part.num_steps for part in parts),
+        num_steps=sum(part.num_steps for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        stopped="all folds were done",
+        warnings=(*warnings, *told),
+    )
+    watcher.finished(
+        f"Trained {len(folds)} models in {run.seconds:.0f} s; out-of-fold Dice "
+        f"{scores.mean['dice']} on {scores.num_images} images, each scored by the model that did "
+        f"not see it. Open {folder.report}; predict with all of them: `pixelwise predict "
+        f"{folder.path} IMAGES --out MASKS`."
+    )
+    return run
+
+
+def _join(
+    dataset: Dataset, folds: Sequence[Fold], parts: Sequence[FoldPart], request: Request
+) -> Model:
+    """The models of all folds as one."""
+    joined = join_models([load_model(fold.folder.model) for fold in folds])
+    provenance = {
+        **joined.config.provenance,
+        "data": dataset.describe(),
+        "folds": len(folds),
+        "steps": sum(part.num_steps for part in parts),
+        "seconds": round(sum(part.seconds for part in parts), 1),
+    }
+    budget, seconds = request.budget, provenance.pop("budget_seconds", None)
+    provenance["budget_seconds"] = budget or (seconds and round(seconds * len(folds), 1))
+    provenance.pop("best_step", None)
+    return joined.with_config(provenance=provenance)
+
+
+def _join_scores(model: Model, parts: Sequence[FoldPart]) -> Scores:
+    """The scores of all images together."""
+    config = model.config
+    return summarize(
+        [count for part in parts for count in part.scores.counts],
+        [name for part in parts for name in part.scores.names],
+        config.class_names,
+        background=has_background(config.task, config.class_names),
+    )
