@@ -46,7 +46,8 @@ def train(name: str, minutes: float, args: argparse.Namespace) -> list[Line]:
         more = (*more, "--images", args.images)
     if args.predict_plainly:
         more = (*more, "--predict-plainly")
-    variables = {"KERAS_BACKEND": environment.removeprefix("keras-"), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    variables = {"KERAS_BACKEND": environment.removeprefix("keras-")}
+    variables |= {"TF_CPP_MIN_LOG_LEVEL": "2", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if not args.gpu:
         variables["CUDA_VISIBLE_DEVICES"] = ""
     with tempfile.TemporaryDirectory() as out:

@@ -112,7 +112,7 @@ class Peer:
 
     def fit_steps(self, seconds: float, most: int) -> None:
         """Choose how many steps a turn has, so that it takes about that long."""
-        per_step = self._ask(2) / 2
+        per_step = self._ask(1)
         self.num_steps = max(2, min(most, round(seconds / per_step)))
 
     def take_turn(self) -> None:

@@ -33,7 +33,7 @@ def double_convolution(
             width, 3, padding="same", use_bias=use_bias, kernel_initializer="he_normal"
         )(features)
         if normalization == "batch":
-            features = layers.BatchNormalization()(features)
+            features = layers.BatchNormalization(momentum=0.9)(features)  # as in PyTorch
         features = layers.ReLU()(features)
     return features
 

@@ -2,7 +2,7 @@
 
 Its 1000 epochs become the time that there is: the learning rate falls by its own polynomial of the
 share of time used, and pseudo-validation between epochs is left out. Batches are of 8 patches, as
-everybody's, where its plan for a GPU of 8 GB has more. Preprocessing is on the clock, conversion of
+everybody's, in place of those that it plans for a GPU. Preprocessing is on the clock, conversion of
 the files to its folder layout is not.
 """
 
