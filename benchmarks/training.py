@@ -157,11 +157,10 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """One case: start all peers, let them take turns, and return what was measured."""
     case = {**CASES[name], "device": "cuda" if args.gpu else "cpu"}
     rows = [row for row in ROWS if name.startswith(row.only) and is_wanted(row, args)]
-    load = [os.getloadavg()[0]]
+    load, started = [os.getloadavg()[0]], time.monotonic()
     peers: dict[str, Peer] = {}
     try:
         for row in (*PEAKS.values(), *rows):
-            started = time.monotonic()
             peers[row.name] = Peer(row, case, args.folder)
             peers[row.name].fit_steps(args.seconds, args.most_steps)
             say(f"{name}: {row.name} is ready after {time.monotonic() - started:.0f} s")
@@ -170,6 +169,8 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
                 peer.take_turn()
             load.append(os.getloadavg()[0])
             say(f"{name}: round {number + 1} of {args.rounds}, load {load[-1]:.1f}")
+            if time.monotonic() - started > 60 * args.minutes:
+                break
         return {
             "case": name,
             "load": load,
@@ -241,6 +242,7 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rows", default="", help="only rows with one of these words")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=20, help="no further round after these")
     parser.add_argument("--seconds", type=float, default=4.0, help="of a turn")
     parser.add_argument("--most-steps", type=int, default=200, help="of a turn")
     parser.add_argument("--gpu", action="store_true")
