@@ -102,7 +102,6 @@ class Peer:
             [python_of(row.environment, folder), str(PEERS / row.script), json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if row.script == "step_keras.py" else None,
             text=True,
             env={**os.environ, **engine, **quiet, **hidden},
         )
