@@ -1,0 +1,164 @@
+"""What the scripts of time_to_score.py share: the clock, the score, the files. Needs NumPy, Pillow.
+
+How a library reads, crops, augments, trains and predicts is in its own script; here is only what
+must be the same for all.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+PREFIX = ":: "
+VALIDATIONS = 4  # in the time that there is
+PATCH = 192  # side of the training crops, pixels, where the script chooses
+BATCH_SIZE = 8
+WIDTHS = (16, 32, 64, 128, 256)
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # image (H, W, 3), mask (H, W) of 0 and 1
+
+
+def read_arguments(description: str) -> argparse.Namespace:
+    """The command line of every script."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", type=Path, help="train, val and test, each with images and masks")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--started", type=float, default=time.monotonic(), help=argparse.SUPPRESS)
+    parser.add_argument("--test", action="store_true", help="score the test images too")
+    parser.add_argument("--images", type=int, default=None, help="score no more than these")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, required=True, help="for whatever it writes")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
+    parser.add_argument("--weights", default=None, help="of an encoder, where there is one")
+    parser.add_argument("--predict-plainly", action="store_true", help="no mirrored copies")
+    return parser.parse_args()
+
+
+def files(data: Path, split: str) -> list[tuple[Path, Path]]:
+    """(image, mask) paths of a split, which have the same names."""
+    images = sorted((data / split / "images").iterdir())
+    return [(path, data / split / "masks" / path.with_suffix(".png").name) for path in images]
+
+
+def read_split(data: Path, split: str) -> list[Sample]:
+    """All samples of a split."""
+    return [(read_image(image), read_mask(mask)) for image, mask in files(data, split)]
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3)."""
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """(H, W) of 0 and 1; the files have 0 and 255."""
+    return (np.asarray(Image.open(path).convert("L")) > 127).astype(np.uint8)
+
+
+def random_crop(sample: Sample, rng: np.random.Generator) -> Sample:
+    """PATCH x PATCH pixels, mirrored beyond the edges of smaller images."""
+    image, mask = sample
+    missing = [max(0, PATCH - side) for side in mask.shape]
+    if any(missing):
+        margins = [(0, more) for more in missing]
+        image = np.pad(image, (*margins, (0, 0)), mode="reflect")
+        mask = np.pad(mask, margins, mode="reflect")
+    row, column = (int(rng.integers(side - PATCH + 1)) for side in mask.shape)
+    window = (slice(row, row + PATCH), slice(column, column + PATCH))
+    return image[window], mask[window]
+
+
+def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
+    """An image (H, W, C) whose sides are multiples, mirrored at its bottom and right."""
+    margins = [(0, -side % multiple) for side in image.shape[:2]]
+    return np.pad(image, (*margins, (0, 0)), mode="symmetric")
+
+
+def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Of one image; NaN where there is nothing in either."""
+    total = int(found.sum()) + int(truth.sum())
+    return 2 * int((found & truth).sum()) / total if total else float("nan")
+
+
+class Clock:
+    """The time that a user waits; it stands still while a peer is validated.
+
+    Args:
+        args: as `read_arguments` gives them; their `started` is from before the imports.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._seconds, self._started, self._paused = 60 * args.minutes, args.started, 0.0
+        self._period = self._next_validation = self._seconds / VALIDATIONS
+        with self.stopped():
+            self._val = read_split(args.data, "val")[: args.images]
+            self._test = read_split(args.data, "test")[: args.images] if args.test else []
+        self._best = -1.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds used so far."""
+        return time.monotonic() - self._started - self._paused
+
+    @property
+    def share(self) -> float:
+        """Of the time, used so far."""
+        return min(1.0, self.elapsed / self._seconds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to stop training."""
+        return self.share >= 1
+
+    @property
+    def is_validation_due(self) -> bool:
+        """Four times, the last when the time is over."""
+        return self.elapsed >= self._next_validation
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What is done within does not count."""
+        start = time.monotonic()
+        yield
+        self._paused += time.monotonic() - start
+
+    def learning_rate(self, highest: float, warmup: float = 0.05) -> float:
+        """Up in a straight line, then down by half a cosine to 0 when the time is over."""
+        if self.share < warmup:
+            return highest * max(0.01, self.share / warmup)
+        return highest * 0.5 * (1 + np.cos(np.pi * (self.share - warmup) / (1 - warmup)))
+
+    def validate(self, predict: Callable[[NDArray[np.uint8]], NDArray]) -> None:
+        """Score the model as it is now, at full size, off the clock, and tell.
+
+        The test images are scored where the model is the best so far, so that the last of their
+        scores is that of the model which validation chooses.
+
+        Args:
+            predict: image (H, W, 3) -> foreground (H, W).
+        """
+        seconds = self.elapsed
+        with self.stopped():
+            line = {"seconds": round(seconds, 1), "dice": mean_dice(predict, self._val)}
+            if line["dice"] > self._best:
+                self._best = line["dice"]
+                line |= {"test_dice": mean_dice(predict, self._test)} if self._test else {}
+            tell(line)
+        self._next_validation = min(seconds + self._period, self._seconds)
+
+
+def mean_dice(predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample]) -> float:
+    """Over images; those with nothing in mask and prediction are left out."""
+    scores = [dice(predict(image).astype(bool), mask.astype(bool)) for image, mask in samples]
+    return float(np.nanmean(scores))
+
+
+def tell(value: object) -> None:
+    """Send a line to time_to_score.py, whatever else the libraries print."""
+    print(PREFIX + json.dumps(value), flush=True)

@@ -1,0 +1,118 @@
+"""Nuclei with plain PyTorch: a U-Net, crops with flips and turns, AdamW with a cosine schedule."""
+
+import numpy as np
+import torch
+from common import (
+    BATCH_SIZE,
+    WIDTHS,
+    Clock,
+    Sample,
+    padded,
+    random_crop,
+    read_arguments,
+    read_split,
+)
+from numpy.typing import NDArray
+from plain_unet import CrossEntropyDice, PlainUNet
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+MEAN, STD = 127.5, 127.5
+
+
+class Crops(Dataset):
+    """Random crops, turned, mirrored, and a little brighter or darker."""
+
+    def __init__(self, samples: list[Sample]) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        """One crop of each image in an epoch."""
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """(3, PATCH, PATCH) and (1, PATCH, PATCH), float32."""
+        rng = np.random.default_rng(int(torch.randint(2**31, (1,))))
+        image, mask = random_crop(self._samples[index], rng)
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        image, mask = np.rot90(image, turns), np.rot90(mask, turns)
+        if flip:
+            image, mask = image[:, ::-1], mask[:, ::-1]
+        scaled = to_tensor(image) * rng.uniform(0.8, 1.25) + rng.uniform(-0.2, 0.2)
+        return scaled.float(), torch.from_numpy(mask.copy())[None].float()
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """(C, H, W), from -1 to 1."""
+    return torch.from_numpy((image.transpose(2, 0, 1).astype(np.float32) - MEAN) / STD)
+
+
+def predictor(network: nn.Module, device: torch.device, multiple: int):  # noqa: ANN201
+    """A function from an image to its foreground."""
+
+    @torch.inference_mode()
+    def predict(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        network.eval()
+        logits = network(to_tensor(padded(image, multiple))[None].to(device))[0, 0]
+        network.train()
+        height, width = image.shape[:2]
+        return (logits[:height, :width] > 0).cpu().numpy()
+
+    return predict
+
+
+def train(
+    network: nn.Module,
+    loss_function: nn.Module,
+    loader: DataLoader,
+    clock: Clock,
+    learning_rate: float,
+    device: torch.device,
+    validate,  # noqa: ANN001
+) -> None:
+    """Until the time is over."""
+    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-2)
+    network.train()
+    while True:
+        for images, masks in loader:
+            for group in optimizer.param_groups:
+                group["lr"] = clock.learning_rate(learning_rate)
+            optimizer.zero_grad()
+            loss = loss_function(network(images.to(device)), masks.to(device))
+            loss.backward()
+            optimizer.step()
+            if clock.is_validation_due:
+                validate()
+            if clock.is_over:
+                return
+
+
+def main() -> None:
+    """Train and validate."""
+    args = read_arguments(__doc__)
+    clock = Clock(args)
+    torch.manual_seed(0)
+    device = torch.device(args.device)
+    network = PlainUNet(3, WIDTHS, "batch").to(device)
+    loader = DataLoader(
+        Crops(read_split(args.data, "train")),
+        BATCH_SIZE,
+        shuffle=True,
+        drop_last=True,
+        num_workers=1,
+        persistent_workers=True,
+    )
+    predict = predictor(network, device, 2 ** (len(WIDTHS) - 1))
+    train(
+        network,
+        CrossEntropyDice(),
+        loader,
+        clock,
+        args.learning_rate,
+        device,
+        lambda: clock.validate(predict),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The benchmarks compare like with like: the same network, the same score, honest tables."""
+
+import importlib
+import math
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pixelwise.evaluate import count_pixels, summarize
+from pixelwise.network import UNet, UNetConfig, cross_entropy_dice_loss
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+WIDTHS = (4, 8, 16)
+
+
+@pytest.fixture(autouse=True)
+def benchmarks(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), str(BENCHMARKS / "peers"), *sys.path])
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_the_plain_network_is_that_of_pixelwise(normalization):
+    plain_unet = importlib.import_module("plain_unet")
+    config = UNetConfig(in_channels=3, out_channels=1, widths=WIDTHS, normalization=normalization)
+    ours, plain = UNet(config), plain_unet.PlainUNet(3, WIDTHS, normalization)
+    pairs = [
+        *zip(ours.encoder, plain.down, strict=False),
+        (ours.bottleneck, plain.down[-1]),
+        *zip(reversed(ours.decoder), plain.up, strict=True),
+        (ours.head, plain.head),
+    ]
+    for our, other in pairs:
+        other.load_state_dict(dict(zip(other.state_dict(), our.state_dict().values(), strict=True)))
+    images = torch.randn(2, 3, 16, 24)
+    torch.testing.assert_close(plain(images), ours(images))
+
+
+def test_the_plain_loss_is_that_of_pixelwise():
+    plain_unet = importlib.import_module("plain_unet")
+    logits, target = torch.randn(2, 1, 8, 8), torch.randint(2, (2, 8, 8))
+    ours = cross_entropy_dice_loss(logits, target)
+    torch.testing.assert_close(plain_unet.CrossEntropyDice()(logits, target[:, None].float()), ours)
+
+
+def test_peers_are_scored_as_pixelwise_is():
+    common = importlib.import_module("common")
+    rng = np.random.default_rng(0)
+    masks = [rng.random((5, 6)) > 0.5 for _ in range(3)] + [np.zeros((4, 4), bool)]
+    samples = [(rng.random((*m.shape, 3)) > 0.5, m.astype(np.uint8)) for m in masks]
+    samples[-1] = (np.zeros((4, 4, 3), bool), samples[-1][1])  # nothing there, nothing found
+    counts = [count_pixels(image[..., 0].astype(np.uint8), mask, 2) for image, mask in samples]
+    ours = summarize(counts, list("abcd"), ["background", "nucleus"], background=True)
+    assert common.mean_dice(lambda image: image[..., 0], samples) == pytest.approx(ours.mean_dice)
+
+
+def test_the_clock_stands_still_while_a_peer_is_validated(tmp_path, monkeypatch):
+    common = importlib.import_module("common")
+    now = [100.0]
+    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(common, "read_split", lambda *_: [])
+    clock = common.Clock(Namespace(minutes=1, started=90.0, data=tmp_path, test=False, images=None))
+    assert clock.elapsed == 10
+    with clock.stopped():
+        now[0] += 1000
+    assert clock.elapsed == 10
+    assert not clock.is_validation_due
+    now[0] += 5
+    assert clock.is_validation_due  # a quarter of the minute
+    now[0] += 45
+    assert clock.is_over
+    assert clock.learning_rate(1.0) == pytest.approx(0)
+
+
+def test_small_images_are_mirrored_to_the_size_of_a_crop():
+    common = importlib.import_module("common")
+    image = np.arange(100 * 300 * 3, dtype=np.uint32).reshape(100, 300, 3)
+    crop, mask = common.random_crop((image, image[..., 0]), np.random.default_rng(0))
+    assert crop.shape == (192, 192, 3)
+    np.testing.assert_array_equal(crop[..., 0], mask)
+
+
+def test_the_score_is_reached_where_any_run_first_has_it():
+    time_to_score = importlib.import_module("time_to_score")
+    runs = {
+        "pixelwise": {
+            1.0: [{"seconds": 60.0, "dice": 0.85}],
+            2.0: [{"seconds": 60.0, "dice": 0.7}, {"seconds": 115.0, "dice": 0.9}],
+        },
+        "peer": {
+            1.0: [{"seconds": 60.0, "dice": 0.5}],
+            2.0: [{"seconds": 60.0, "dice": 0.6}, {"seconds": 120.0, "dice": 0.8}],
+        },
+    }
+    heads, _, ours, peer = time_to_score.table(runs, None).splitlines()
+    assert heads == "| | 1 min | 2 min | s to 0.800 | test |"
+    assert ours == "| pixelwise | 0.850 | 0.900 | 60 |  |"
+    assert peer == "| peer | 0.500 | 0.800 | 120 |  |"
+
+
+def test_shares_of_the_peak_are_of_the_work_that_all_do():
+    training = importlib.import_module("training")
+
+    def row(seconds, gflop=None, own_network=False):
+        return {
+            "seconds": seconds,
+            "images_per_second": 4 / seconds,
+            "gflop": gflop,
+            "own_network": own_network,
+            "megabytes": 1000.0,
+        }
+
+    rows = {
+        "bfloat16": row(0.1, 80),  # 800 GFLOP/s
+        "float32": row(0.1, 40),
+        "pixelwise train": row(0.5),
+        "PyTorch, plain": row(1.0, 200),
+        "smp.Unet": row(0.25, 50, own_network=True),
+    }
+    lines = training.table({"case": "unet-4", "load": [1.0, 2.0], "rows": rows}).splitlines()
+    assert "800 GFLOP/s bfloat16, 400 float32; load average 1.0 to 2.0" in lines[0]
+    assert lines[4] == "| pixelwise train | 500.0 | 8.00 | 1.00 | 50 % | 100 % | 1000 |"
+    assert lines[5] == "| PyTorch, plain | 1000.0 | 4.00 | 2.00 | 25 % | 50 % | 1000 |"
+    assert lines[6].startswith("| smp.Unet (other network, 50 GFLOP) | 250.0 | 16.00 | 0.50 | 25 %")
+
+
+def test_nothing_in_both_is_no_score():
+    common = importlib.import_module("common")
+    nothing = np.zeros((2, 2), bool)
+    assert math.isnan(common.dice(nothing, nothing))
+    assert common.dice(nothing, ~nothing) == 0
