@@ -403,10 +403,11 @@ def test_ctrl_c_in_training_leaves_a_model_that_can_be_used_and_resumed(data, pl
     assert len((out / "history.csv").read_text().splitlines()) >= steps
 
 
-def test_ctrl_c_before_training_changes_nothing(data, model):
-    """While speeds are measured: the old run, which was to be replaced, is still there."""
-    command = ("train", data, "--out", model, "--overwrite", "--epochs", 1)
-    with unchanged(model, data), started(*command, until="6 images") as process:
+def test_ctrl_c_before_training_changes_nothing(model, tmp_path):
+    """While speeds are measured, which takes long for large images: the old run is still there."""
+    large = write_cells(tmp_path / "large", num_images=6, size=(512, 512))
+    command = ("train", large, "--out", model, "--overwrite", "--epochs", 1)
+    with unchanged(model, large), started(*command, until="6 images") as process:
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 1
