@@ -1,8 +1,8 @@
 """The network: (B, C, *spatial) -> logits; losses; the model file."""
 
 from pixelwise.network.losses import (
+    Total,
     binary_cross_entropy_loss,
-    check_target,
     cross_entropy_dice_loss,
     cross_entropy_loss,
     dice_loss,
@@ -19,6 +19,7 @@ from pixelwise.network.model import (
 )
 from pixelwise.network.resampling import resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
+from pixelwise.network.targets import check_target
 from pixelwise.network.unet import UNet, UNetConfig
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "Task",
+    "Total",
     "UNet",
     "UNetConfig",
     "binary_cross_entropy_loss",
