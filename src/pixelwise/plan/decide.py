@@ -48,6 +48,7 @@ def make_plan(
     budget: float | None,
     epochs: int | None = None,
     seed: int = 0,
+    num_ranks: int = 1,
 ) -> Plan:
     """Plan a training.
 
@@ -58,6 +59,7 @@ def make_plan(
         budget: seconds for training; None with `epochs`.
         epochs: passes over the training samples.
         seed: of all random choices.
+        num_ranks: processes that share each batch, one image each at least.
     """
     reasons: dict[str, str] = {}
     decisions: dict[str, Any] = {}
@@ -69,10 +71,10 @@ def make_plan(
     decide("working_scale", 1.0, "as stored")
     patch_size, reason = _choose_patch(fingerprint)
     decide("patch_size", patch_size, reason)
-    batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
+    batch_size = max(num_ranks, min(BATCH_SIZE, max(2, fingerprint.num_train)))
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
     timing, calibration, reason = _choose_network(
-        fingerprint, task, patch_size, batch_size, device, budget, epochs
+        fingerprint, task, patch_size, batch_size, device, budget, epochs, num_ranks
     )
     decide("widths", timing.widths, reason)
     decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
@@ -148,10 +150,14 @@ def _choose_network(
     device: torch.device,
     budget: float | None,
     epochs: int | None,
+    num_ranks: int,
 ) -> tuple[Timing, Calibration, str]:
-    """Measure candidates, cheapest first; take the widest that sees enough patches in time."""
+    """Measure candidates, cheapest first; take the widest that sees enough patches in time.
+
+    Of a batch that is shared only the largest share is computed here.
+    """
     deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
-    shape = (batch_size, fingerprint.in_channels, *patch_size)
+    shape = (-(-batch_size // num_ranks), fingerprint.in_channels, *patch_size)
     networks = [
         UNetConfig(
             in_channels=fingerprint.in_channels,
@@ -173,7 +179,9 @@ def _choose_network(
             channels_last=timings[0].channels_last,
         )
         timings += (timing,)
-        patches = _patches_in(budget, timing) if budget else fingerprint.num_train * (epochs or 1)
+        patches = fingerprint.num_train * (epochs or 1)
+        if budget is not None:
+            patches = _patches_in(budget, timing, batch_size)
         is_affordable = patches >= MIN_PATCHES
         if chosen is None or is_affordable:
             chosen = timing
@@ -189,7 +197,9 @@ def _choose_network(
         seconds_per_validation=round(per_pixel * fingerprint.num_val * fingerprint.mean_pixels, 3),
         timings=timings,
     )
-    patches = _patches_in(budget, chosen) if budget else fingerprint.num_train * (epochs or 1)
+    patches = fingerprint.num_train * (epochs or 1)
+    if budget is not None:
+        patches = _patches_in(budget, chosen, batch_size)
     reason = (
         f"the widest that sees {MIN_PATCHES} patches, or the narrowest: {seconds:.3f} s per step, "
         f"about {patches} patches"
@@ -197,8 +207,8 @@ def _choose_network(
     return chosen, calibration, reason
 
 
-def _patches_in(budget: float, timing: Timing) -> int:
-    return int(budget / timing.seconds_per_step * timing.batch_size)
+def _patches_in(budget: float, timing: Timing, batch_size: int) -> int:
+    return int(budget / timing.seconds_per_step * batch_size)
 
 
 def _choose_val_images(

@@ -6,6 +6,7 @@ from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Clock, Pace
+from pixelwise.train.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
 from pixelwise.train.run_folder import FILES, RunFolder
 from pixelwise.train.state import Best
 from pixelwise.train.validate import Metric
@@ -13,6 +14,7 @@ from pixelwise.train.watch import Watcher
 
 __all__ = [
     "FILES",
+    "LOST",
     "Best",
     "Checkpoint",
     "Clock",
@@ -22,11 +24,15 @@ __all__ = [
     "OptimizerFactory",
     "Outcome",
     "Pace",
+    "Ranks",
     "RunFolder",
     "Trainer",
     "Watcher",
     "compile_names",
+    "ending_together",
     "find_overfitting",
+    "is_lost_rank",
+    "joined_ranks",
     "logits_of",
     "loss_for",
     "read_checkpoint",
