@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from pixelwise.folders.keeping import Keeper, finish, run_safely
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
+    check_ranks,
     check_same_sequence,
     plan_for,
     read_plan,
@@ -42,7 +44,6 @@ from pixelwise.plan import (
     Plan,
     network_config,
 )
-from pixelwise.predict import pick_device
 from pixelwise.train import (
     Checkpoint,
     Clock,
@@ -51,6 +52,8 @@ from pixelwise.train import (
     RunFolder,
     Trainer,
     Watcher,
+    ending_together,
+    joined_ranks,
     loss_for,
     read_checkpoint,
     write_checkpoint,
@@ -74,6 +77,7 @@ class Run:
     warnings: tuple[str, ...]
 
 
+@ending_together()
 def train(
     data: DataSource,
     out: str | os.PathLike[str],
@@ -90,6 +94,9 @@ def train(
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a model on images and masks.
+
+    Where `torchrun` started several processes they train one model together, each on its share of
+    every batch; the first one reads, plans, writes and tells the watcher.
 
     Args:
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path;
@@ -116,25 +123,26 @@ def train(
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
-    watcher = watcher or Watcher()
+    ranks = joined_ranks()
+    watcher = (watcher or Watcher()) if ranks.is_first else Watcher()
     if folds is not None:
         raise PlanError("Cross-validation comes in a later version. Train without folds.")
     folder = RunFolder(Path(out))
-    if resume:
-        folder.prepare(resume=True, overwrite=False)  # before its plan is read
+    if resume:  # before its plan is read
+        ranks.first(partial(folder.prepare, resume=True, overwrite=False))
     request = Request(
         budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
-        read_plan(folder.plan if resume and plan is None else plan),
+        ranks.first(partial(read_plan, folder.plan if resume and plan is None else plan)),
         resume,
         overwrite,
         seed,
-        pick_device(device),
+        ranks.pick_device(device),
     )
     if not (resume or overwrite):
-        folder.prepare(resume=False, overwrite=False)
+        ranks.first(partial(folder.prepare, resume=False, overwrite=False))
     try:
-        dataset = _read_data(data, read, folder, request, watcher)
+        dataset = ranks.first(partial(_read_data, data, read, folder, request, watcher))
     except PixelwiseError:
         folder.remove_if_empty()
         raise
@@ -146,12 +154,13 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
 
     An earlier training is only removed when nothing is left that could refuse the new one.
     """
-    goes_on = request.resume and folder.has_checkpoint
-    checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
+    ranks = joined_ranks()
+    checkpoint = ranks.first(partial(_read_checkpoint, folder, request))
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
-    plan = plan_for(dataset, train, val, request, clock, checkpoint)
+    plan = ranks.first(partial(plan_for, dataset, train, val, request, clock, checkpoint))
+    check_ranks(ranks, plan)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
     model = _new_model(dataset, plan)
@@ -164,17 +173,22 @@ def _train_dataset(dataset: Dataset, folder: RunFolder, request: Request, watche
         pace=_pace(plan, clock),
         device=request.device,
         watcher=watcher,
-        keep=Keeper(folder),
-        save=lambda state: write_checkpoint(folder.checkpoint, state),
+        keep=Keeper(folder) if ranks.is_first else None,
+        save=partial(write_checkpoint, folder.checkpoint) if ranks.is_first else None,
+        ranks=ranks,
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
-    if request.overwrite:
-        folder.prepare(resume=False, overwrite=True)
-    folder.write_plan(plan)
-    write_split(folder.split, dataset)
+    if ranks.is_first:
+        if request.overwrite:
+            folder.prepare(resume=False, overwrite=True)
+        folder.write_plan(plan)
+        write_split(folder.split, dataset)
+    if ranks.number > 1:
+        watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
-    finish(outcome, plan, val, dataset, folder, clock)
+    if ranks.is_first:
+        finish(outcome, plan, val, dataset, folder, clock)
     run = Run(
         folder.path,
         outcome.scores,
@@ -253,6 +267,12 @@ def _new_model(dataset: Dataset, plan: Plan) -> Model:
     )
     torch.manual_seed(plan.seed)
     return Model(config, UNet(network))
+
+
+def _read_checkpoint(folder: RunFolder, request: Request) -> Checkpoint | None:
+    """Where the training to resume stands; None where it begins."""
+    goes_on = request.resume and folder.has_checkpoint
+    return read_checkpoint(folder.checkpoint) if goes_on else None
 
 
 def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> None:
