@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from pixelwise.errors import ArrayError
 from pixelwise.network.losses import (
     binary_cross_entropy_loss,
-    check_target,
     cross_entropy_dice_loss,
     cross_entropy_loss,
     dice_loss,
     focal_loss,
     tversky_loss,
 )
+from pixelwise.network.targets import check_target
 
 CERTAIN = 50.0  # a logit whose sigmoid is 1 in float32
 BINARY = (binary_cross_entropy_loss, dice_loss, tversky_loss, cross_entropy_dice_loss, focal_loss)
@@ -392,3 +392,49 @@ class TestClassWeights:
         loss.backward()
         assert loss.item() == 0
         assert logits.grad.isfinite().all()
+
+
+class TestSharedBatch:
+    """A batch of 3 images, of which one process has 1 and another 2."""
+
+    @pytest.mark.parametrize("batch", [True, False])
+    @pytest.mark.parametrize("loss", [*BINARY, cross_entropy_loss], ids=name_of)
+    def test_value_and_slopes_are_those_of_the_whole(self, loss, batch):
+        options = {} if loss in (*BINARY[:1], cross_entropy_loss, focal_loss) else {"batch": batch}
+        logits, target = random_pair(3 if loss is cross_entropy_loss else 1, (6, 5))
+        target[:, :2] = 255
+        logits.requires_grad_()
+        whole = loss(logits, target, **options)
+        slopes = torch.autograd.grad(whole, logits)[0]
+        for here, there in ((slice(0, 1), slice(1, 3)), (slice(1, 3), slice(0, 1))):
+            shared = self.shared(loss, logits, target, here, there, options)
+            assert shared.item() == pytest.approx(whole.item(), rel=1e-6)
+            own = torch.autograd.grad(shared, logits)[0]
+            torch.testing.assert_close(own[here], slopes[here])
+            assert own[there].abs().max() == 0
+
+    def test_class_weights_are_added_up_too(self):
+        logits, target = random_pair(3, (6, 5))
+        options = {"class_weights": torch.tensor([0.1, 1, 10])}
+        whole = cross_entropy_dice_loss(logits, target, absent=False, **options)
+        options |= {"absent": False}
+        shared = self.shared(
+            cross_entropy_dice_loss, logits, target, slice(0, 1), slice(1, 3), options
+        )
+        assert shared.item() == pytest.approx(whole.item(), rel=1e-6)
+
+    def shared(self, loss, logits, target, here, there, options):
+        """The loss for images `here`; the sums of those `there` come as numbers."""
+        theirs = []
+
+        def note(*sums):
+            theirs.append([values.detach() for values in sums])
+            return sums
+
+        loss(logits[there], target[there], total=note, **options)
+        told = iter(theirs)
+
+        def add(*sums):
+            return tuple(ours + other for ours, other in zip(sums, next(told), strict=True))
+
+        return loss(logits[here], target[here], total=add, **options)

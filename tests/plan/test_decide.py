@@ -17,10 +17,11 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def plan_for(make_fingerprint):
-    def make(budget=600.0, epochs=None, task="binary", seed=0, **changes):
+    def make(budget=600.0, epochs=None, task="binary", seed=0, num_ranks=1, **changes):
         return make_plan(
-            make_fingerprint(**changes), task, device=CPU, budget=budget, epochs=epochs, seed=seed
-        )
+            make_fingerprint(**changes), task, device=CPU, budget=budget, epochs=epochs, seed=seed,
+            num_ranks=num_ranks,
+        )  # fmt: skip
 
     return make
 
@@ -146,6 +147,14 @@ class TestTime:
         assert measured.device == "cpu"
         assert measured.seconds_per_step > 0
         assert len(measured.timings) >= 2
+
+    def test_processes_that_share_batches_measure_their_share(self, plan_for):
+        one, three, twelve = (
+            plan_for(budget=None, epochs=1, num_ranks=number) for number in (1, 3, 12)
+        )
+        assert (one.batch_size, three.batch_size, twelve.batch_size) == (8, 8, 12)
+        sizes = [plan.calibration.timings[-1].batch_size for plan in (one, three, twelve)]
+        assert sizes == [8, 3, 1]
 
     def let_steps_take(self, monkeypatch, seconds):
         monkeypatch.setattr(calibration, "_timed", lambda step, device: seconds)

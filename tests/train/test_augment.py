@@ -11,7 +11,9 @@ import torch
 from pixelwise.plan import Augmentation
 from pixelwise.train import augment as augment_module
 from pixelwise.train.augment import augment, crop_size_for
+from pixelwise.train.draws import Draws
 from pixelwise.train.patches import Batch
+from pixelwise.train.ranks import Share
 
 GEOMETRY = {
     "flips": {"flip_vertical": True, "flip_horizontal": True},
@@ -275,7 +277,8 @@ class TestIntensities:
 
     def apply(self, name, strength, images):
         change = getattr(augment_module, name)
-        return change(images, Augmentation(**strength), generator(0))
+        draws = Draws(generator(0), Share(0, len(images), len(images)))
+        return change(images, Augmentation(**strength), draws)
 
     def test_brightness_shifts_a_whole_image(self):
         images = noise_batch().images

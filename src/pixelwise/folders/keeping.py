@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.data import Dataset, Sample
-from pixelwise.errors import DataError, OutputError, PixelwiseError
+from pixelwise.errors import DataError, OutputError, PixelwiseError, TrainingError
 from pixelwise.evaluate import Scores
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, save_model
 from pixelwise.plan import Plan
-from pixelwise.train import Best, Checkpoint, Clock, Outcome, RunFolder, Trainer, write_checkpoint
+from pixelwise.train import (
+    LOST,
+    Best,
+    Checkpoint,
+    Clock,
+    Outcome,
+    RunFolder,
+    Trainer,
+    is_lost_rank,
+    write_checkpoint,
+)
 
 
 @dataclass(frozen=True)
@@ -27,22 +37,39 @@ class Run:
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
-    """Train; where a file is gone or the disk is full, say what was kept and how to go on."""
+    """Train; where a file is gone or the disk is full, say what was kept and how to go on.
+
+    The same where another rank is lost.
+    """
     try:
         return trainer.run()
     except DataError as error:
-        write_checkpoint(folder.checkpoint, trainer.checkpoint())
+        _save_last(trainer, folder)
         raise type(error)(_describe_stop(error, trainer, folder)) from error
     except OutputError as error:
         raise OutputError(_describe_stop(error, trainer, folder)) from error
+    except RuntimeError as error:
+        if trainer.ranks.number == 1 or not is_lost_rank(error):
+            raise
+        _save_last(trainer, folder)
+        raise TrainingError(_describe_stop(LOST, trainer, folder)) from error
 
 
-def _describe_stop(error: PixelwiseError, trainer: Trainer, folder: RunFolder) -> str:
+def _save_last(trainer: Trainer, folder: RunFolder) -> None:
+    """Write a checkpoint of the steps that were done."""
+    trainer.ranks.end_in_peace()
+    if trainer.ranks.is_first:
+        write_checkpoint(folder.checkpoint, trainer.checkpoint())
+
+
+def _describe_stop(reason: PixelwiseError | str, trainer: Trainer, folder: RunFolder) -> str:
     """What happened, what is left, and how training goes on."""
-    kept = "holds the best model so far" if folder.model.exists() else "has no model yet"
+    is_here = trainer.ranks.is_first  # the folder of other ranks may be on another machine
+    has_model = folder.model.exists() if is_here else trainer.state.best.step > 0
+    kept = "holds the best model so far" if has_model else "has no model yet"
     return (
-        f"{error} Training stopped at step {trainer.state.step:,}. {folder.path} {kept}; once this "
-        "is mended, --resume goes on from the last checkpoint."
+        f"{reason} Training stopped at step {trainer.state.step:,}. {folder.path} {kept}; once "
+        "this is mended, --resume goes on from the last checkpoint."
     )
 
 

@@ -14,7 +14,7 @@ from pixelwise.evaluate import is_background
 from pixelwise.folders.start import Start
 from pixelwise.network import Model, ModelConfig, Task
 from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
-from pixelwise.train import Checkpoint, Clock
+from pixelwise.train import Checkpoint, Clock, Ranks, joined_ranks
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def plan_for(
             epochs=request.epochs,
             seed=request.seed or 0,
             start=_name_and_config(request.start),
+            num_ranks=joined_ranks().number,
         )
         return plan.model_copy(update={"budget_seconds": request.budget})
     changes: dict[str, object] = {}
@@ -101,6 +102,26 @@ def plan_for(
 def _name_and_config(start: Start | None) -> tuple[str, ModelConfig] | None:
     """What a plan needs to know of the model to start from."""
     return None if start is None or start.model is None else (start.path, start.model.config)
+
+
+def check_ranks(ranks: Ranks, plan: Plan) -> None:
+    """Refuse plans that several processes would not carry out as one does.
+
+    Raises:
+        PlanError: there are more processes than images in a batch; or batch normalization, which
+            would take its statistics from a share of the batch.
+    """
+    if ranks.number > plan.batch_size:
+        raise PlanError(
+            f"The plan has batches of {plan.batch_size} images, which {ranks.number} processes "
+            "cannot share. Start fewer processes, or give a plan with a larger batch_size."
+        )
+    if ranks.number > 1 and plan.normalization == "batch":
+        raise PlanError(
+            f"Batch normalization takes statistics of a whole batch, but each of {ranks.number} "
+            "processes sees a share of it. Give a plan with normalization: instance or group, or "
+            "train with one process."
+        )
 
 
 def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:

@@ -1,15 +1,13 @@
 """Train on data: read, check, plan, train, keep, report."""
 
 import os
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from pixelwise import __version__
 from pixelwise.data import (
     Dataset,
     DataSource,
@@ -27,45 +25,41 @@ from pixelwise.errors import (
     PlanError,
     TrainingError,
 )
-from pixelwise.evaluate import has_background
+from pixelwise.folders.build import new_loss, new_model, new_pace
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.folds import cross_validate, num_folds_of
 from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
+    check_ranks,
     check_same_sequence,
     plan_for,
     read_plan,
-    task_of,
 )
 from pixelwise.folders.start import choose_start, origin_of, start_from
-from pixelwise.network import Model, ModelConfig, UNet, load_model
+from pixelwise.network import load_model
 from pixelwise.plan import (
     Plan,
-    network_config,
 )
-from pixelwise.predict import pick_device
 from pixelwise.train import (
     Checkpoint,
     Clock,
-    Loss,
-    Pace,
     RunFolder,
     Trainer,
     Watcher,
     check_logs,
+    ending_together,
+    joined_ranks,
     logging_to,
-    loss_for,
     read_checkpoint,
     write_checkpoint,
 )
 
 DEFAULT_BUDGET = "10min"
-CLOSING_SECONDS = 4.0  # kept back for the last files and the report
-CLOSING_SHARE = 0.01  # of the budget, kept back beside them
 
 
+@ending_together()
 def train(
     data: DataSource,
     out: str | os.PathLike[str],
@@ -84,6 +78,9 @@ def train(
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a model on images and masks.
+
+    Where `torchrun` started several processes they train one model together, each on its share of
+    every batch; the first one reads, plans, writes and tells the watcher.
 
     Args:
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path;
@@ -118,12 +115,17 @@ def train(
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
-    watcher = watcher or Watcher()
+    ranks = joined_ranks()
+    watcher = (watcher or Watcher()) if ranks.is_first else Watcher()
     folder, log = RunFolder(Path(out)), check_logs(log)
-    if resume:
-        folder.prepare(resume=True, overwrite=False)  # before its plan is read
-    folds = num_folds_of(folder, folds, resume=resume)
-    given = read_plan(folder.plan if resume and plan is None and folds is None else plan)
+    if resume:  # before its plan is read
+        ranks.first(partial(folder.prepare, resume=True, overwrite=False))
+    folds = ranks.first(partial(num_folds_of, folder, folds, resume=resume))
+    if folds is not None and ranks.number > 1:
+        raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
+    own = folder.plan if resume and plan is None and folds is None else plan
+    given = ranks.first(partial(read_plan, own))
+    earlier = os.fspath(start) if start else None
     request = Request(
         budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
         epochs,
@@ -131,14 +133,14 @@ def train(
         resume,
         overwrite,
         seed,
-        pick_device(device),
-        choose_start(os.fspath(start) if start else None, given, folder if resume else None),
+        ranks.pick_device(device),
+        ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
         log,
     )
     if not (resume or overwrite):
-        folder.prepare(resume=False, overwrite=False)
+        ranks.first(partial(folder.prepare, resume=False, overwrite=False))
     try:
-        examination = _read_data(data, read, folder, request, watcher)
+        examination = ranks.first(partial(_read_data, data, read, folder, request, watcher))
     except PixelwiseError:
         folder.remove_if_empty()
         raise
@@ -176,13 +178,14 @@ def _train_watched(
     keep_last: bool,
 ) -> Run:
     """Plan, train, keep and report; the clock starts here."""
-    goes_on = request.resume and folder.has_checkpoint
-    checkpoint = read_checkpoint(folder.checkpoint) if goes_on else None
+    ranks = joined_ranks()
+    checkpoint = ranks.first(partial(_read_checkpoint, folder, request))
     clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
-    plan = plan_for(dataset, train, val, request, clock, checkpoint)
-    model = _new_model(dataset, plan, origin_of(request.start, folder))
+    plan = ranks.first(partial(plan_for, dataset, train, val, request, clock, checkpoint))
+    check_ranks(ranks, plan)
+    model = new_model(dataset, plan, ranks.first(partial(origin_of, request.start, folder)))
     if request.start is not None and request.start.model is not None:
         plan = start_from(request.start.path, request.start.model, model, plan, watcher)
     watcher.planned(plan)
@@ -192,25 +195,25 @@ def _train_watched(
         plan,
         train,
         val,
-        loss=_loss(model, plan),
-        pace=_pace(plan, clock),
+        loss=new_loss(model, plan),
+        pace=new_pace(plan, clock),
         device=request.device,
         watcher=watcher,
-        keep=Keeper(folder),
-        save=lambda state: write_checkpoint(folder.checkpoint, state),
+        keep=Keeper(folder) if ranks.is_first else None,
+        save=partial(write_checkpoint, folder.checkpoint) if ranks.is_first else None,
         keep_last=keep_last,
+        ranks=ranks,
     )
     if checkpoint is not None:
         _restore(trainer, checkpoint, folder)
         watcher.resumed(trainer.state.history)
-    if begin is not None:
-        begin()
-    elif request.overwrite:
-        folder.prepare(resume=False, overwrite=True)
-    folder.write_plan(plan)
-    write_split(folder.split, dataset)
+    if ranks.is_first:
+        _begin(folder, plan, dataset, request, begin)
+    if ranks.number > 1:
+        watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
-    finish(outcome, plan, val, dataset, folder, clock)
+    if ranks.is_first:
+        finish(outcome, plan, val, dataset, folder, clock)
     run = Run(
         folder.path,
         outcome.scores,
@@ -222,6 +225,22 @@ def _train_watched(
     )
     watcher.finished(_closing_line(run))
     return run
+
+
+def _begin(
+    folder: RunFolder,
+    plan: Plan,
+    dataset: Dataset,
+    request: Request,
+    begin: Callable[[], None] | None,
+) -> None:
+    """Write what is known before the first step, now that nothing can refuse the training."""
+    if begin is not None:
+        begin()
+    elif request.overwrite:
+        folder.prepare(resume=False, overwrite=True)
+    folder.write_plan(plan)
+    write_split(folder.split, dataset)
 
 
 def _read_data(
@@ -261,36 +280,10 @@ def _refuse_volumes(dataset: Dataset) -> None:
         )
 
 
-def _new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
-    """Build the planned network with fresh weights, and say how it is to be used."""
-    task, encoding = task_of(dataset), dataset.encoding
-    network = network_config(
-        plan, in_channels=dataset.in_channels, task=task, num_classes=len(encoding.classes)
-    )
-    config = ModelConfig(
-        network=network,
-        scaling=plan.scaling,
-        working_scale=plan.working_scale,
-        task=task,
-        class_names=encoding.class_names,
-        class_colors=encoding.class_colors,
-        patch_size=plan.patch_size or (),
-        precision=plan.precision,
-        provenance={
-            "data": dataset.describe(),
-            "data_fingerprint": dataset.fingerprint,
-            "encoding": encoding.model_dump(mode="json"),
-            "budget_seconds": plan.budget_seconds,
-            "seed": plan.seed,
-            **origin,
-            "pixelwise": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    )
-    torch.manual_seed(plan.seed)
-    return Model(config, UNet(network))
+def _read_checkpoint(folder: RunFolder, request: Request) -> Checkpoint | None:
+    """Where the training to resume stands; None where it begins."""
+    goes_on = request.resume and folder.has_checkpoint
+    return read_checkpoint(folder.checkpoint) if goes_on else None
 
 
 def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> None:
@@ -310,27 +303,6 @@ def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
     if number is None or number >= len(samples):
         return samples
     return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
-
-
-def _loss(model: Model, plan: Plan) -> Loss:
-    config = model.config
-    if plan.loss == "custom":
-        raise PlanError("A plan with a custom loss is for arrays; name a loss to train on folders.")
-    background = has_background(config.task, config.class_names)
-    return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
-
-
-def _pace(plan: Plan, clock: Clock) -> Pace:
-    measured = plan.calibration
-    return Pace(
-        clock,
-        num_steps=plan.num_steps,
-        budget=plan.budget_seconds,
-        validate_every=plan.validate_every,
-        closing_seconds=CLOSING_SECONDS + CLOSING_SHARE * (plan.budget_seconds or 0),
-        seconds_per_step=measured.seconds_per_step if measured else 0,
-        seconds_per_validation=measured.seconds_per_validation if measured else 0,
-    )
 
 
 def _closing_line(run: Run) -> str:

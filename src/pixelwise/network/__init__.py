@@ -2,8 +2,8 @@
 
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.losses import (
+    Total,
     binary_cross_entropy_loss,
-    check_target,
     cross_entropy_dice_loss,
     cross_entropy_loss,
     dice_loss,
@@ -21,6 +21,7 @@ from pixelwise.network.model import (
 )
 from pixelwise.network.resampling import resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
+from pixelwise.network.targets import check_target
 from pixelwise.network.transfer import transfer_weights
 from pixelwise.network.unet import UNet, UNetConfig
 
@@ -31,6 +32,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "Task",
+    "Total",
     "UNet",
     "UNetConfig",
     "binary_cross_entropy_loss",

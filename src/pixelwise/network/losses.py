@@ -14,18 +14,25 @@ scalar. Losses do not look at the target's values, since on a GPU each look woul
 queue: `check_target` does, once, where a target comes in.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelwise.errors import ArrayError
+from pixelwise.network.targets import IGNORE_INDEX, as_planes, check_index_target
 
-IGNORE_INDEX = 255
 TINY = 1e-12  # keeps the slope of a fractional power finite at 0
+Total = Callable[..., tuple[Tensor, ...]]  # sums over images here -> over the whole batch
+
+
+def here(*sums: Tensor) -> tuple[Tensor, ...]:
+    """The `Total` of a batch that is here as a whole."""
+    return sums
 
 
 def binary_cross_entropy_loss(
-    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX
+    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX, total: Total = here
 ) -> Tensor:
     """Mean binary cross-entropy over all values that are not ignored.
 
@@ -33,6 +40,7 @@ def binary_cross_entropy_loss(
         logits: (B, 1, *spatial), or (B, K, *spatial) for multi-label.
         target: (B, *spatial) 0 or 1, or (B, K, *spatial) for multi-label.
         ignore_index: value of the target that is left out.
+        total: where images of the batch are elsewhere too, adds their sums to those of these.
 
     Returns:
         Scalar float32, in natural logarithm units: ln 2 for logits 0.
@@ -41,9 +49,9 @@ def binary_cross_entropy_loss(
         >>> binary_cross_entropy_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2))
         tensor(0.6931)
     """
-    target = _planes(logits, target)
+    target = as_planes(logits, target)
     loss = _binary_cross_entropies(logits, target)
-    return _kept_mean(loss, target != ignore_index)
+    return _kept_mean(loss, target != ignore_index, total)
 
 
 def cross_entropy_loss(
@@ -52,6 +60,7 @@ def cross_entropy_loss(
     *,
     ignore_index: int = IGNORE_INDEX,
     class_weights: Tensor | None = None,
+    total: Total = here,
 ) -> Tensor:
     """Mean multi-class cross-entropy over all pixels that are not ignored.
 
@@ -60,20 +69,22 @@ def cross_entropy_loss(
         target: (B, *spatial) class index.
         ignore_index: value of the target that is left out.
         class_weights: (K,) weight of each class's pixels in the mean; None: all alike.
+        total: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32, in natural logarithm units: ln K for equal logits.
     """
-    _check_index_target(logits, target)
+    check_index_target(logits, target)
     weights = None if class_weights is None else class_weights.to(logits.device)
-    total = F.cross_entropy(
+    loss = F.cross_entropy(
         logits.float(), target.long(), weights, ignore_index=ignore_index, reduction="sum"
     )
     keep = target != ignore_index
     if weights is None:
-        return total / keep.sum().clamp(min=1)
-    weight = (weights[target.long() * keep] * keep).sum()
-    return total / weight.clamp(min=torch.finfo(torch.float32).tiny)
+        loss, number = total(loss, keep.sum())
+        return loss / number.clamp(min=1)
+    loss, weight = total(loss, (weights[target.long() * keep] * keep).sum())
+    return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def dice_loss(
@@ -86,6 +97,7 @@ def dice_loss(
     batch: bool = True,
     absent: bool = True,
     smooth: float = 1.0,
+    total: Total = here,
 ) -> Tensor:
     """Soft Dice loss: 1 - (2 * overlap + smooth) / (predicted + present + smooth), mean of classes.
 
@@ -103,6 +115,7 @@ def dice_loss(
             rare classes from ever being learnt; the cross-entropy still punishes false alarms.
         smooth: in pixels. A class that is neither present nor predicted has loss 0; with 1, the
             slope stays below 1 per pixel even there (with 1e-5 it would reach 100,000).
+        total: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32 in [0, 1].
@@ -110,12 +123,12 @@ def dice_loss(
     Source: Milletari, Navab and Ahmadi, V-Net, 3DV 2016, without the squares in the denominator.
     """
     probabilities, one_hot = _probabilities_and_one_hot(logits, target, ignore_index, multilabel)
-    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch)
+    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, total)
     dice = (2 * overlap + smooth) / (predicted + present + smooth)
     scores = _foreground(dice, background or multilabel)
-    if absent:
-        return 1 - scores.mean()
-    return _kept_mean(1 - scores, _foreground(present, background or multilabel) > 0)
+    present = _foreground(present, background or multilabel)
+    keep = torch.ones_like(present, dtype=torch.bool) if absent else present > 0
+    return _kept_mean(1 - scores, keep, here if batch else total)
 
 
 def tversky_loss(
@@ -129,6 +142,7 @@ def tversky_loss(
     background: bool = True,
     batch: bool = True,
     smooth: float = 1.0,
+    total: Total = here,
 ) -> Tensor:
     """Tversky loss: 1 - (TP + smooth) / (TP + alpha * FP + beta * FN + smooth), mean of classes.
 
@@ -145,6 +159,7 @@ def tversky_loss(
         background: as in `dice_loss`.
         batch: as in `dice_loss`.
         smooth: as in `dice_loss`.
+        total: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32 in [0, 1].
@@ -152,10 +167,12 @@ def tversky_loss(
     Source: Salehi, Erdogmus and Gholipour, Tversky loss, MLMI 2017.
     """
     probabilities, one_hot = _probabilities_and_one_hot(logits, target, ignore_index, multilabel)
-    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch)
+    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, total)
     errors = alpha * (predicted - overlap) + beta * (present - overlap)
     tversky = (overlap + smooth) / (overlap + errors + smooth)
-    return 1 - _foreground(tversky, background or multilabel).mean()
+    scores = _foreground(tversky, background or multilabel)
+    keep = torch.ones_like(scores, dtype=torch.bool)
+    return _kept_mean(1 - scores, keep, here if batch else total)
 
 
 def cross_entropy_dice_loss(
@@ -169,6 +186,7 @@ def cross_entropy_dice_loss(
     absent: bool = True,
     smooth: float = 1.0,
     class_weights: Tensor | None = None,
+    total: Total = here,
 ) -> Tensor:
     """Cross-entropy (binary where K = 1 or ``multilabel``) plus soft Dice loss, equally weighted.
 
@@ -184,15 +202,18 @@ def cross_entropy_dice_loss(
         absent: as in `dice_loss`.
         smooth: as in `dice_loss`.
         class_weights: as in `cross_entropy_loss`; for multi-class targets only.
+        total: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32.
     """
     if multilabel or logits.shape[1] == 1:
-        cross_entropy = binary_cross_entropy_loss(logits, target, ignore_index=ignore_index)
+        cross_entropy = binary_cross_entropy_loss(
+            logits, target, ignore_index=ignore_index, total=total
+        )
     else:
         cross_entropy = cross_entropy_loss(
-            logits, target, ignore_index=ignore_index, class_weights=class_weights
+            logits, target, ignore_index=ignore_index, class_weights=class_weights, total=total
         )
     return cross_entropy + dice_loss(
         logits,
@@ -203,6 +224,7 @@ def cross_entropy_dice_loss(
         batch=batch,
         absent=absent,
         smooth=smooth,
+        total=total,
     )
 
 
@@ -214,6 +236,7 @@ def focal_loss(
     alpha: float | None = None,
     ignore_index: int = IGNORE_INDEX,
     multilabel: bool = False,
+    total: Total = here,
 ) -> Tensor:
     """Focal loss: cross-entropy times (1 - probability of the true class) ** gamma, mean.
 
@@ -225,6 +248,7 @@ def focal_loss(
             None weighs all alike, with 1.
         ignore_index: value of the target that is left out.
         multilabel: as in `dice_loss`.
+        total: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32.
@@ -232,10 +256,10 @@ def focal_loss(
     Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
     if multilabel or logits.shape[1] == 1:
-        target = _planes(logits, target)
+        target = as_planes(logits, target)
         cross_entropy = _binary_cross_entropies(logits, target)
     else:
-        _check_index_target(logits, target)
+        check_index_target(logits, target)
         cross_entropy = F.cross_entropy(
             logits.float(), target.long(), ignore_index=ignore_index, reduction="none"
         )
@@ -243,64 +267,7 @@ def focal_loss(
     loss = cross_entropy * (-torch.expm1(-cross_entropy)).clamp(min=TINY) ** gamma
     if alpha is not None:
         loss = loss * torch.where(target > 0, alpha, 1 - alpha)
-    return _kept_mean(loss, target != ignore_index)
-
-
-def check_target(
-    target: Tensor,
-    num_classes: int,
-    *,
-    ignore_index: int = IGNORE_INDEX,
-    multilabel: bool = False,
-) -> None:
-    """Check once, where targets come in, that a target holds only values the losses know.
-
-    Args:
-        target: class indices, or 0 and 1 for binary (``num_classes`` 1) and multi-label.
-        num_classes: channels of the logits.
-        ignore_index: value of the target that is left out.
-        multilabel: whether each class has a plane of its own.
-
-    Raises:
-        ArrayError: at a value that is neither a class nor ``ignore_index``; it names the values.
-    """
-    highest = 1 if multilabel or num_classes == 1 else num_classes - 1
-    values = torch.unique(target[target != ignore_index])
-    is_known = (values >= 0) & (values <= highest) & (values == values.round())
-    if not bool(is_known.all()):
-        unknown = ", ".join(f"{value:g}" for value in values[~is_known][:5].tolist())
-        raise ArrayError(
-            f"The target holds values that are no class: {unknown}. Classes here are 0 to "
-            f"{highest}, and {ignore_index} is ignored. Map the mask's values to class indices, "
-            f"or give the network more output channels."
-        )
-
-
-def _planes(logits: Tensor, target: Tensor) -> Tensor:
-    """A 0-or-1 target in the shape of the logits."""
-    target = target.unsqueeze(1) if target.ndim == logits.ndim - 1 else target
-    if target.shape != logits.shape:
-        raise _shape_error(logits, target, tuple(logits.shape))
-    return target
-
-
-def _check_index_target(logits: Tensor, target: Tensor) -> None:
-    """Class indices have the shape of the logits without their channels, which are 2 or more."""
-    if logits.shape[1] < 2:
-        raise ArrayError(
-            "A softmax over one class is always 1, so nothing could be learnt: logits of shape "
-            f"{tuple(logits.shape)} arrived. Use binary_cross_entropy_loss for one channel."
-        )
-    if target.shape != (expected := logits.shape[:1] + logits.shape[2:]):
-        raise _shape_error(logits, target, tuple(expected))
-
-
-def _shape_error(logits: Tensor, target: Tensor, expected: tuple[int, ...]) -> ArrayError:
-    return ArrayError(
-        f"Logits of shape {tuple(logits.shape)} want a target of shape {expected}, but one of "
-        f"shape {tuple(target.shape)} arrived. Class indices have no channel axis (argmax a "
-        f"one-hot target); a multi-label target has one plane for each class."
-    )
+    return _kept_mean(loss, target != ignore_index, total)
 
 
 def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
@@ -309,9 +276,10 @@ def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), positive, reduction="none")
 
 
-def _kept_mean(loss: Tensor, keep: Tensor) -> Tensor:
+def _kept_mean(loss: Tensor, keep: Tensor, total: Total) -> Tensor:
     """Mean of the loss where ``keep`` is true; 0 where it never is."""
-    return (loss * keep).sum() / keep.sum().clamp(min=1)
+    loss, number = total((loss * keep).sum(), keep.sum())
+    return loss / number.clamp(min=1)
 
 
 def _probabilities_and_one_hot(
@@ -320,10 +288,10 @@ def _probabilities_and_one_hot(
     """Probabilities (float32) and one-hot target (bool), both (B, K, *spatial), 0 where ignored."""
     logits = logits.float()
     if multilabel or logits.shape[1] == 1:
-        target = _planes(logits, target)
+        target = as_planes(logits, target)
         probabilities, one_hot = torch.sigmoid(logits), target == 1
     else:
-        _check_index_target(logits, target)
+        check_index_target(logits, target)
         target = target.unsqueeze(1)
         classes = torch.arange(logits.shape[1], device=target.device)
         classes = classes.view(-1, *(1,) * (logits.ndim - 2))  # (K, 1, 1): one plane a class
@@ -333,12 +301,13 @@ def _probabilities_and_one_hot(
 
 
 def _soft_counts(
-    probabilities: Tensor, one_hot: Tensor, batch: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+    probabilities: Tensor, one_hot: Tensor, batch: bool, total: Total
+) -> tuple[Tensor, ...]:
     """Overlap, predicted and present pixels: (K,) over the batch, or (B, K) image by image."""
     dims = [dim for dim in range(probabilities.ndim) if dim != 1 and (batch or dim != 0)]
     overlap = (probabilities * one_hot).sum(dims)
-    return overlap, probabilities.sum(dims), one_hot.sum(dims)
+    counts = overlap, probabilities.sum(dims), one_hot.sum(dims)
+    return total(*counts) if batch else counts
 
 
 def _foreground(scores: Tensor, background: bool) -> Tensor:

@@ -52,6 +52,7 @@ def make_plan(
     epochs: int | None = None,
     seed: int = 0,
     start: tuple[str, ModelConfig] | None = None,
+    num_ranks: int = 1,
 ) -> Plan:
     """Plan a training.
 
@@ -63,6 +64,7 @@ def make_plan(
         epochs: passes over the training samples.
         seed: of all random choices.
         start: path and configuration of the model that training starts from, if any.
+        num_ranks: processes that share each batch, one image each at least.
     """
     reasons: dict[str, str] = {}
     decisions: dict[str, Any] = {}
@@ -74,17 +76,19 @@ def make_plan(
     decide("start", start and start[0], "as asked" if start else "none was given")
     decide("scaling", *_choose_scaling(fingerprint))
     deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
-    batch_size = min(BATCH_SIZE, max(2, fingerprint.num_train))
+    batch_size = max(num_ranks, min(BATCH_SIZE, max(2, fingerprint.num_train)))
+    num_own = -(-batch_size // num_ranks)  # images of a batch that are computed here
     networks = _candidates(fingerprint, task, start and start[1].network)
-    shape = (batch_size, fingerprint.in_channels, *_choose_patch(fingerprint, 1.0)[0])
+    shape = (num_own, fingerprint.in_channels, *_choose_patch(fingerprint, 1.0)[0])
     formats = time_formats(networks[0], shape, device, deadline)
-    pixels = budget and TRAINING_SHARE * budget * _pixels_per_second(formats[0], shape)
+    speed = num_ranks * _pixels_per_second(formats[0], shape)
+    pixels = budget and TRAINING_SHARE * budget * speed
     decide("working_scale", *choose_scale(fingerprint, task, pixels))
     scale = decisions["working_scale"]
     patch_size, reason = _choose_patch(fingerprint, scale)
     decide("patch_size", patch_size, reason)
     decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
-    shape = (batch_size, fingerprint.in_channels, *patch_size)
+    shape = (num_own, fingerprint.in_channels, *patch_size)
 
     def num_patches(timing: Timing) -> int:
         seen = fingerprint.num_train * (epochs or 1)

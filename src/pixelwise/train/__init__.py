@@ -8,6 +8,7 @@ from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Clock, Pace
+from pixelwise.train.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
 from pixelwise.train.run_folder import FILES, RunFolder
 from pixelwise.train.state import Best
 from pixelwise.train.validate import Metric
@@ -16,6 +17,7 @@ from pixelwise.train.watch import InnerWatcher, Watcher
 __all__ = [
     "FILES",
     "INTERRUPTED",
+    "LOST",
     "Best",
     "Checkpoint",
     "Clock",
@@ -26,12 +28,16 @@ __all__ = [
     "OptimizerFactory",
     "Outcome",
     "Pace",
+    "Ranks",
     "RunFolder",
     "Trainer",
     "Watcher",
     "check_logs",
     "compile_names",
+    "ending_together",
     "find_overfitting",
+    "is_lost_rank",
+    "joined_ranks",
     "logging_to",
     "logits_of",
     "loss_for",

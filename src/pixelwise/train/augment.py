@@ -7,13 +7,16 @@ indices.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pixelwise.plan import Augmentation
+from pixelwise.train.draws import Draws
 from pixelwise.train.patches import Batch
+from pixelwise.train.ranks import Share
 
 ELASTIC_CELL = 32  # pixels between the control points of the random field
 INTENSITY_SHARE = 0.3  # of patches that each change of intensity applies to
@@ -41,15 +44,18 @@ def augment(
         batch: images (B, C, *crop), targets (B, *crop) or (B, K, *crop).
         patch_size: pixels per spatial axis of the result.
         augmentation: what may change, and how much.
-        generator: CPU random state; the same state gives the same variation.
+        generator: CPU random state; the same state gives the same variation, of a share of a batch
+            the share of it.
     """
     images, targets = batch.images, batch.targets
+    draws = Draws(generator, batch.share or Share(0, len(images), len(images)))
     if augmentation.has_geometry:
-        grid = _sampling_grid(images.shape, patch_size, augmentation, generator).to(images.device)
+        crop_size = images.shape[2:]
+        grid = _sampling_grid(crop_size, patch_size, augmentation, draws).to(images.device)
         images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
         targets = _resample_targets(targets, grid)
-    images = _change_intensities(images, augmentation, generator)
-    return Batch(images, targets)
+    images = _change_intensities(images, augmentation, draws)
+    return replace(batch, images=images, targets=targets)
 
 
 def _resample_targets(targets: Tensor, grid: Tensor) -> Tensor:
@@ -63,18 +69,18 @@ def _resample_targets(targets: Tensor, grid: Tensor) -> Tensor:
 
 
 def _sampling_grid(
-    shape: Sequence[int],
+    crop_size: Sequence[int],
     patch_size: Sequence[int],
     augmentation: Augmentation,
-    generator: torch.Generator,
+    draws: Draws,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
-    batch_size, crop_size = shape[0], shape[2:]
-    matrix = _random_matrices(batch_size, len(crop_size), augmentation, generator)
+    matrix = _random_matrices(len(crop_size), augmentation, draws)
+    batch_size = len(matrix)
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_size]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # (*patch, dims), pixels
     if augmentation.elastic_px > 0:
-        field = _smooth_field(batch_size, patch_size, augmentation.elastic_px, generator)
+        field = _smooth_field(patch_size, augmentation.elastic_px, draws)
         positions = offsets + field
     else:
         positions = offsets.expand(batch_size, *offsets.shape)
@@ -86,41 +92,34 @@ def _sampling_grid(
     return (turned / half).flip(-1)
 
 
-def _random_matrices(
-    batch_size: int, dims: int, augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
+def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Tensor:
     """Zoom, turn (in the plane of the last two axes) and mirror: (B, dims, dims)."""
-    matrix = torch.eye(dims).repeat(batch_size, 1, 1)
-    angle = _uniform(batch_size, generator) * math.radians(augmentation.rotation_degrees)
+    angle = draws.symmetric() * math.radians(augmentation.rotation_degrees)
     if augmentation.right_angles:
-        angle = angle + torch.randint(4, (batch_size,), generator=generator) * (math.pi / 2)
-    zoom = augmentation.scale ** _uniform(batch_size, generator)
+        angle = angle + draws.integers(4) * (math.pi / 2)
+    zoom = augmentation.scale ** draws.symmetric()
+    matrix = torch.eye(dims).repeat(len(zoom), 1, 1)
     matrix[:, -2, -2], matrix[:, -2, -1] = angle.cos(), -angle.sin()
     matrix[:, -1, -2], matrix[:, -1, -1] = angle.sin(), angle.cos()
     for axis, may_flip in ((-2, augmentation.flip_vertical), (-1, augmentation.flip_horizontal)):
         if may_flip:
-            sign = 1 - 2.0 * torch.randint(2, (batch_size, 1), generator=generator)
-            matrix[:, :, axis] *= sign
+            matrix[:, :, axis] *= 1 - 2.0 * draws.integers(2, 1)
     return matrix * zoom.view(-1, 1, 1)
 
 
-def _smooth_field(
-    batch_size: int, patch_size: Sequence[int], strength: float, generator: torch.Generator
-) -> Tensor:
+def _smooth_field(patch_size: Sequence[int], strength: float, draws: Draws) -> Tensor:
     """Random displacements (B, *patch, dims) in pixels, smooth over about 32 pixels."""
     dims = len(patch_size)
     coarse = [max(2, side // ELASTIC_CELL + 1) for side in patch_size]
-    field = torch.randn(batch_size, dims, *coarse, generator=generator) * strength
+    field = draws.normal(dims, *coarse) * strength
     mode = "bicubic" if dims == 2 else "trilinear"
     fine = F.interpolate(field, size=tuple(patch_size), mode=mode, align_corners=True)
     return fine.movedim(1, -1)
 
 
-def _change_intensities(
-    images: Tensor, augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
+def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
     """Apply each change to a random share of the batch, in the order light takes."""
-    changes: list[tuple[bool, Callable[[Tensor, Augmentation, torch.Generator], Tensor]]] = [
+    changes: list[tuple[bool, Callable[[Tensor, Augmentation, Draws], Tensor]]] = [
         (augmentation.blur_px > 0, _blur),
         (augmentation.noise > 0, _add_noise),
         (augmentation.gamma > 1, _change_gamma),
@@ -131,25 +130,25 @@ def _change_intensities(
     if not augmentation.has_geometry:
         images = images.clone()  # the caller's, not ours to change
     if augmentation.invert > 0:
-        images = _invert(images, augmentation, generator)
+        images = _invert(images, augmentation, draws)
     for is_wanted, change in changes:
-        chosen = torch.rand(len(images), generator=generator) < INTENSITY_SHARE
-        if is_wanted and chosen.any():
-            index = chosen.nonzero()[:, 0].to(images.device)
-            images[index] = change(images[index], augmentation, generator)
+        index, draws_of_chosen = draws.choose(INTENSITY_SHARE)
+        if is_wanted and draws_of_chosen.share.total:
+            index = index.to(images.device)
+            images[index] = change(images[index], augmentation, draws_of_chosen)
     return images
 
 
-def _invert(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def _invert(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
     """Swap dark and bright about the middle of the patch's range."""
-    chosen = torch.rand(len(images), generator=generator) < augmentation.invert
+    chosen = draws.uniform() < augmentation.invert
     low, high = images.flatten(1).aminmax(dim=1)
     total = _per_image(low + high, images)
     return torch.where(_per_image(chosen.to(images.device), images), total - images, images)
 
 
-def _blur(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    sigma = float(torch.rand(1, generator=generator)) * augmentation.blur_px + 0.1
+def _blur(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    sigma = draws.one() * augmentation.blur_px + 0.1
     radius = math.ceil(2.5 * sigma)
     taps = torch.arange(-radius, radius + 1, dtype=torch.float32)
     kernel = torch.softmax(-(taps**2) / (2 * sigma**2), 0).to(images.device)
@@ -169,44 +168,34 @@ def _convolve_axis(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
     return result
 
 
-def _add_noise(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    strength = torch.rand(len(images), generator=generator) * augmentation.noise
-    noise = torch.randn(images.shape, generator=generator)
+def _add_noise(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    strength = draws.uniform() * augmentation.noise
+    noise = draws.normal(*images.shape[1:])
     return images + (noise * _per_image(strength, noise)).to(images.device)
 
 
-def _change_gamma(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def _change_gamma(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
     """Power law over the patch's own range."""
     low, high = (_per_image(v, images) for v in images.flatten(1).aminmax(dim=1))
     spread = (high - low).clamp_min(1e-6)
-    exponent = augmentation.gamma ** _uniform(len(images), generator).to(images.device)
+    exponent = augmentation.gamma ** draws.symmetric().to(images.device)
     return ((images - low) / spread).pow(_per_image(exponent, images)) * spread + low
 
 
-def _change_contrast(
-    images: Tensor, augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
-    factor = augmentation.contrast ** _uniform(len(images), generator).to(images.device)
+def _change_contrast(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    factor = augmentation.contrast ** draws.symmetric().to(images.device)
     mean = _per_image(images.flatten(1).mean(1), images)
     return (images - mean) * _per_image(factor, images) + mean
 
 
-def _change_brightness(
-    images: Tensor, augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
-    shift = _uniform(len(images), generator) * augmentation.brightness
+def _change_brightness(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    shift = draws.symmetric() * augmentation.brightness
     return images + _per_image(shift.to(images.device), images)
 
 
-def _change_color(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    shift = torch.rand(images.shape[:2], generator=generator) * 2 - 1
-    shift = (shift * augmentation.color).to(images.device)
+def _change_color(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    shift = (draws.symmetric(images.shape[1]) * augmentation.color).to(images.device)
     return images + shift.view(*shift.shape, *[1] * (images.ndim - 2))
-
-
-def _uniform(count: int, generator: torch.Generator) -> Tensor:
-    """Random numbers (count,) from -1 to 1."""
-    return torch.rand(count, generator=generator) * 2 - 1
 
 
 def _per_image(values: Tensor, images: Tensor) -> Tensor:

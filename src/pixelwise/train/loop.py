@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,14 +16,16 @@ from pixelwise.predict import Predictor, autocast
 from pixelwise.train.augment import augment, crop_size_for
 from pixelwise.train.average import AveragedWeights
 from pixelwise.train.checkpoint import Checkpoint
-from pixelwise.train.interrupt import ANSWER, INTERRUPTED, Interruption, noticing_interrupts
+from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
 from pixelwise.train.patches import Batch, BatchQueue, PatchSource, WaitTime
+from pixelwise.train.ranks import Ranks
 from pixelwise.train.schedule import learning_rate_at
 from pixelwise.train.state import Best, Row, State, copy_weights
 from pixelwise.train.tally import LOSS, LostLoss, Tally, weighted_means
+from pixelwise.train.turn import Turn
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
 from pixelwise.train.working import WorkingSamples
@@ -69,6 +71,7 @@ class Trainer:
         keep: called after each validation, to write files.
         save: called between validations, at the start too, to write a checkpoint.
         keep_last: end with the last weights rather than the best (what Keras users expect).
+        ranks: that train together; then `loss` is one of `loss_for`, and there are no metrics.
     """
 
     def __init__(
@@ -87,9 +90,10 @@ class Trainer:
         save: Save | None = None,
         keep_last: bool = False,
         optimizer: torch.optim.Optimizer | None = None,
+        ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.model, self.plan, self.val = model, plan, val
-        self.loss, self.pace, self.device = loss, pace, device
+        self.loss, self.pace, self.device, self.ranks = loss, pace, device, ranks
         self.metrics = metrics or {}
         self.watcher = watcher or Watcher()
         self.keep, self.save, self.keep_last = keep, save, keep_last
@@ -98,6 +102,8 @@ class Trainer:
             network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
         )
         average = AveragedWeights(network, plan.average_share)
+        self._network = ranks.wrap(network, device)  # as it is called for a step
+        self._batch_loss = ranks.joint(loss)
         self.state = State(network, average, optimizer, Best(weights=copy_weights(network)))
         self.predictor = Predictor(Model(model.config, average.network), device=device)
         self._rate_factors = [  # an optimizer of several groups keeps their ratios
@@ -115,6 +121,7 @@ class Trainer:
             foreground_share=plan.foreground_share,
             background=has_background(model.config.task, model.config.class_names),
             seed=plan.seed,
+            ranks=ranks,
         )
         self.warnings: list[str] = []
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
@@ -163,15 +170,15 @@ class Trainer:
         state, pace = self.state, self.pace
         with BatchQueue(self.source, state.step) as queue:
             while True:
-                stopped = self._why_stop(wish)
-                is_due = stopped or pace.is_validation_due(state.step)
-                if is_due and state.step != state.validated_step:
+                stopped, turn = self._why_stop(wish)
+                if (stopped or turn.is_validation_due) and state.step != state.validated_step:
                     self._validate()
-                    stopped = stopped or self._why_stop(wish)  # it may have taken the time left
+                    if not stopped:  # it may have taken the time left
+                        stopped, turn = self._why_stop(wish)
                 if stopped:
                     return stopped
-                if self.save is not None and pace.is_checkpoint_due:
-                    self._save(self.save)
+                if turn.is_checkpoint_due:
+                    self._save()
                 started = time.monotonic()
                 batch = queue.take()
                 waited = time.monotonic() - started
@@ -185,20 +192,26 @@ class Trainer:
                 loss = state.recent[-1][LOSS] if state.recent else math.nan
                 self.watcher.step(state.step, pace.num_steps, loss, self._seconds_left())
 
-    def _why_stop(self, wish: Interruption) -> str:
-        """Return why training is to end now, or nothing."""
-        if wish.is_asked:
+    def _why_stop(self, wish: Interruption) -> tuple[str, Turn]:
+        """Return why training is to end now, or nothing, and what else is due on every rank."""
+        pace, step = self.pace, self.state.step
+        turn = self.ranks.agree(
+            Turn(
+                is_asked=wish.is_asked,
+                is_over=pace.is_over,
+                is_validation_due=pace.is_validation_due(step),
+                is_checkpoint_due=self.save is not None and pace.is_checkpoint_due,
+                num_steps=pace.num_steps,
+            )
+        )
+        pace.num_steps = turn.num_steps
+        if turn.is_asked:
             self.watcher.note(ANSWER)
-            return INTERRUPTED
-        if self.pace.is_over:
-            return "the budget was used"
-        if self.state.step >= self.pace.num_steps:
-            return "all steps were done" if self.pace.budget is None else "the budget was used"
-        return ""
+        return turn.why_stop(step, has_budget=pace.budget is not None), turn
 
     def _take_step(self, crops: Batch) -> None:
         """Update the weights by one batch."""
-        network, optimizer = self.state.network, self.state.optimizer
+        network, optimizer = self._network, self.state.optimizer
         batch = self._prepare(crops)
         rate = self.state.rate_factor * learning_rate_at(
             self.state.step / self.pace.num_steps,
@@ -211,7 +224,7 @@ class Trainer:
         network.train()
         with autocast(self.device, self.plan.precision):
             logits = network(batch.images)
-        loss = self.loss(logits.float(), batch.targets)
+        loss = self._batch_loss(logits.float(), batch.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.plan.max_gradient_norm is not None:
@@ -222,7 +235,7 @@ class Trainer:
                 name: metric(logits.detach().float(), batch.targets)
                 for name, metric in self.metrics.items()
             }
-        self._tally.add(loss, measured, len(batch.images))
+        self._tally.add(loss, measured, batch.num_images)
 
     def _collect(self) -> None:
         """Enter the losses of the last steps; raise LostLoss where one is none."""
@@ -235,13 +248,14 @@ class Trainer:
 
     def _prepare(self, crops: Batch) -> Batch:
         """Move a batch of crops to the device and augment it there."""
-        batch = Batch(crops.images.to(self.device), crops.targets.to(self.device))
+        images, targets = crops.images.to(self.device), crops.targets.to(self.device)
+        batch = replace(crops, images=images, targets=targets)
         if self.plan.patch_size is not None:
             generator = torch.Generator().manual_seed((self.plan.seed << 32) + self.state.step)
             batch = augment(batch, self.plan.patch_size, self.plan.augmentation, generator)
         if self.plan.channels_last:
             images = batch.images.contiguous(memory_format=torch.channels_last)
-            batch = Batch(images, batch.targets)
+            batch = replace(batch, images=images)
         return batch
 
     def _validate(self) -> None:
@@ -257,7 +271,7 @@ class Trainer:
         scores = None
         score = float(state.step)  # without validation samples the newest is the best
         if self.val:
-            scores, means = validate(self.predictor, self.val, self.loss, self.metrics)
+            scores, means = validate(self.predictor, self.val, self.loss, self.metrics, self.ranks)
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
@@ -276,10 +290,12 @@ class Trainer:
         self.pace.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
 
-    def _save(self, save: Save) -> None:
+    def _save(self) -> None:
         """Write a checkpoint between validations."""
         started = time.monotonic()
-        save(self.checkpoint())
+        checkpoint = self.checkpoint()  # on every rank, since it looks at the losses
+        if self.save is not None:
+            self.save(checkpoint)
         self.pace.checkpointed(time.monotonic() - started)
 
     def _look_for_overfitting(self) -> None:
@@ -303,7 +319,8 @@ class Trainer:
         self._tally.clear()
         if self._num_retreats == MAX_RETREATS:
             self._settle()
-            raise TrainingError(self._describe_lost(lost, rate))
+            said = lost.describe(MAX_RETREATS, self.state.best, rate, keep_last=self.keep_last)
+            raise TrainingError(said)
         self._num_retreats += 1
         factor = self.state.rate_factor * RETREAT_FACTOR
         self.state.restore(self._good.copy())
@@ -314,22 +331,6 @@ class Trainer:
         )
         self.watcher.note(said)
         self.warnings.append(said)
-
-    def _describe_lost(self, lost: LostLoss, rate: float) -> str:
-        """Say at which step the loss was lost, and what was kept."""
-        best = self.state.best
-        kept = (
-            f"The weights of step {best.step}, the {'last' if self.keep_last else 'best'} "
-            "validated ones, were kept"
-            if best.step
-            else "No weights had been validated yet, so those from before training were kept"
-        )
-        return (
-            f"The loss became {lost.loss} at step {lost.step}, after training had gone back "
-            f"{MAX_RETREATS} times to go on at a lower learning rate. {kept}. Use a lower learning "
-            f"rate (it was {rate:.3g}), and look for extreme intensities in the images with "
-            "`pixelwise check`."
-        )
 
     def _settle(self) -> None:
         """Give the model the weights to keep."""

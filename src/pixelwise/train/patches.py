@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pixelwise.data import IGNORE_INDEX, Sample
 from pixelwise.network import IntensityScaling, scale_intensities
+from pixelwise.train.ranks import Ranks, Share
 from pixelwise.train.working import sizes_of
 
 MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
@@ -26,11 +27,18 @@ MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
 class Batch:
     """Training input: scaled images (B, C, *spatial) float32, targets (B, *spatial) uint8.
 
-    For a multi-label task targets are (B, K, *spatial).
+    For a multi-label task targets are (B, K, *spatial). Of a batch that several ranks share this is
+    one rank's part; `share` says which.
     """
 
     images: Tensor
     targets: Tensor
+    share: Share | None = None  # None: all of the batch
+
+    @property
+    def num_images(self) -> int:
+        """Images of the batch, those on other ranks too."""
+        return len(self.images) if self.share is None else self.share.total
 
 
 @dataclass
@@ -65,6 +73,7 @@ class PatchSource:
         foreground_share: share of crops centred on a pixel of a random class of their sample.
         background: whether class 0 is background, never a centre.
         seed: of the order and of the crops.
+        ranks: that share each batch.
     """
 
     def __init__(
@@ -77,6 +86,7 @@ class PatchSource:
         foreground_share: float = 0,
         background: bool = True,
         seed: int = 0,
+        ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.samples = samples
         self.crop_size = crop_size
@@ -84,6 +94,7 @@ class PatchSource:
         self.foreground_share = foreground_share
         self.background = background
         self.seed = seed
+        self.ranks = ranks
         self._scaling = scaling
         self._coefficients: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._centres: dict[int, list[NDArray[np.int32]]] = {}
@@ -96,16 +107,25 @@ class PatchSource:
         return -(-len(self._entries) // self.batch_size)
 
     def batch(self, step: int) -> Batch:
-        """Prepare the batch of a step, counted from 0."""
+        """Prepare this rank's share of the batch of a step, counted from 0.
+
+        A rank without a share gets an image whose pixels are all ignored, so that it takes part.
+        """
         epoch, index = divmod(step, self.steps_per_epoch)
         start = index * self.batch_size
         chosen = self._order(epoch)[start : start + self.batch_size]
-        rng = np.random.default_rng((self.seed, 1, step))
-        crops = [self._crop(int(i), rng) for i in chosen]
-        return Batch(
-            torch.from_numpy(np.stack([image for image, _ in crops])),
-            torch.from_numpy(np.stack([target for _, target in crops])),
-        )
+        share = self.ranks.share(len(chosen))
+        is_empty = share.start == share.stop
+        if is_empty:
+            share = Share(0, 1, len(chosen))
+        crops = [
+            self._crop(int(chosen[i]), np.random.default_rng((self.seed, 1, step, i)))
+            for i in range(share.start, share.stop)
+        ]
+        targets = torch.from_numpy(np.stack([target for _, target in crops]))
+        if is_empty:
+            targets.fill_(IGNORE_INDEX)
+        return Batch(torch.from_numpy(np.stack([image for image, _ in crops])), targets, share)
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self.seed, 0, epoch)).permutation(self._entries)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from pixelwise.train.state import Row
+from pixelwise.train.state import Best, Row
 
 LOSS = "train_loss"
 COLLECT_EVERY = 20  # steps, on a device that works while the host waits
@@ -18,6 +18,21 @@ class LostLoss(Exception):
     def __init__(self, loss: float, step: int) -> None:
         super().__init__(loss, step)
         self.loss, self.step = loss, step
+
+    def describe(self, num_retreats: int, best: Best, rate: float, *, keep_last: bool) -> str:
+        """Say at which step the loss was lost for good, and what was kept."""
+        kept = (
+            f"The weights of step {best.step}, the {'last' if keep_last else 'best'} "
+            "validated ones, were kept"
+            if best.step
+            else "No weights had been validated yet, so those from before training were kept"
+        )
+        return (
+            f"The loss became {self.loss} at step {self.step}, after training had gone back "
+            f"{num_retreats} times to go on at a lower learning rate. {kept}. Use a lower learning "
+            f"rate (it was {rate:.3g}), and look for extreme intensities in the images with "
+            "`pixelwise check`."
+        )
 
 
 class Tally:
