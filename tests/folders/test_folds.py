@@ -20,7 +20,7 @@ from pixelwise.data import (
 )
 from pixelwise.evaluate import evaluate_samples
 from pixelwise.folders.folds import seconds_for_fold
-from pixelwise.folders.joining import CLOSING_SECONDS
+from pixelwise.folders.joining import CLOSING_SECONDS, describe_excess
 from pixelwise.folders.pages import FoldPart
 from pixelwise.network import load_model
 from pixelwise.plan import parse_plan
@@ -279,6 +279,13 @@ def test_folds_share_what_the_earlier_ones_left():
     two = part(130, 5)  # 5 of them to score its images, which the others need too
     assert seconds_for_fold(3, 5, 600 + CLOSING_SECONDS, [one, two]) == pytest.approx(370 / 3 - 5)
     assert seconds_for_fold(2, 2, 60, [part(59, 0)]) == 10  # less would teach nothing
+
+
+def test_a_budget_that_was_passed_is_said():
+    parts = [FoldPart(100, 40, 1, None, ()), FoldPart(109, 45, 1, None, ())]
+    (said,) = describe_excess(parts, 120)
+    assert "budget of 120 s was passed: all folds took 209 s, 85 of them to score" in said
+    assert describe_excess(parts, 200) == describe_excess(parts, None) == []
 
 
 def test_a_budget_too_short_for_the_folds_is_refused(squares, tmp_path):

@@ -11,6 +11,7 @@ from pixelwise.folders.request import Request, read_plan
 from pixelwise.network import Model, join_models, load_model, save_model
 from pixelwise.train import RunFolder, Watcher
 
+MAX_EXCESS = 1.05  # of the budget, before it is said
 CLOSING_SECONDS = 3.0  # kept back for the files of all folds together
 
 
@@ -57,6 +58,7 @@ def join_folds(
     write_json(folder.metrics, scores.to_json())
     write_text(folder.table, scores.to_csv())
     save_model(folder.model, model)
+    warnings = [*warnings, *describe_excess(parts, request.budget)]
     told = [f"Fold {n}: {text}" for n, part in enumerate(parts, 1) for text in part.warnings]
     plan = read_plan(folds[0].folder.plan)
     assert plan is not None
@@ -75,6 +77,8 @@ def join_folds(
         stopped="all folds were done",
         warnings=(*warnings, *told),
     )
+    for text in describe_excess(parts, request.budget):
+        watcher.note(text)
     watcher.finished(
         f"Trained {len(folds)} models in {run.seconds:.0f} s; out-of-fold Dice "
         f"{scores.mean['dice']} on {scores.num_images} images, each scored by the model that did "
@@ -82,6 +86,18 @@ def join_folds(
         f"{folder.path} IMAGES --out MASKS`."
     )
     return run
+
+
+def describe_excess(parts: Sequence[FoldPart], budget: float | None) -> list[str]:
+    """Say so where a cross-validation took longer than its budget, and what took the time."""
+    seconds = sum(part.seconds for part in parts)
+    if budget is None or seconds <= MAX_EXCESS * budget:
+        return []
+    scoring = sum(part.scoring_seconds for part in parts)
+    return [
+        f"The budget of {budget:.0f} s was passed: all folds took {seconds:.0f} s, {scoring:.0f} "
+        "of them to score every image. Give a longer budget or fewer folds."
+    ]
 
 
 def _join(
