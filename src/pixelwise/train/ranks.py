@@ -14,6 +14,7 @@ import atexit
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from pixelwise.train.turn import Turn
 
 STEP_TIMEOUT = timedelta(minutes=30)  # from which a rank that is silent in training is lost
 FIRST_TIMEOUT = timedelta(days=1)  # the same, while the first one reads and plans
+LEAVING_SECONDS = 0.2  # for the threads of gloo to end what they do, which takes microseconds
 LOST = (
     "One of the processes that train together ended or does not answer; what torchrun prints says "
     "which."
@@ -214,9 +216,19 @@ def joined_ranks() -> Ranks:
     if not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, timeout=STEP_TIMEOUT)
-        atexit.register(dist.destroy_process_group)
+        atexit.register(_leave)
     patient = dist.new_group(backend="gloo", timeout=FIRST_TIMEOUT)
     return Ranks(dist.get_rank(), dist.get_world_size(), patient)
+
+
+def _leave() -> None:
+    """Leave the other ranks, before the interpreter ends.
+
+    A thread of gloo that just gave a result still has to give up its tensors, for which it needs
+    the interpreter: where that is gone by then, the whole process is aborted.
+    """
+    dist.destroy_process_group()
+    time.sleep(LEAVING_SECONDS)
 
 
 @contextmanager
@@ -235,7 +247,8 @@ def ending_together() -> Iterator[Ranks]:
     except Exception as error:
         if ranks.number == 1:
             raise
-        atexit.unregister(dist.destroy_process_group)  # it might wait for the others
+        atexit.unregister(_leave)  # it might wait for the others
+        time.sleep(LEAVING_SECONDS)
         if not _is_first_failure():
             raise SystemExit(1) from error
         if is_lost_rank(error):
