@@ -170,17 +170,35 @@ def true_of_streets(findings):
 
 def true_of_car_parts(findings):
     """A polygon beyond its image, mirrors on few pixels, two pairs of copies; the rest is usual."""
-    warnings = {code for code, found in findings.items() if found.severity != "note"}
-    assert warnings == {"out-of-bounds", "class-imbalance"}
-    assert [path.name for path in findings["out-of-bounds"].files] == ["train130.jpg"]
+    assert {code: finding.severity for code, finding in findings.items()} == {
+        "class-imbalance": "warning",
+        "out-of-bounds": "warning",
+        "saturated": "note",
+        "near-duplicate": "note",
+        "overlapping-objects": "note",
+        "mixed-sizes": "note",
+    }
+    names = {code: [path.stem for path in finding.files] for code, finding in findings.items()}
+    assert names["out-of-bounds"] == ["train130"]
+    on_white = ["train112", "train117", "train118", "train119"]
+    assert names["saturated"] == on_white
+    assert names["near-duplicate"] == ["train109", "train11", "train162", "train201"]
     assert "left_mirror (0.088 %)" in findings["class-imbalance"].message
-    assert findings["near-duplicate"].count == 4
+
+
+def true_of_hippocampus(findings):
+    """One volume of another brightness, and eight of another number type."""
+    warnings = {code for code, found in findings.items() if found.severity != "note"}
+    assert warnings == {"intensity-range", "mixed-depth"}
+    assert [path.name for path in findings["intensity-range"].files] == ["hippocampus_044.nii.gz"]
+    assert "8 uint8" in findings["mixed-depth"].message
 
 
 TRUE_OF = {
     "nuclei": true_of_nuclei,
     "streets": true_of_streets,
     "car_parts_coco": true_of_car_parts,
+    "hippocampus_volumes": true_of_hippocampus,
 }
 
 
