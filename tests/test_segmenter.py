@@ -13,6 +13,7 @@ import torch
 
 import pixelwise as pw
 from pixelwise import ArrayError, ModelFileError, PixelwiseWarning, PlanError, TrainingError
+from pixelwise.predict import has_bfloat16
 from pixelwise.segmenter import Segmenter
 
 SMALL = {"widths": (4, 8), "seed": 0}
@@ -302,7 +303,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_images():
     probabilities = model.predict(X).astype(float)
     by_hand = -np.mean(np.where(Y == 1, np.log(probabilities), np.log(1 - probabilities)))
     accuracy = np.mean((probabilities > 0.5) == Y)
-    model.compile(partial(torch.optim.SGD, lr=1e-12), metrics=["accuracy"])
+    model.compile(partial(torch.optim.SGD, lr=1e-12), metrics=["accuracy"], precision="float32")
     history = model.fit(X, Y, batch_size=4, validation_data=(X, Y), verbose=0).history
     assert history["loss"] == pytest.approx([by_hand], abs=1e-5)
     assert history["val_loss"] == pytest.approx([by_hand], abs=1e-5)
@@ -754,6 +755,24 @@ def test_over_fitting_is_said_once_as_a_warning():
         assert word in str(warning.message)
 
 
+class TestPrecision:
+    def test_both_learn_the_same_and_predict_in_float32(self):
+        losses = {}
+        for precision in ("float32", "bfloat16"):
+            model = tiny(seed=3)
+            model.compile(partial(torch.optim.Adam, lr=1e-2), precision=precision)
+            losses[precision] = model.fit(X, Y, epochs=8, batch_size=4, verbose=0).history["loss"]
+            assert len(np.unique(model.predict(X))) > 0.5 * X.size  # bfloat16 has 256 in an octave
+        assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.03)
+        assert losses["bfloat16"] != losses["float32"] or not has_bfloat16(torch.device("cpu"))
+
+    def test_another_one_is_refused_by_name(self):
+        with pytest.raises(
+            PlanError, match="'half' is not known. Use one of auto, float32, bfloat"
+        ):
+            tiny().compile(precision="half")
+
+
 # --- parity with Keras ------------------------------------------------------------------------
 
 
@@ -779,7 +798,7 @@ def test_training_steps_are_those_of_keras(tmp_path, monkeypatch):
         warnings.simplefilter("ignore", DeprecationWarning)  # of Keras 3.15 on NumPy 2.4
         reference.save(tmp_path / "model.keras")
     ours = pw.from_keras(tmp_path / "model.keras")
-    ours.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    ours.compile("sgd", "binary_crossentropy", metrics=["accuracy"], precision="float32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of Keras 3.15 on NumPy 2.4
         reference.compile("sgd", "binary_crossentropy", metrics=["accuracy"])

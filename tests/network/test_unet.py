@@ -76,9 +76,9 @@ class TestShape:
         skip1 = network.encoder[1](F.max_pool2d(skip0, 2))
         deep = network.bottleneck(F.max_pool2d(skip1, 2))
         up1 = F.interpolate(deep, scale_factor=2, mode="bilinear")
-        deep = network.decoder[1](torch.cat((up1, skip1), dim=1))
+        deep = network.decoder[1](up1, skip1)
         up0 = F.interpolate(deep, scale_factor=2, mode="bilinear")
-        expected = network.head(network.decoder[0](torch.cat((up0, skip0), dim=1)))
+        expected = network.head(network.decoder[0](up0, skip0))
         assert torch.equal(network(image), expected)
 
 

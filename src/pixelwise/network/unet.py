@@ -14,22 +14,20 @@ Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedi
 Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's own size.
 """
 
-import math
-from collections import OrderedDict
 from typing import Literal, cast
 
-import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
-LEAKY_SLOPE = 0.01
-
-CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
+from pixelwise.network.blocks import (
+    CONVOLUTION,
+    LEAKY_SLOPE,
+    MAX_POOL,
+    conv_block,
+    decoder_block,
+    upsampling,
+)
 
 
 class UNetConfig(BaseModel):
@@ -112,17 +110,10 @@ class UNet(nn.Module):
             upsampling(below, width, config) for below, width in zip(deeper, widths, strict=True)
         )
         self.decoder = nn.ModuleList(
-            conv_block(self._joined_channels(level), width, config)
-            for level, width in enumerate(widths)
+            decoder_block(below, width, config) for below, width in zip(deeper, widths, strict=True)
         )
         self.head = CONVOLUTION[config.spatial_dims](widths[0], config.out_channels, 1)
         initialize(self)
-
-    def _joined_channels(self, level: int) -> int:
-        """Channels that enter decoder n: those that came up, then those of the skip."""
-        width, below = self.config.widths[level : level + 2]
-        up = width if self.config.upsampling == "transposed" else below
-        return up + width if self.skips else up
 
     def forward(self, image: Tensor) -> Tensor:
         """Give the logits of a batch of images.
@@ -146,9 +137,7 @@ class UNet(nn.Module):
         for level in reversed(range(self.depth)):
             features = self.upsample[level](features)
             skip = skips.pop()
-            if self.skips:
-                features = torch.cat((features, skip), dim=1)
-            features = self.decoder[level](features)
+            features = self.decoder[level](features, skip if self.skips else None)
         logits = cast(Tensor, self.head(features))
 
         if any(padding):
@@ -225,73 +214,6 @@ class UNet(nn.Module):
         output = f"{config.widths[-1]} x {_fraction(self.depth)}"
         bottom = ("bottleneck", made, output, f"{count_parameters(self.bottleneck):,}", "")
         return [*down, bottom, *reversed(up)]
-
-
-def conv_block(in_channels: int, width: int, config: UNetConfig) -> nn.Sequential:
-    """Two 3x3 convolutions, each with its normalization and activation.
-
-    A convolution has a bias only where no normalization follows, which would take it out again.
-    """
-    convolution, has_bias = CONVOLUTION[config.spatial_dims], config.normalization == "none"
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for number, channels in ((1, in_channels), (2, width)):
-        layers[f"conv{number}"] = convolution(channels, width, 3, padding=1, bias=has_bias)
-        if config.normalization != "none":
-            layers[f"norm{number}"] = normalization(width, config)
-        layers[f"activation{number}"] = activation(config)
-    return nn.Sequential(layers)
-
-
-def normalization(width: int, config: UNetConfig) -> nn.Module:
-    """The normalization of a config; "group" has up to 8 groups, of two or more channels each."""
-    if config.normalization == "batch":
-        return BATCH_NORM[config.spatial_dims](width)
-    if config.normalization == "instance":
-        return InstanceNorm(width)
-    groups = math.gcd(width, 8)
-    return nn.GroupNorm(max(1, groups // 2) if groups == width else groups, width)
-
-
-class InstanceNorm(nn.Module):
-    """Normalize each channel of each image by its own mean and variance, then scale and shift.
-
-    The same numbers as `torch.nn.InstanceNorm2d(width, affine=True)`. On a CPU the images go one
-    by one through batch normalization, whose kernels know channels-last and bfloat16: a training
-    step of a U-Net takes 0.6 times as long (docs/log.md).
-
-    Source: Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Normalize (B, width, *spatial); there must be more than one pixel."""
-        if features.device.type != "cpu":
-            return F.instance_norm(features, weight=self.weight, bias=self.bias)
-        images = [
-            F.batch_norm(image, None, None, self.weight, self.bias, training=True)
-            for image in torch.split(features, 1)
-        ]
-        return torch.cat(images) if len(images) > 1 else images[0]
-
-
-def activation(config: UNetConfig) -> nn.Module:
-    """The activation of a config; it overwrites its input, which nothing else reads."""
-    if config.activation == "relu":
-        return nn.ReLU(inplace=True)
-    return nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
-
-
-def upsampling(below: int, width: int, config: UNetConfig) -> nn.Module:
-    """Twice the size: interpolated with its channels kept, or transposed to the level's width."""
-    if config.upsampling == "transposed":
-        return TRANSPOSED[config.spatial_dims](below, width, 2, stride=2)
-    if config.upsampling == "nearest":
-        return nn.Upsample(scale_factor=2, mode="nearest")
-    return nn.Upsample(scale_factor=2, mode=LINEAR_MODE[config.spatial_dims], align_corners=False)
 
 
 def initialize(network: UNet) -> None:

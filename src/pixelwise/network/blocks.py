@@ -1,0 +1,165 @@
+"""The blocks of the U-Net: convolutions, normalizations, and the joint of two levels."""
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from pixelwise.network.unet import UNetConfig
+
+LEAKY_SLOPE = 0.01
+
+CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
+CONVOLVE = {4: F.conv2d, 5: F.conv3d}  # by the axes of a batch
+CONVOLVE_TRANSPOSED = {4: F.conv_transpose2d, 5: F.conv_transpose3d}
+
+
+def conv_block(in_channels: int, width: int, config: "UNetConfig") -> nn.Sequential:
+    """Two 3x3 convolutions, each with its normalization and activation."""
+    return nn.Sequential(_layers(in_channels, width, config))
+
+
+def decoder_block(below: int, width: int, config: "UNetConfig") -> "DecoderBlock":
+    """The block of a decoder, of whose inputs `below` come from one level down."""
+    num_up = width if config.upsampling == "transposed" else below
+    layers = _layers(num_up + width if config.skips else num_up, width, config)
+    return DecoderBlock(layers, num_up, is_nearest=config.upsampling == "nearest")
+
+
+def _layers(in_channels: int, width: int, config: "UNetConfig") -> OrderedDict[str, nn.Module]:
+    """The layers of a block.
+
+    A convolution has a bias only where no normalization follows, which would take it out again.
+    """
+    convolution, has_bias = CONVOLUTION[config.spatial_dims], config.normalization == "none"
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, channels in ((1, in_channels), (2, width)):
+        layers[f"conv{number}"] = convolution(channels, width, 3, padding=1, bias=has_bias)
+        if config.normalization != "none":
+            layers[f"norm{number}"] = normalization(width, config)
+        layers[f"activation{number}"] = activation(config)
+    return layers
+
+
+class DecoderBlock(nn.Sequential):
+    """Two convolutions on what comes up from the level below and on the skip, joined.
+
+    The first convolution's weights are those of the channels that come up, then of the skip's.
+
+    Args:
+        layers: of a `conv_block`.
+        num_up: channels that come up.
+        is_nearest: they come at half the size, each pixel to be repeated twice along each axis.
+    """
+
+    def __init__(
+        self, layers: OrderedDict[str, nn.Module], num_up: int, *, is_nearest: bool
+    ) -> None:
+        super().__init__(layers)
+        self.num_up, self.is_nearest = num_up, is_nearest
+
+    def forward(self, up: Tensor, skip: Tensor | None) -> Tensor:  # type: ignore[override]
+        """Give the features (B, width, *spatial); `skip` is (B, width, *spatial) or None."""
+        features = self._join(up, skip)
+        for layer in list(self)[1:]:
+            features = layer(features)
+        return features
+
+    def _join(self, up: Tensor, skip: Tensor | None) -> Tensor:
+        """The first convolution."""
+        first: nn.Conv2d | nn.Conv3d = self.conv1  # type: ignore[assignment]
+        if not (self.is_nearest and up.device.type == "cpu"):
+            if self.is_nearest:
+                up = F.interpolate(up, scale_factor=2, mode="nearest")
+            return cast(Tensor, first(up if skip is None else torch.cat((up, skip), dim=1)))
+        features = convolve_doubled(up, first.weight[:, : self.num_up], first.bias)
+        if skip is None:
+            return features
+        return features.add_(CONVOLVE[skip.ndim](skip, first.weight[:, self.num_up :], padding=1))
+
+
+def convolve_doubled(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Double the size by repeating pixels, then convolve by 3x3 with zeros around; in one step.
+
+    The nine weights of a pixel fall on four different pixels of the smaller image. So this is a
+    transposed convolution of 4x4 weights and stride 2, which has 4 products an output pixel in
+    place of 9 (in volumes 8 in place of 27), and no large image is made in between: a training step
+    of the joint takes half as long (docs/log.md).
+
+    Args:
+        features: (B, C, *spatial).
+        weight: (width, C, 3, 3), or (width, C, 3, 3, 3).
+        bias: (width,).
+
+    Returns:
+        (B, width, *spatial of twice the size); to rounding that of the two steps.
+    """
+    for axis in range(2, weight.ndim):
+        before, middle, after = weight.unbind(axis)
+        weight = torch.stack((after, middle + after, before + middle, before), axis)
+    return CONVOLVE_TRANSPOSED[features.ndim](
+        features, weight.transpose(0, 1), bias, stride=2, padding=1
+    )
+
+
+def normalization(width: int, config: "UNetConfig") -> nn.Module:
+    """The normalization of a config; "group" has up to 8 groups, of two or more channels each."""
+    if config.normalization == "batch":
+        return BATCH_NORM[config.spatial_dims](width)
+    if config.normalization == "instance":
+        return InstanceNorm(width)
+    groups = math.gcd(width, 8)
+    return nn.GroupNorm(max(1, groups // 2) if groups == width else groups, width)
+
+
+class InstanceNorm(nn.Module):
+    """Normalize each channel of each image by its own mean and variance, then scale and shift.
+
+    The same numbers as `torch.nn.InstanceNorm2d(width, affine=True)`. On a CPU the images go one
+    by one through batch normalization, whose kernels know channels-last and bfloat16: a training
+    step of a U-Net takes 0.6 times as long (docs/log.md).
+
+    Source: Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalize (B, width, *spatial); there must be more than one pixel."""
+        if features.device.type != "cpu":
+            return F.instance_norm(features, weight=self.weight, bias=self.bias)
+        images = [
+            F.batch_norm(image, None, None, self.weight, self.bias, training=True)
+            for image in torch.split(features, 1)
+        ]
+        return torch.cat(images) if len(images) > 1 else images[0]
+
+
+def activation(config: "UNetConfig") -> nn.Module:
+    """The activation of a config; it overwrites its input, which nothing else reads."""
+    if config.activation == "relu":
+        return nn.ReLU(inplace=True)
+    return nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+
+
+def upsampling(below: int, width: int, config: "UNetConfig") -> nn.Module:
+    """Twice the size: interpolated with its channels kept, or transposed to the level's width.
+
+    Nearest pixels are left to the block that follows.
+    """
+    if config.upsampling == "transposed":
+        return TRANSPOSED[config.spatial_dims](below, width, 2, stride=2)
+    if config.upsampling == "nearest":
+        return nn.Identity()
+    return nn.Upsample(scale_factor=2, mode=LINEAR_MODE[config.spatial_dims], align_corners=False)

@@ -1,0 +1,82 @@
+"""How `fit` trains: the optimizer that it is given, the precision, and its plan."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+
+from pixelwise.errors import PlanError
+from pixelwise.network import ModelConfig
+from pixelwise.plan import Plan
+from pixelwise.predict import has_bfloat16
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def check_optimizer(optimizer: object, network: nn.Module) -> None:
+    """Refuse optimizers that would train something else, or nothing."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise PlanError(
+            f"The optimizer function gave {optimizer!r}. It should return a torch optimizer of "
+            "the parameters that it is given."
+        )
+    trained = {id(tensor) for group in optimizer.param_groups for tensor in group["params"]}
+    own = {id(tensor) for tensor in network.parameters()}
+    if not trained & own or trained - own:
+        raise PlanError(
+            "The optimizer has parameters of another network, so this model would not learn. "
+            "Make it from model.model.network.parameters(), or give a name such as "
+            '"adam" or a function such as partial(torch.optim.Adam, lr=3e-4).'
+        )
+    if not optimizer.param_groups[0]["lr"] > 0:
+        raise PlanError(
+            f"The learning rate is {optimizer.param_groups[0]['lr']}, so nothing would be "
+            "learnt. Give one above 0; 1e-3 is usual."
+        )
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what is no precision."""
+    if precision not in get_args(Precision):
+        raise PlanError(
+            f"precision={precision!r} is not known. Use one of {', '.join(get_args(Precision))}."
+        )
+
+
+def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """What convolutions compute in: as asked, or what the device is fastest at."""
+    if precision == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
+    return precision
+
+
+def plan_fit(
+    config: ModelConfig,
+    num_images: int,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    precision: Literal["float32", "bfloat16"],
+    seed: int,
+) -> Plan:
+    """The plan of a Keras-like training: whole images, a constant rate, epochs."""
+    steps_per_epoch = -(-num_images // batch_size)
+    network = config.network
+    return Plan(
+        scaling=config.scaling,
+        patch_size=None,
+        batch_size=batch_size,
+        widths=network.widths,
+        normalization=network.normalization,
+        upsampling=network.upsampling,
+        loss="custom",
+        learning_rate=learning_rate,
+        max_gradient_norm=None,
+        schedule="constant",
+        num_steps=epochs * steps_per_epoch,
+        validate_every=steps_per_epoch,
+        precision=precision,
+        channels_last=network.spatial_dims == 2,
+        seed=seed,
+    )
