@@ -768,7 +768,7 @@ class TestPrecision:
 
     def test_another_one_is_refused_by_name(self):
         with pytest.raises(
-            PlanError, match="'half' is not known. Use one of auto, float32, bfloat"
+            PlanError, match=r"'half' is not known\. Use one of auto, float32, bfloat"
         ):
             tiny().compile(precision="half")
 

@@ -276,8 +276,8 @@ def test_folds_share_what_the_earlier_ones_left():
     assert seconds_for_fold(1, 5, 600 + CLOSING_SECONDS, []) == pytest.approx(120)
     one = part(100, 0)  # left 20 seconds more for the four others
     assert seconds_for_fold(2, 5, 600 + CLOSING_SECONDS, [one]) == pytest.approx(125)
-    two = part(130, 5)  # 5 of them to score its images, which the others need too
-    assert seconds_for_fold(3, 5, 600 + CLOSING_SECONDS, [one, two]) == pytest.approx(370 / 3 - 5)
+    two = part(130, 5)  # 5 of them to score its images
+    assert seconds_for_fold(3, 5, 600 + CLOSING_SECONDS, [one, two]) == pytest.approx(370 / 3)
     assert seconds_for_fold(2, 2, 60, [part(59, 0)]) == 10  # less would teach nothing
 
 

@@ -1,9 +1,55 @@
 """A tiny plan and fingerprint to change."""
 
 import pytest
+import torch
 
 from pixelwise.network import IntensityScaling
-from pixelwise.plan import Fingerprint, Plan
+from pixelwise.plan import Fingerprint, Plan, Timing
+
+
+class FakeMachine:
+    """Says how long steps take instead of taking them, and remembers what it was asked.
+
+    Args:
+        seconds: of a step: a number, or a function of the plan.
+        validation: seconds of a validation.
+        max_pixels: of a batch that memory has room for.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, seconds=0.1, validation=0.5, max_pixels=10**9):
+        self.seconds, self.validation, self.max_pixels = seconds, validation, max_pixels
+        self.plans = []
+
+    def time_steps(self, plan):
+        self.plans.append(plan)
+        pixels = plan.batch_size
+        for side in plan.patch_size:
+            pixels *= side
+        if pixels > self.max_pixels:
+            raise MemoryError
+        return Timing(
+            batch_size=plan.batch_size,
+            patch_size=plan.patch_size,
+            widths=plan.widths,
+            precision=plan.precision,
+            channels_last=plan.channels_last,
+            num_threads=plan.num_threads,
+            seconds_per_step=self.seconds(plan) if callable(self.seconds) else self.seconds,
+        )
+
+    def time_validation(self, plan):
+        return self.validation
+
+    def peak_megabytes(self):
+        return 512.0
+
+
+@pytest.fixture
+def make_machine():
+    """Return a maker of fake machines."""
+    return FakeMachine
 
 
 @pytest.fixture

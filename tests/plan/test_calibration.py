@@ -1,59 +1,91 @@
-"""Calibration: real steps of tiny networks."""
+"""Calibration: which formats are measured, which one is chosen, and what gives way to memory."""
 
-from contextlib import nullcontext
+import math
+import time
 
 import pytest
 import torch
 
-from pixelwise.network import UNetConfig
+from pixelwise import PlanError
 from pixelwise.plan import calibration
-from pixelwise.plan.calibration import time_formats, time_step
-from pixelwise.predict import has_bfloat16
+from pixelwise.plan.calibration import HANDICAP, Calibrator, Format
 
-CPU = torch.device("cpu")
-
-
-def network(dims=2):
-    return UNetConfig(in_channels=1, out_channels=2, widths=(4, 8), spatial_dims=dims)
-
-
-def test_a_step_takes_time():
-    timing = time_step(network(), (3, 1, 16, 16), CPU, precision="float32", channels_last=True)
-    assert 0 < timing.seconds_per_step < 10
-    assert (timing.batch_size, timing.widths) == (3, (4, 8))
-    assert (timing.precision, timing.channels_last) == ("float32", True)
+USUAL = Format("bfloat16", True, 8)
+OTHERS = [
+    Format("bfloat16", False, 8), Format("float32", True, 8), Format("float32", False, 8),
+    Format("bfloat16", True, 4),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-def test_every_format_of_the_device(dims):
-    shape = (8, 1, *[8] * dims)
-    timings = time_formats(network(dims), shape, CPU, deadline=float("inf"))
-    precisions = {"float32", "bfloat16"} if has_bfloat16(CPU) else {"float32"}
-    assert {timing.precision for timing in timings} == precisions
-    assert {timing.channels_last for timing in timings} == ({True, False} if dims == 2 else {False})
-    assert len(timings) == len(precisions) * (2 if dims == 2 else 1)
-    assert {timing.batch_size for timing in timings} == {2}
-
-
-@pytest.mark.parametrize("fastest", range(4))
-def test_one_that_is_clearly_faster_comes_first(monkeypatch, fastest):
-    seconds = [0.1] * 4  # two timings each of the formats, in the order they are measured
-    seconds[fastest] = 0.01
+@pytest.fixture(autouse=True)
+def eight_threads_and_bfloat16(monkeypatch):
     monkeypatch.setattr(calibration, "has_bfloat16", lambda device: True)
-    monkeypatch.setattr(calibration, "autocast", lambda device, precision: nullcontext())
-    timed = iter(second for second in seconds for _ in range(2))
-    monkeypatch.setattr(calibration, "_timed", lambda step, device: next(timed))
-    first = time_formats(network(), (2, 1, 8, 8), CPU, deadline=float("inf"))[0]
-    assert first.seconds_per_step == 0.01
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
 
 
-def test_past_the_deadline_one_is_measured_all_the_same():
-    assert len(time_formats(network(), (2, 1, 8, 8), CPU, deadline=0.0)) == 1
+def format_of(plan):
+    return Format(plan.precision, plan.channels_last, plan.num_threads)
 
 
-def test_time_of_a_step_grows_with_its_pixels():
-    small, large = (
-        time_step(network(), (2, 1, side, side), CPU, precision="float32", channels_last=False)
-        for side in (8, 192)
-    )
-    assert large.seconds_per_step > small.seconds_per_step
+class TestFormats:
+    def test_every_format_is_measured_on_a_small_batch(self, make_machine, make_small_plan):
+        machine = make_machine()
+        Calibrator(machine, math.inf).choose_format(make_small_plan(batch_size=8))
+        assert [format_of(plan) for plan in machine.plans] == [USUAL, *OTHERS]
+        assert {plan.batch_size for plan in machine.plans} == {2}
+
+    def test_volumes_have_one_layout(self, make_machine, make_small_plan):
+        machine = make_machine()
+        Calibrator(machine, math.inf).choose_format(make_small_plan(patch_size=(4, 8, 8)))
+        assert not any(plan.channels_last for plan in machine.plans)
+        assert len(machine.plans) == 3
+
+    def test_without_bfloat16_only_float32(self, make_machine, make_small_plan, monkeypatch):
+        monkeypatch.setattr(calibration, "has_bfloat16", lambda device: False)
+        machine = make_machine()
+        best = Calibrator(machine, math.inf).choose_format(make_small_plan())
+        assert {plan.precision for plan in machine.plans} == {"float32"}
+        assert best == Format("float32", True, 8)
+
+    def test_a_gpu_has_no_threads_to_choose(self, make_machine, make_small_plan):
+        machine = make_machine()
+        machine.device = torch.device("cuda")
+        Calibrator(machine, math.inf).choose_format(make_small_plan())
+        assert {plan.num_threads for plan in machine.plans} == {None}
+
+    @pytest.mark.parametrize("fastest", OTHERS)
+    def test_one_that_is_clearly_faster_is_chosen(self, fastest, make_machine, make_small_plan):
+        machine = make_machine(lambda plan: 0.1 if format_of(plan) == fastest else 0.2)
+        assert Calibrator(machine, math.inf).choose_format(make_small_plan()) == fastest
+
+    def test_one_that_is_a_little_faster_is_not(self, make_machine, make_small_plan):
+        slow, fast = 0.1, 0.1 / (HANDICAP - 0.01)
+        machine = make_machine(lambda plan: slow if format_of(plan) == USUAL else fast)
+        assert Calibrator(machine, math.inf).choose_format(make_small_plan()) == USUAL
+
+    def test_past_the_deadline_the_usual_one_alone(self, make_machine, make_small_plan):
+        machine = make_machine(lambda plan: 0.2 if format_of(plan) == USUAL else 0.1)
+        assert Calibrator(machine, time.monotonic()).choose_format(make_small_plan()) == USUAL
+        assert len(machine.plans) == 1
+
+
+class TestMemory:
+    def test_the_batch_gives_way_first_then_the_patch(self, make_machine, make_small_plan):
+        plan = make_small_plan(batch_size=4, patch_size=(16, 24), widths=(4, 8, 16))
+        for most, batch_size, patch_size in (
+            (4 * 16 * 24, 4, (16, 24)),
+            (4 * 16 * 24 - 1, 2, (16, 24)),
+            (16 * 24, 1, (16, 24)),
+            (16 * 24 - 1, 1, (8, 12)),
+            (20, 1, (4, 4)),
+        ):
+            calibrator = Calibrator(make_machine(max_pixels=most), math.inf)
+            smaller, timing = calibrator.time(plan)
+            assert (smaller.batch_size, smaller.patch_size) == (batch_size, patch_size)
+            assert timing.batch_size == batch_size
+            assert calibrator.timings == [timing]
+
+    def test_where_nothing_fits_the_message_says_what_to_do(self, make_machine, make_small_plan):
+        calibrator = Calibrator(make_machine(max_pixels=0), math.inf)
+        with pytest.raises(PlanError, match=r"one patch of 2 x 2 pixels\. Close other programs"):
+            calibrator.time(make_small_plan())

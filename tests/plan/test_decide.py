@@ -1,26 +1,22 @@
 """Decisions: properties that hold however the numbers are tuned."""
 
+import math
+
 import pytest
-import torch
 
-from pixelwise.plan import Plan, calibration, decide, make_plan, network_config, parse_plan
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    """Small candidates and patches, so that measuring takes milliseconds."""
-    monkeypatch.setattr(decide, "WIDTHS", ((4, 8), (6, 12)))
-    monkeypatch.setattr(decide, "MAX_PATCH", {2: 16, 3: 8})
+from pixelwise.plan import Plan, decide, make_plan, network_config, parse_plan, sizes
 
 
 @pytest.fixture
-def plan_for(make_fingerprint):
-    def make(budget=600.0, epochs=None, task="binary", seed=0, num_ranks=1, **changes):
+def plan_for(make_fingerprint, make_machine):
+    """Return a maker of plans for a fingerprint with changes and a machine of some speed."""
+
+    def make(
+        budget=600.0, epochs=None, task="binary", seed=0, num_ranks=1, machine=None, **changes
+    ):
         return make_plan(
-            make_fingerprint(**changes), task, device=CPU, budget=budget, epochs=epochs, seed=seed,
-            num_ranks=num_ranks,
+            make_fingerprint(**changes), task, machine or make_machine(), budget=budget,
+            epochs=epochs, seed=seed, num_ranks=num_ranks,
         )  # fmt: skip
 
     return make
@@ -74,9 +70,10 @@ class TestSizes:
     def test_patches_suit_the_network_and_the_limit(self, plan_for, size):
         plan = plan_for(median_size=size)
         assert len(plan.patch_size) == len(size)
+        divisor = 2 ** (len(plan.widths) - 1)
         for side in plan.patch_size:
-            assert side % 2 == 0  # two levels: one halving
-            assert 2 <= side <= decide.MAX_PATCH[len(size)]
+            assert side % divisor == 0
+            assert divisor <= side <= sizes.MAX_PATCH[len(size)]
 
     def test_batches_of_two_or_more_for_few_samples(self, plan_for):
         assert plan_for(num_train=1).batch_size >= 2
@@ -92,45 +89,68 @@ class TestSizes:
 
 
 class TestTime:
-    def test_more_budget_more_steps(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 0.1)
-        short, long = plan_for(budget=60.0), plan_for(budget=600.0)
+    @pytest.mark.parametrize("budget", [60, 120, 600, 3600])
+    @pytest.mark.parametrize("seconds", [0.05, 0.4, 2.0])
+    def test_steps_and_validations_fill_the_budget(self, plan_for, make_machine, budget, seconds):
+        machine = make_machine(lambda plan: seconds * math.prod(plan.patch_size) / 40**2)
+        plan = plan_for(budget=float(budget), machine=machine)
+        measured = plan.calibration
+        validations = -(-plan.num_steps // plan.validate_every)
+        took = plan.num_steps * measured.seconds_per_step + validations * 0.5
+        assert plan.num_steps == measured.num_steps
+        if plan.num_steps > decide.MIN_STEPS:
+            assert 0.85 * budget - 5 <= took <= budget - 4
+
+    def test_more_budget_more_steps(self, plan_for):
+        short, long = plan_for(budget=60.0), plan_for(budget=3600.0)
         assert long.num_steps > 5 * short.num_steps
         assert short.budget_seconds == 60
 
-    def test_steps_fit_the_budget(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 0.5)
-        plan = plan_for(budget=1000.0)
-        assert 0.5 * 1000 <= plan.num_steps * 0.5 <= 1000
+    def test_the_cheapest_network_where_time_is_short(self, plan_for, make_machine):
+        plan = plan_for(budget=60.0, machine=make_machine(10))
+        assert plan.widths == sizes.WIDTHS[0]
 
-    def test_the_cheapest_network_where_time_is_short(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 10)
-        assert plan_for(budget=60.0).widths == (4, 8)
+    def test_the_widest_where_there_is_time(self, plan_for, make_machine):
+        plan = plan_for(budget=3600.0, machine=make_machine(1e-4))
+        assert plan.widths == sizes.WIDTHS[-1]
 
-    def test_the_widest_where_there_is_time(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 1e-4)
-        assert plan_for(budget=3600.0).widths == (6, 12)
+    def test_what_is_chosen_is_measured(self, plan_for, make_machine):
+        machine = make_machine(lambda plan: 1e-6 * plan.widths[0])
+        plan = plan_for(budget=3600.0, machine=machine)
+        assert machine.plans[-1].widths == plan.widths
+        assert machine.plans[-1].patch_size == plan.patch_size
+        assert plan.calibration.seconds_per_step == pytest.approx(1e-6 * plan.widths[0])
 
     def test_epochs_count_passes_over_the_samples(self, plan_for):
         plan = plan_for(budget=None, epochs=3, num_train=20)
         assert plan.num_steps == 3 * -(-20 // plan.batch_size)
         assert plan.budget_seconds is None
 
-    def test_it_validates_more_than_once_and_not_at_every_step(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 0.01)
-        plan = plan_for(budget=600.0)
+    def test_it_validates_more_than_once_and_not_at_every_step(self, plan_for, make_machine):
+        plan = plan_for(budget=600.0, machine=make_machine(0.01))
         assert 1 < plan.validate_every <= plan.num_steps / 2
 
-    def test_a_huge_validation_set_is_sampled(self, plan_for, monkeypatch):
-        self.let_steps_take(monkeypatch, 1.0)
-        plan = plan_for(budget=60.0, num_val=10_000, mean_pixels=10**6)
-        assert 1 <= plan.num_val_images < 10_000
-        assert plan_for(budget=None, epochs=1, num_val=10_000).num_val_images is None
+    def test_a_huge_validation_set_is_sampled(self, plan_for, make_machine):
+        machine = make_machine(1.0, validation=2000.0)
+        plan = plan_for(budget=60.0, num_val=10_000, machine=machine)
+        assert decide.MIN_VAL_IMAGES <= plan.num_val_images < 100
+        everything = plan_for(budget=None, epochs=1, num_val=10_000, machine=machine)
+        assert everything.num_val_images is None
 
     def test_epochs_alone_choose_the_network_by_what_it_gets_to_see(self, plan_for):
-        assert plan_for(budget=None, epochs=1, num_train=20).widths == (4, 8)
-        assert plan_for(budget=None, epochs=10_000, num_train=20).widths == (6, 12)
+        assert plan_for(budget=None, epochs=1, num_train=20).widths == sizes.WIDTHS[0]
+        assert plan_for(budget=None, epochs=100_000, num_train=20).widths == sizes.WIDTHS[-1]
 
+    def test_the_forecast_is_said(self, plan_for, make_machine):
+        plan = plan_for(budget=120.0, machine=make_machine(0.5), num_train=80)
+        said = plan.describe_forecast()
+        passes = plan.num_steps * plan.batch_size / 80
+        assert said.startswith(f"{plan.num_steps:,} steps in 1 min 4")
+        assert f"about {passes:.2g} passes over the images, " in said
+        assert said.endswith("memory up to 512 MB")
+
+
+class TestShares:
     def test_rare_classes_weigh_more_where_there_are_several(self, plan_for):
         assert plan_for(budget=None, epochs=1).class_weights is None
         shares = (0.64, 0.32, 0.04)
@@ -142,22 +162,30 @@ class TestTime:
         total = sum(weight * share for weight, share in zip(weights, shares, strict=True))
         assert total == pytest.approx(1, rel=0.01)
 
-    def test_the_speed_is_measured(self, plan_for):
+
+class TestMachine:
+    def test_processes_that_share_batches_measure_their_share(self, plan_for, make_machine):
+        for num_ranks, batch_size, own in ((1, 8, 8), (3, 8, 3), (12, 12, 1)):
+            machine = make_machine()
+            plan = plan_for(budget=None, epochs=1, num_ranks=num_ranks, machine=machine)
+            assert plan.batch_size == batch_size
+            assert machine.plans[-1].batch_size == own
+
+    def test_where_memory_is_short_the_plan_is_smaller_and_says_why(self, plan_for, make_machine):
+        machine = make_machine(max_pixels=4 * 48 * 64)
+        plan = plan_for(budget=None, epochs=1, machine=machine, median_size=(48, 64))
+        assert (plan.batch_size, plan.patch_size) == (4, (48, 64))
+        assert plan.reasons["batch_size"] == "what memory suffices for"
+        small = make_machine(max_pixels=16 * 32)
+        plan = plan_for(budget=None, epochs=1, machine=small, median_size=(48, 64))
+        assert (plan.batch_size, plan.patch_size) == (1, (16, 32))
+        assert "memory" in plan.reasons["patch_size"]
+
+    def test_what_was_measured_is_in_the_plan(self, plan_for):
         measured = plan_for(budget=None, epochs=1).calibration
         assert measured.device == "cpu"
-        assert measured.seconds_per_step > 0
+        assert measured.megabytes == 512
         assert len(measured.timings) >= 2
-
-    def test_processes_that_share_batches_measure_their_share(self, plan_for):
-        one, three, twelve = (
-            plan_for(budget=None, epochs=1, num_ranks=number) for number in (1, 3, 12)
-        )
-        assert (one.batch_size, three.batch_size, twelve.batch_size) == (8, 8, 12)
-        sizes = [plan.calibration.timings[-1].batch_size for plan in (one, three, twelve)]
-        assert sizes == [8, 3, 1]
-
-    def let_steps_take(self, monkeypatch, seconds):
-        monkeypatch.setattr(calibration, "_timed", lambda step, device: seconds)
 
 
 def test_the_seed_is_the_one_asked_for(plan_for):

@@ -1,7 +1,6 @@
 """Plans of trainings that start from an earlier model."""
 
 import pytest
-import torch
 
 from pixelwise.network import IntensityScaling, ModelConfig, UNetConfig
 from pixelwise.plan import make_plan
@@ -49,11 +48,12 @@ def test_a_model_of_arrays_leaves_the_scaling_to_the_plan(config, make_fingerpri
     assert "scaling" not in follow_model(arrays, make_fingerprint())
 
 
-def test_the_plan_measures_the_network_of_the_model_and_says_so(config, make_fingerprint):
+def test_the_plan_measures_the_network_of_the_model_and_says_so(
+    config, make_fingerprint, make_machine
+):
     plan = make_plan(
-        make_fingerprint(), "binary", device=torch.device("cpu"), budget=None, epochs=1,
-        start=("old", config),
-    )  # fmt: skip
+        make_fingerprint(), "binary", make_machine(), budget=None, epochs=1, start=("old", config)
+    )
     assert plan.start == "old"
     assert plan.widths == (4, 8, 12)
     assert {timing.widths for timing in plan.calibration.timings} == {(4, 8, 12)}
@@ -61,9 +61,7 @@ def test_the_plan_measures_the_network_of_the_model_and_says_so(config, make_fin
     assert plan.calibration.seconds_per_step > 0
 
 
-def test_without_a_start_the_plan_says_so(make_fingerprint):
-    plan = make_plan(
-        make_fingerprint(), "binary", device=torch.device("cpu"), budget=None, epochs=1
-    )
+def test_without_a_start_the_plan_says_so(make_fingerprint, make_machine):
+    plan = make_plan(make_fingerprint(), "binary", make_machine(), budget=None, epochs=1)
     assert plan.start is None
     assert ("start", "fresh weights", "none was given") in plan.to_rows()

@@ -28,10 +28,12 @@ from pixelwise.train import (
     Pace,
     Trainer,
     Watcher,
+    loop,
     loss_for,
     read_checkpoint,
     write_checkpoint,
 )
+from pixelwise.train.validate import validate
 
 CPU = torch.device("cpu")
 PERCENTILES = IntensityScaling(scheme="percentiles")
@@ -56,6 +58,16 @@ class Log(Watcher):
 
     def validated(self, row):
         self.rows.append(dict(row))
+
+
+def stop_at(last):
+    """Return a function of the step that presses Ctrl-C at one."""
+
+    def press(step):
+        if step == last:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return press
 
 
 @pytest.fixture
@@ -377,15 +389,8 @@ class TestResume:
 
 
 class TestStopping:
-    def interrupt_at(self, number):
-        def at_step(step):
-            if step == number:
-                os.kill(os.getpid(), signal.SIGINT)
-
-        return at_step
-
     def test_ctrl_c_ends_cleanly_with_the_best_kept(self, make_trainer):
-        log = Log(self.interrupt_at(7))
+        log = Log(stop_at(7))
         trainer = make_trainer(num_steps=10_000, validate_every=5, watcher=log)
         outcome = trainer.run()
         assert outcome.stopped == "it was interrupted"
@@ -571,3 +576,48 @@ class TestOtherTasks:
             augmentation=Augmentation(flip_vertical=True),
         )  # fmt: skip
         assert trainer.run().scores.mean_dice > 0.9
+
+
+UNTIL_FLAT = {"schedule": "plateau", "validate_every": 2, "num_steps": 3, "average_share": 0.0}
+
+
+class TestUntilFlat:
+    """The number of steps follows from the validations."""
+
+    @pytest.fixture(autouse=True)
+    def scores(self, monkeypatch):
+        """Let validations score what a function of their number says: always the same at first."""
+        given = {"score": lambda number: 0.5, "number": 0}
+
+        def scored(*arguments):
+            given["number"] += 1
+            found = {"loss": 0.5, "dice": given["score"](given["number"])}
+            return validate(*arguments)[0], found
+
+        monkeypatch.setattr(loop, "validate", scored)
+        return given
+
+    def test_it_ends_when_validation_has_stopped_improving(self, make_trainer):
+        outcome = make_trainer(**UNTIL_FLAT).run()
+        assert outcome.stopped == "validation stopped improving"
+        assert outcome.num_steps == 20  # flat after the eighth validation, then a quarter more
+        rates = [row["learning_rate"] for row in outcome.history]
+        assert rates[-1] < rates[8]
+
+    def test_it_goes_on_while_validation_improves(self, make_trainer, scores):
+        scores["score"] = lambda number: 0.01 * number
+        outcome = make_trainer(**UNTIL_FLAT, watcher=Log(at_step=stop_at(60))).run()
+        assert outcome.stopped == "it was interrupted"
+        assert outcome.num_steps == 60
+
+    def test_resumed_it_ends_where_it_would_have(self, make_trainer, make_model, tmp_path):
+        whole = make_trainer(**UNTIL_FLAT).run()
+        part = make_trainer(**UNTIL_FLAT, model=make_model(), watcher=Log(at_step=stop_at(18)))
+        part.run()  # in the middle of the decay
+        write_checkpoint(tmp_path, part.checkpoint())
+        rest = make_trainer(**UNTIL_FLAT, model=make_model(1))
+        rest.restore(read_checkpoint(tmp_path))
+        outcome = rest.run()
+        assert outcome.num_steps == whole.num_steps
+        for name, weights in whole.model.network.state_dict().items():
+            assert torch.equal(outcome.model.network.state_dict()[name], weights)

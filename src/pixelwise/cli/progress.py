@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, format_seconds
 from pixelwise.train.watch import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
@@ -39,8 +39,10 @@ class LineWatcher(Watcher):
         self.print_line(text)
 
     def planned(self, plan: Plan) -> None:
-        """Print the plan, with its reasons where verbose."""
+        """Print the plan, with its reasons where verbose, and the forecast."""
         self.print_line(describe_plan(plan, with_reasons=self._verbose))
+        if plan.calibration is not None:
+            self.print_line(f"forecast: {plan.describe_forecast()}")
 
     def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
         """Print a line where another tenth of the steps is done."""
@@ -182,20 +184,6 @@ def sparkline(values: Sequence[float]) -> str:
         else " "
         for value in shown
     )
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration for a person.
-
-    >>> format_seconds(42.4), format_seconds(75), format_seconds(7260)
-    ('42 s', '1 min 15 s', '2 h 01 min')
-    """
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 # --- counted work -----------------------------------------------------------------------------

@@ -31,7 +31,10 @@ def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Run folder to write.", show_default=False)],
     budget: Annotated[
-        str | None, typer.Option(help="Time to train for: 90s, 10min, 2h. [default: 10min]")
+        str | None,
+        typer.Option(
+            help="Time to train for: 90s, 10min, 2h. Without, until validation stops improving."
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the data, in place of a time.")

@@ -9,14 +9,12 @@ import torch
 from pixelwise import __version__
 from pixelwise.data import Dataset
 from pixelwise.errors import PlanError
-from pixelwise.evaluate import has_background
-from pixelwise.folders.request import task_of
-from pixelwise.network import Model, ModelConfig, UNet
-from pixelwise.plan import Plan, network_config
+from pixelwise.evaluate import has_background, is_background
+from pixelwise.network import Model, ModelConfig, Task, UNet
+from pixelwise.plan import Plan, closing_seconds, network_config
 from pixelwise.train import Clock, Loss, Pace, loss_for
 
-CLOSING_SECONDS = 4.0  # kept back for the last files and the report
-CLOSING_SHARE = 0.01  # of the budget, kept back beside them
+MAX_SCORING_SHARE = 0.5  # of the budget, kept back for scoring all images in the end
 
 
 def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
@@ -60,15 +58,35 @@ def new_loss(model: Model, plan: Plan) -> Loss:
     return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
 
 
-def new_pace(plan: Plan, clock: Clock) -> Pace:
-    """The clock of a training, with what is kept back for its end."""
-    measured = plan.calibration
+def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False) -> Pace:
+    """The clock of a training, with what is kept back for its end.
+
+    Args:
+        plan: of the training.
+        clock: that is running.
+        scores_all: whether all validation images are to be scored afterwards, within the budget.
+    """
+    measured, budget = plan.calibration, plan.budget_seconds
+    closing = closing_seconds(budget)
+    per_validation = measured.seconds_per_validation if measured else 0.0
+    if plan.num_val_images is not None and plan.fingerprint is not None:
+        if scores_all and budget is not None:
+            closing += min(per_validation, MAX_SCORING_SHARE * budget)
+        per_validation *= plan.num_val_images / plan.fingerprint.num_val
     return Pace(
         clock,
         num_steps=plan.num_steps,
-        budget=plan.budget_seconds,
+        budget=budget,
         validate_every=plan.validate_every,
-        closing_seconds=CLOSING_SECONDS + CLOSING_SHARE * (plan.budget_seconds or 0),
+        closing_seconds=closing,
         seconds_per_step=measured.seconds_per_step if measured else 0,
-        seconds_per_validation=measured.seconds_per_validation if measured else 0,
+        seconds_per_validation=per_validation,
     )
+
+
+def task_of(dataset: Dataset) -> Task:
+    """Classes that overlap are multi-label, background and one other binary, others multi-class."""
+    if dataset.encoding.multilabel:
+        return "multilabel"
+    names = dataset.encoding.class_names
+    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"

@@ -39,6 +39,8 @@ from pixelwise.plan.budget import MIN_BUDGET
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, InnerWatcher, RunFolder, Watcher
 
+OPEN_BUDGET = 600.0  # seconds, where none is given
+
 
 class TrainFold(Protocol):
     """Trains on a data set and leaves a run folder."""
@@ -108,6 +110,8 @@ def cross_validate(
     """
     dataset = examination.dataset
     assert dataset is not None
+    if request.budget is None and request.epochs is None and not (request.plan or request.resume):
+        request = replace(request, budget=OPEN_BUDGET)  # the images that are scored must not say
     _check_budget(request, num_folds)
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
     warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))
@@ -207,7 +211,7 @@ def _total_seconds(request: Request, plan: Plan | None, num_folds: int) -> float
 
 
 def seconds_for_fold(number: int, num_folds: int, total: float, parts: Sequence[FoldPart]) -> float:
-    """Seconds for training a fold: an equal share of what the earlier ones and scoring leave.
+    """Seconds for training and scoring a fold: an equal share of what the earlier ones leave.
 
     Args:
         number: of the fold, from 1.
@@ -216,8 +220,7 @@ def seconds_for_fold(number: int, num_folds: int, total: float, parts: Sequence[
         parts: what the earlier folds took.
     """
     left = total - CLOSING_SECONDS - sum(part.seconds for part in parts)
-    scoring = parts[-1].scoring_seconds if parts else 0.0
-    return max(MIN_BUDGET, left / (num_folds - number + 1) - scoring)
+    return max(MIN_BUDGET, left / (num_folds - number + 1))
 
 
 def _beginning(

@@ -113,8 +113,9 @@ def finish(
         },
     )
     save_model(folder.model, model)
-    # under a budget the clock decided; else the number stands, for a resumption to reach
-    num_steps = plan.num_steps if plan.budget_seconds is None else max(1, outcome.num_steps)
+    # the clock or validation decided; else the number stands, for a resumption to reach
+    is_open = plan.budget_seconds is not None or plan.schedule == "plateau"
+    num_steps = max(1, outcome.num_steps) if is_open else plan.num_steps
     done = plan.model_copy(update={"num_steps": num_steps})
     folder.write_plan(done)
     write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)

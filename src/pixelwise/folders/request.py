@@ -10,11 +10,14 @@ import torch
 from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.errors import DataError, PlanError
-from pixelwise.evaluate import is_background
+from pixelwise.folders.build import task_of
+from pixelwise.folders.machine import TrainingMachine
 from pixelwise.folders.start import Start
-from pixelwise.network import Model, ModelConfig, Task
+from pixelwise.network import Model, ModelConfig
 from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
 from pixelwise.train import Checkpoint, Clock, Ranks, joined_ranks
+
+UNVALIDATED_BUDGET = 600.0  # seconds, where no time is given and no validation can end training
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,13 @@ class Request:
         return self.plan.seed if self.plan is not None else 0
 
 
-def budget_seconds(
-    budget: str | float | None, epochs: int | None, *, default: str | None
-) -> float | None:
-    """Return the budget in seconds; None where epochs or a plan say how long."""
+def budget_seconds(budget: str | float | None, epochs: int | None) -> float | None:
+    """Return the budget in seconds; None where epochs, a plan or validation say how long."""
     if budget is not None and epochs is not None:
         raise PlanError("Both a budget and a number of epochs were given. Give one of them.")
     if epochs is not None and epochs < 1:
         raise PlanError(f"{epochs} epochs were asked for. Give 1 or more.")
-    chosen = default if budget is None and epochs is None else budget
-    return None if chosen is None else parse_budget(chosen)
+    return None if budget is None else parse_budget(budget)
 
 
 def read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
@@ -69,23 +69,28 @@ def plan_for(
     """Make a plan, or adapt the one that was given."""
     if request.plan is None:
         fingerprint = take_fingerprint(train, val, len(dataset.encoding.classes))
-        budget = request.budget and max(1.0, request.budget - clock.elapsed)
+        asked = request.budget
+        if asked is None and request.epochs is None and not val:
+            asked = UNVALIDATED_BUDGET
+        budget = asked and max(1.0, asked - clock.elapsed)
         plan = make_plan(
             fingerprint,
             task_of(dataset),
-            device=request.device,
+            TrainingMachine(dataset, train, val, request.device),
             budget=budget,
             epochs=request.epochs,
             seed=request.seed or 0,
             start=_name_and_config(request.start),
             num_ranks=joined_ranks().number,
         )
-        return plan.model_copy(update={"budget_seconds": request.budget})
+        return plan.model_copy(update={"budget_seconds": asked})
     changes: dict[str, object] = {}
     budget = request.budget
     if request.resume and budget is None and request.epochs is None:
         budget = request.plan.budget_seconds
     changes["budget_seconds"] = budget
+    if request.plan.schedule == "plateau" and not (budget is None and request.epochs is None):
+        changes["schedule"] = "cosine"  # it ends when the time does
     if request.epochs is not None:
         per_epoch = -(-dataset.splits["train"] // request.plan.batch_size)
         changes["num_steps"] = per_epoch * request.epochs
@@ -142,11 +147,3 @@ def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
             'nothing about them. Evaluate new ones with split="all"; where arrays are added to '
             'those of a training, name them from the start: (image, mask, {"name": ...}).'
         )
-
-
-def task_of(dataset: Dataset) -> Task:
-    """Classes that overlap are multi-label, background and one other binary, others multi-class."""
-    if dataset.encoding.multilabel:
-        return "multilabel"
-    names = dataset.encoding.class_names
-    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pixelwise.data import (
     Dataset,
@@ -39,24 +40,23 @@ from pixelwise.folders.request import (
 )
 from pixelwise.folders.start import choose_start, origin_of, start_from
 from pixelwise.network import load_model
-from pixelwise.plan import (
-    Plan,
-)
+from pixelwise.plan import Plan, format_megabytes
 from pixelwise.train import (
+    FLAT,
     Checkpoint,
     Clock,
     RunFolder,
     Trainer,
     Watcher,
     check_logs,
+    describe_outlook,
     ending_together,
     joined_ranks,
     logging_to,
+    peak_megabytes,
     read_checkpoint,
     write_checkpoint,
 )
-
-DEFAULT_BUDGET = "10min"
 
 
 @ending_together()
@@ -87,7 +87,8 @@ def train(
             see docs/data.md for what is understood.
         out: run folder to write.
         budget: wall-clock time for everything after reading the data: "90s", "10min", seconds.
-            10 minutes where neither budget, epochs nor plan is given.
+            Where neither budget, epochs nor plan is given, training ends when validation has
+            stopped improving.
         epochs: passes over the training images, in place of a budget.
         plan: a plan.yaml or a `Plan`; its steps are done in full where no budget is given.
         start: run folder or model file of an earlier training, whose weights this one starts from;
@@ -127,7 +128,7 @@ def train(
     given = ranks.first(partial(read_plan, own))
     earlier = os.fspath(start) if start else None
     request = Request(
-        budget_seconds(budget, epochs, default=None if plan or resume else DEFAULT_BUDGET),
+        budget_seconds(budget, epochs),
         epochs,
         given,
         resume,
@@ -196,7 +197,7 @@ def _train_watched(
         train,
         val,
         loss=new_loss(model, plan),
-        pace=new_pace(plan, clock),
+        pace=new_pace(plan, clock, scores_all=keep_last),
         device=request.device,
         watcher=watcher,
         keep=Keeper(folder) if ranks.is_first else None,
@@ -223,7 +224,9 @@ def _train_watched(
         outcome.stopped,
         tuple(outcome.warnings),
     )
-    watcher.finished(_closing_line(run))
+    if outcome.stopped == FLAT:
+        watcher.note(describe_outlook(outcome.history))
+    watcher.finished(_closing_line(run, plan, request.device))
     return run
 
 
@@ -305,11 +308,17 @@ def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
     return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
 
 
-def _closing_line(run: Run) -> str:
-    """Say how training ended and what to look at."""
+def _closing_line(run: Run, plan: Plan, device: torch.device) -> str:
+    """Say how training ended, how that compares with the forecast, and what to look at."""
     dice = f"validation Dice {run.scores.mean['dice']}" if run.scores else "no validation images"
+    facts = [run.stopped]
+    if plan.calibration is not None and plan.calibration.num_steps:
+        facts.append(f"forecast {plan.calibration.num_steps:,} steps")
+    megabytes = peak_megabytes(device)
+    if megabytes is not None:
+        facts.append(f"memory up to {format_megabytes(megabytes)}")
     return (
-        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({run.stopped}); best at step "
-        f"{run.best_step:,}: {dice}. Open {run.folder / 'report.html'}; predict with "
+        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); best at "
+        f"step {run.best_step:,}: {dice}. Open {run.folder / 'report.html'}; predict with "
         f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
     )

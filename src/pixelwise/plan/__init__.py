@@ -1,18 +1,23 @@
 """Planning: samples + machine + budget -> Plan."""
 
-from pixelwise.plan.budget import parse_budget
-from pixelwise.plan.calibration import Calibration, Timing
+from pixelwise.plan.budget import closing_seconds, format_seconds, parse_budget
+from pixelwise.plan.calibration import Machine
 from pixelwise.plan.decide import make_plan, network_config
 from pixelwise.plan.fingerprint import Fingerprint, take_fingerprint
-from pixelwise.plan.plan import Augmentation, LossName, Plan, parse_plan
+from pixelwise.plan.plan import Augmentation, LossName, Plan, format_megabytes, parse_plan
+from pixelwise.plan.timing import Calibration, Timing
 
 __all__ = [
     "Augmentation",
     "Calibration",
     "Fingerprint",
     "LossName",
+    "Machine",
     "Plan",
     "Timing",
+    "closing_seconds",
+    "format_megabytes",
+    "format_seconds",
     "make_plan",
     "network_config",
     "parse_budget",

@@ -9,6 +9,8 @@ SECONDS = {
     "m": 60, "min": 60, "minute": 60, "minutes": 60,
     "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
 }  # fmt: skip
+CLOSING_SECONDS = 4.0  # kept back for the last files and the report
+CLOSING_SHARE = 0.01  # of the budget, kept back beside them
 MIN_BUDGET = 10.0  # seconds: below, nothing would be learnt
 
 
@@ -36,3 +38,22 @@ def parse_budget(text: str | float) -> float:
             f"{MIN_BUDGET:.0f} seconds."
         )
     return seconds
+
+
+def closing_seconds(budget: float | None) -> float:
+    """Seconds that are kept back for what follows training."""
+    return CLOSING_SECONDS + CLOSING_SHARE * (budget or 0.0)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration for a person.
+
+    >>> format_seconds(42.4), format_seconds(75), format_seconds(7260)
+    ('42 s', '1 min 15 s', '2 h 01 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

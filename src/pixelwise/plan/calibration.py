@@ -1,132 +1,118 @@
-"""Calibration: real training steps on this device, so that a plan's speed is measured."""
+"""Calibration: real training steps of draft plans on this device, so that speed is measured."""
 
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
 
-from pixelwise.network import UNet, UNetConfig
-from pixelwise.predict import autocast, has_bfloat16
+from pixelwise.errors import PlanError
+from pixelwise.plan.plan import Plan
+from pixelwise.plan.timing import Precision, Timing
+from pixelwise.predict import has_bfloat16
 
-HANDICAP = 1.2
-Precision = Literal["float32", "bfloat16"]
+HANDICAP = 1.2  # what is usually slower must be so many times faster to be chosen
+FORMAT_BATCH = 2  # images, enough to tell formats apart
 
 
-class Timing(BaseModel):
-    """How long a training step took in one way of computing it."""
+class Machine(Protocol):
+    """What a plan is made for: a device, and how fast it trains on these data."""
 
-    model_config = ConfigDict(frozen=True)
+    device: torch.device
 
-    batch_size: int
-    widths: tuple[int, ...]
+    def time_steps(self, plan: Plan) -> Timing:
+        """Measure real training steps of a plan; raise MemoryError where memory is short."""
+
+    def time_validation(self, plan: Plan) -> float:
+        """Seconds that one validation takes, over all validation images."""
+
+    def peak_megabytes(self) -> float | None:
+        """The most memory so far, on the device or of this process; None where unknown."""
+
+
+class Format(NamedTuple):
+    """A way of computing the same step."""
+
     precision: Precision
     channels_last: bool
-    seconds_per_step: float
+    num_threads: int | None  # of a CPU
 
 
-class Calibration(BaseModel):
-    """What was measured on this device, and what it says of the chosen configuration."""
-
-    model_config = ConfigDict(frozen=True)
-
-    device: str
-    num_threads: int
-    seconds_per_step: float  # of the chosen configuration
-    seconds_per_validation: float  # a forecast: a forward pass over all validation pixels
-    timings: tuple[Timing, ...]
-
-
-def time_step(
-    config: UNetConfig,
-    batch_shape: tuple[int, ...],
-    device: torch.device,
-    *,
-    precision: Precision,
-    channels_last: bool,
-    num_steps: int = 2,
-) -> Timing:
-    """Measure a training step: forward, loss, backward, optimizer; the best after a warm-up step.
+class Calibrator:
+    """Measures draft plans until the time for it is used.
 
     Args:
-        config: the network.
-        batch_shape: (B, C, *spatial).
-        device: where.
-        precision: of the forward and backward pass.
-        channels_last: memory layout of images and weights (two spatial dimensions only).
-        num_steps: timed steps.
+        machine: to measure on.
+        deadline: `time.monotonic()` from which nothing is measured that can be left out.
     """
-    network = UNet(config).to(device)
-    images = torch.randn(batch_shape, device=device)
-    if channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = images.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    step = _stepper(network, optimizer, images, device, precision)
-    step()
-    seconds = min(_timed(step, device) for _ in range(num_steps))
-    return Timing(
-        batch_size=batch_shape[0],
-        widths=config.widths,
-        precision=precision,
-        channels_last=channels_last,
-        seconds_per_step=round(seconds, 5),
-    )
 
+    def __init__(self, machine: Machine, deadline: float) -> None:
+        self._machine, self._deadline = machine, deadline
+        self.timings: list[Timing] = []
 
-def time_formats(
-    config: UNetConfig, batch_shape: tuple[int, ...], device: torch.device, deadline: float
-) -> tuple[Timing, ...]:
-    """Measure every precision and layout the device has, on a small batch; the fastest first.
+    @property
+    def has_time(self) -> bool:
+        """Whether more may be measured."""
+        return time.monotonic() < self._deadline
 
-    Args:
-        config: the network.
-        batch_shape: (B, C, *spatial); two images of it are used.
-        device: where.
-        deadline: `time.monotonic()` from which no further one is measured.
-    """
-    precisions: list[Precision] = ["bfloat16", "float32"] if has_bfloat16(device) else ["float32"]
-    layouts = (True, False) if config.spatial_dims == 2 else (False,)
-    small = (min(2, batch_shape[0]), *batch_shape[1:])
-    timings: list[Timing] = []
-    for precision in precisions:
-        for layout in layouts:
-            if timings and time.monotonic() > deadline:
+    def time(self, plan: Plan) -> tuple[Plan, Timing]:
+        """Measure a plan; where memory is short with smaller batches, then smaller patches.
+
+        Returns:
+            The plan that fits, and its timing.
+
+        Raises:
+            PlanError: even the smallest does not fit.
+        """
+        while True:
+            try:
+                timing = self._machine.time_steps(plan)
+            except MemoryError as error:
+                plan = _smaller(plan, error)
+            else:
+                self.timings.append(timing)
+                return plan, timing
+
+    def choose_format(self, plan: Plan) -> Format:
+        """Measure the formats that the device has on a small batch of a plan, the usual one first.
+
+        Returns:
+            The fastest, where it is clearly faster than the usual one; single timings are noisy.
+        """
+        small = plan.model_copy(update={"batch_size": min(FORMAT_BATCH, plan.batch_size)})
+        best, best_seconds = None, 0.0
+        for format_ in _formats(self._machine.device, is_volume=len(plan.patch_size or ()) == 3):
+            if best is not None and not self.has_time:
                 break
-            timings.append(
-                time_step(config, small, device, precision=precision, channels_last=layout)
-            )
-    return tuple(sorted(timings, key=lambda timing: timing.seconds_per_step * _handicap(timing)))
+            seconds = self.time(small.model_copy(update=format_._asdict()))[1].seconds_per_step
+            handicap = 1.0 if best is None else HANDICAP
+            if best is None or seconds * handicap < best_seconds:
+                best, best_seconds = format_, seconds
+        assert best is not None
+        return best
 
 
-def _handicap(timing: Timing) -> float:
-    """What is usually slower must be clearly faster to be chosen: single timings are noisy."""
-    is_usual = timing.channels_last and timing.precision == "bfloat16"
-    return 1.0 if is_usual else HANDICAP
+def _formats(device: torch.device, *, is_volume: bool) -> Iterator[Format]:
+    """Formats that the device has; first the one that is usually the fastest."""
+    threads = torch.get_num_threads() if device.type == "cpu" else None
+    precisions: list[Precision] = ["bfloat16", "float32"] if has_bfloat16(device) else ["float32"]
+    layouts = (False,) if is_volume else (True, False)
+    yield from (
+        Format(precision, layout, threads) for precision in precisions for layout in layouts
+    )
+    if threads is not None and threads > 1:  # cores that others use, or that are half a core each
+        yield Format(precisions[0], layouts[0], threads // 2)
 
 
-def _stepper(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    device: torch.device,
-    precision: Precision,
-) -> Callable[[], None]:
-    def step() -> None:
-        with autocast(device, precision):
-            logits = network(images)
-        optimizer.zero_grad(set_to_none=True)
-        logits.float().sigmoid().mean().backward()
-        optimizer.step()
-
-    return step
-
-
-def _timed(step: Callable[[], None], device: torch.device) -> float:
-    start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+def _smaller(plan: Plan, error: MemoryError) -> Plan:
+    """The plan with half the batch, or half the patch."""
+    if plan.batch_size > 1:
+        return plan.model_copy(update={"batch_size": plan.batch_size // 2})
+    divisor = 2 ** (len(plan.widths) - 1)
+    patch = tuple(max(divisor, side // 2 // divisor * divisor) for side in plan.patch_size or ())
+    if patch == (plan.patch_size or ()):
+        raise PlanError(
+            f"Memory does not suffice to train one patch of {' x '.join(map(str, patch))} pixels. "
+            "Close other programs, use another device, or give a plan with smaller widths."
+        ) from error
+    return plan.model_copy(update={"patch_size": patch})

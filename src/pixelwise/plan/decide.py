@@ -1,53 +1,38 @@
-"""The decision: from the fingerprint, the measured speed and the budget to a plan.
-
-The rules and the experiments behind their numbers are in docs/log.md.
-"""
+"""The decision: from the fingerprint, the measured speed and the budget to a plan."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from pixelwise.network import IntensityScaling, ModelConfig, Task, UNetConfig, working_size
-from pixelwise.plan.calibration import Calibration, Timing, time_formats, time_step
+from pixelwise.network import ModelConfig, Task, UNetConfig
+from pixelwise.plan.budget import closing_seconds
+from pixelwise.plan.calibration import Calibrator, Machine
+from pixelwise.plan.choices import Decisions, choose_from_data
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.follow import follow_model
-from pixelwise.plan.plan import Augmentation, Plan
-from pixelwise.plan.scale import choose_scale
+from pixelwise.plan.plan import Plan
+from pixelwise.plan.sizes import BATCH_SIZE, Sizes, choose_sizes, first_sizes
+from pixelwise.plan.timing import Calibration, Timing
 
-WIDTHS = (
-    (16, 32, 64, 128, 256),
-    (24, 48, 96, 192, 384),
-    (32, 64, 128, 256, 512),
-)  # candidates, cheapest first
-MIN_PATCHES = 8_000  # patches that the wider network must get to see to be worth its time
-BATCH_SIZE = 8
-FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
-CLASSES_SHARE = 0.5  # of patches, for several classes
-MIN_CLASS_SHARE = 1e-3  # rarer classes weigh no more than one of this share
-NORMALIZATION: Literal["instance"] = "instance"
-MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
-ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
-CONTRAST_RATIO_OF_MIXED_SETS = 8.0  # from this on, each image is scaled by itself
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
 VALIDATION_SHARE = 0.08
 MAX_VALIDATION = 0.1  # of the budget, for scoring all validation images once
 MIN_VAL_IMAGES = 8
-FORWARD_SHARE = 0.4  # of a training step's time, for the same pixels in prediction
-TRAINING_SHARE = 0.85  # of the budget that is left for steps, as a forecast
 CALIBRATION_SHARE = 0.05  # of the budget
 MAX_CALIBRATION = 30.0  # seconds
+OPEN_SECONDS = 3600.0  # without a budget the sizes are those for an hour
+OPEN_VALIDATIONS = 10  # the fewest of a training that ends by itself
+DRAFT_STEPS = 1000  # of plans that are measured and not carried out
 
 
 def make_plan(
     fingerprint: Fingerprint,
     task: Task,
+    machine: Machine,
     *,
-    device: torch.device,
     budget: float | None,
     epochs: int | None = None,
     seed: int = 0,
@@ -59,70 +44,73 @@ def make_plan(
     Args:
         fingerprint: of the data.
         task: of the model.
-        device: to train on; its speed is measured.
-        budget: seconds for training; None with `epochs`.
+        machine: to train on; its speed is measured.
+        budget: seconds for planning and training; without, and without `epochs`, training ends
+            when validation has stopped improving.
         epochs: passes over the training samples.
         seed: of all random choices.
         start: path and configuration of the model that training starts from, if any.
         num_ranks: processes that share each batch, one image each at least.
+
+    Raises:
+        PlanError: memory does not suffice for the smallest training.
     """
-    reasons: dict[str, str] = {}
-    decisions: dict[str, Any] = {}
-    kept = follow_model(start[1], fingerprint) if start else {}
+    began = time.monotonic()
+    is_open = budget is None and epochs is None
+    deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
+    calibrator = Calibrator(machine, deadline)
+    decisions = choose_from_data(fingerprint, task)
+    decisions["seed"] = seed, "as asked"
+    decisions["start"] = (start[0], "as asked") if start else (None, "none was given")
+    decisions |= follow_model(start[1], fingerprint) if start else {}
+    if is_open:
+        decisions["schedule"] = "plateau", "no time was given: until validation is flat, then down"
 
-    def decide(name: str, value: object, reason: str) -> None:
-        decisions[name], reasons[name] = kept.get(name, (value, reason))
+    def draft(sizes: Sizes) -> Plan:
+        own = {"batch_size": -(-sizes.batch_size // num_ranks)}  # images that are computed here
+        given = {name: value for name, (value, _) in decisions.items()}
+        steps = {"num_steps": DRAFT_STEPS, "validate_every": DRAFT_STEPS}
+        return Plan.model_validate(given | sizes._asdict() | own | steps)
 
-    decide("start", start and start[0], "as asked" if start else "none was given")
-    decide("scaling", *_choose_scaling(fingerprint))
-    deadline = time.monotonic() + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     batch_size = max(num_ranks, min(BATCH_SIZE, max(2, fingerprint.num_train)))
-    num_own = -(-batch_size // num_ranks)  # images of a batch that are computed here
-    networks = _candidates(fingerprint, task, start and start[1].network)
-    shape = (num_own, fingerprint.in_channels, *_choose_patch(fingerprint, 1.0)[0])
-    formats = time_formats(networks[0], shape, device, deadline)
-    speed = num_ranks * _pixels_per_second(formats[0], shape)
-    pixels = budget and TRAINING_SHARE * budget * speed
-    decide("working_scale", *choose_scale(fingerprint, task, pixels))
-    scale = decisions["working_scale"]
-    patch_size, reason = _choose_patch(fingerprint, scale)
-    decide("patch_size", patch_size, reason)
-    decide("batch_size", batch_size, "large enough for batch statistics, small enough for speed")
-    shape = (num_own, fingerprint.in_channels, *patch_size)
-
-    def num_patches(timing: Timing) -> int:
-        seen = fingerprint.num_train * (epochs or 1)
-        return int(budget / timing.seconds_per_step * batch_size) if budget else seen
-
-    measured = _time_networks(networks, shape, formats[0], device, deadline, num_patches)
-    timing, reason = _choose_network(measured, num_patches)
-    calibration = _calibration(fingerprint, timing, formats + measured, shape, scale, device)
-    decide("widths", timing.widths, reason)
-    decide("normalization", NORMALIZATION, "each image by itself: sets are often of mixed kinds")
-    decide("upsampling", "nearest", "cheapest; as good as the others")
-    decide("loss", "cross_entropy_dice", "honest probabilities, and small objects count")
-    decide("class_weights", *_choose_class_weights(fingerprint, task))
-    share = FOREGROUND_SHARE if task == "binary" else CLASSES_SHARE
-    decide("foreground_share", share, "this share of the patches is centred on a labelled object")
-    decide("augmentation", *_choose_augmentation(fingerprint))
-    decide("learning_rate", 5e-3, "high, with warm-up and decay: fast progress in a short training")
-    decide("weight_decay", 1e-2, "the usual value for AdamW")
-    decide("max_gradient_norm", 5.0, "single odd batches must not throw training off")
-    decide("warmup_share", 0.05, "the first steps are the least certain")
-    decide("schedule", "cosine", "reaches its end when the budget does")
-    decide("average_share", 0.02, "averaged weights score higher than the newest")
-    num_steps, reason = _choose_steps(fingerprint, batch_size, timing, budget, epochs)
-    decide("num_steps", num_steps, reason)
-    decide("budget_seconds", budget, "as asked" if budget else "none: training ends by epochs")
-    num_val_images, reason = _choose_val_images(fingerprint, calibration, budget)
-    decide("num_val_images", num_val_images, reason)
-    validations = _choose_validations(calibration, budget)
-    every = max(1, math.ceil(num_steps / validations))
-    decide("validate_every", every, f"about {validations} validations in all")
-    decide("precision", timing.precision, "the fastest measured")
-    decide("channels_last", timing.channels_last, "the fastest measured")
-    decide("seed", seed, "as asked")
-    return Plan(**decisions, fingerprint=fingerprint, calibration=calibration, reasons=reasons)
+    first = first_sizes(fingerprint, batch_size, decisions)
+    best = calibrator.choose_format(draft(first))
+    decisions |= {name: (value, "the fastest measured") for name, value in best._asdict().items()}
+    plan, timing = calibrator.time(draft(first))
+    left = _seconds_left(budget, began)
+    nominal = OPEN_SECONDS if is_open else left
+    sizes, chosen = choose_sizes(
+        fingerprint,
+        task,
+        first,
+        decisions,
+        num_pixels=nominal and nominal * num_ranks * _pixels_per_second(timing),
+        num_patches=None if epochs is None else fingerprint.num_train * epochs,
+    )
+    if sizes != first:
+        plan, timing = calibrator.time(draft(sizes))
+    decisions |= chosen
+    if plan.patch_size != sizes.patch_size:  # not the whole batch, since memory was short
+        decisions["patch_size"] = plan.patch_size, "the largest that memory suffices for"
+    if plan.batch_size * num_ranks < sizes.batch_size:
+        decisions["batch_size"] = plan.batch_size * num_ranks, "what memory suffices for"
+    ending = "validation" if is_open else "epochs"
+    decisions["budget_seconds"] = budget, "as asked" if budget else f"none: {ending} ends training"
+    per_validation = machine.time_validation(plan)
+    batch_size, left = decisions["batch_size"][0], _seconds_left(budget, began)
+    decisions |= _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
+    calibration = Calibration(
+        device=str(machine.device),
+        num_threads=plan.num_threads or torch.get_num_threads(),
+        seconds_per_step=timing.seconds_per_step,
+        seconds_per_validation=round(per_validation, 3),
+        num_steps=decisions["num_steps"][0],
+        megabytes=machine.peak_megabytes(),
+        timings=tuple(calibrator.timings),
+    )
+    reasons = {name: reason for name, (_, reason) in decisions.items()}
+    values = {name: value for name, (value, _) in decisions.items()}
+    return Plan(**values, fingerprint=fingerprint, calibration=calibration, reasons=reasons)
 
 
 def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int) -> UNetConfig:
@@ -137,178 +125,79 @@ def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int
     )
 
 
-def _choose_scaling(fingerprint: Fingerprint) -> tuple[IntensityScaling, str]:
-    ratio = fingerprint.image_contrast_ratio
-    if ratio >= CONTRAST_RATIO_OF_MIXED_SETS:
-        return (
-            IntensityScaling(scheme="percentiles"),
-            f"the images' contrast differs {ratio:.1f}-fold, so each is scaled by its own range",
-        )
-    scaling = IntensityScaling(
-        scheme="statistics", mean=fingerprint.intensity_mean, std=fingerprint.intensity_std
-    )
-    return scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
-
-
-def _choose_patch(fingerprint: Fingerprint, scale: float) -> tuple[tuple[int, ...], str]:
-    dims = len(fingerprint.median_size)
-    divisor = 2 ** (len(WIDTHS[0]) - 1)
-    size = working_size(fingerprint.median_size, scale)
-    patch = tuple(
-        min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor)) for side in size
-    )
-    return patch, (
-        f"the median image is {' x '.join(map(str, size))} at this scale; patches are a "
-        f"multiple of {divisor} and at most {MAX_PATCH[dims]}"
-    )
-
-
-def _candidates(fingerprint: Fingerprint, task: Task, given: UNetConfig | None) -> list[UNetConfig]:
-    """Networks to choose from, cheapest first; the one that is given alone."""
-    ends = {
-        "in_channels": fingerprint.in_channels,
-        "out_channels": 1 if task == "binary" else fingerprint.num_classes,
-    }
-    if given is not None:
-        return [given.model_copy(update=ends)]
-    return [
-        UNetConfig(
-            **ends,
-            widths=widths,
-            normalization=NORMALIZATION,
-            spatial_dims=3 if len(fingerprint.median_size) == 3 else 2,
-        )
-        for widths in WIDTHS
-    ]
-
-
-def _time_networks(
-    networks: Sequence[UNetConfig],
-    shape: tuple[int, ...],
-    best: Timing,
-    device: torch.device,
-    deadline: float,
-    num_patches: Callable[[Timing], int],
-) -> tuple[Timing, ...]:
-    """Measure steps of networks in the best format, until one sees too few patches."""
-    timings: tuple[Timing, ...] = ()
-    for network in networks:
-        timing = time_step(
-            network, shape, device, precision=best.precision, channels_last=best.channels_last
-        )
-        timings += (timing,)
-        if num_patches(timing) < MIN_PATCHES or time.monotonic() > deadline:
-            break
-    return timings
-
-
-def _choose_network(
-    measured: Sequence[Timing], num_patches: Callable[[Timing], int]
-) -> tuple[Timing, str]:
-    """Take the widest network that sees enough patches in time, else the narrowest."""
-    affordable = [timing for timing in measured if num_patches(timing) >= MIN_PATCHES]
-    chosen = affordable[-1] if affordable else measured[0]
-    return chosen, (
-        f"the widest that sees {MIN_PATCHES} patches, or the narrowest: "
-        f"{chosen.seconds_per_step:.3f} s per step, about {num_patches(chosen)} patches"
-    )
-
-
-def _calibration(
+def _choose_lengths(
     fingerprint: Fingerprint,
-    chosen: Timing,
-    timings: tuple[Timing, ...],
-    shape: tuple[int, ...],
-    scale: float,
-    device: torch.device,
-) -> Calibration:
-    """What was measured, and what it says of a validation."""
-    seconds_per_pixel = 1 / _pixels_per_second(chosen, shape) * FORWARD_SHARE
-    pixels = fingerprint.num_val * fingerprint.mean_pixels * scale ** (len(shape) - 2)
-    return Calibration(
-        device=str(device),
-        num_threads=torch.get_num_threads(),
-        seconds_per_step=chosen.seconds_per_step,
-        seconds_per_validation=round(seconds_per_pixel * pixels, 3),
-        timings=timings,
-    )
+    timing: Timing,
+    batch_size: int,
+    per_validation: float,
+    left: float | None,
+    epochs: int | None,
+) -> Decisions:
+    """How many steps there are, and how often and on how many images they are validated.
+
+    Args:
+        fingerprint: of the data.
+        timing: of a step.
+        batch_size: over all ranks.
+        per_validation: seconds, over all validation images.
+        left: seconds for steps and validations; None where epochs say how long, or validation.
+        epochs: passes over the training samples, or None.
+    """
+    per_epoch = math.ceil(fingerprint.num_train / batch_size)
+    num_val_images, reason = _choose_val_images(fingerprint, per_validation, left)
+    if num_val_images is not None:
+        per_validation *= num_val_images / fingerprint.num_val
+    validations = _choose_validations(per_validation, left)
+    if left is None and epochs is None:
+        share = per_validation / VALIDATION_SHARE / timing.seconds_per_step
+        steps = OPEN_VALIDATIONS * max(MIN_STEPS, math.ceil(share))
+        validations, why = OPEN_VALIDATIONS, "the least after which validation can be flat"
+    elif left is None:
+        steps, why = per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
+    else:
+        seconds = left - validations * per_validation
+        steps = max(MIN_STEPS, int(seconds / timing.seconds_per_step))
+        why = (
+            f"a forecast: {timing.seconds_per_step:.3f} s each, "
+            f"{steps * timing.seconds_per_step:.0f} s in all, about "
+            f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
+        )
+    return {
+        "num_val_images": (num_val_images, reason),
+        "num_steps": (steps, why),
+        "validate_every": (
+            max(1, math.ceil(steps / validations)),
+            f"about {validations} validations in all",
+        ),
+    }
 
 
-def _pixels_per_second(timing: Timing, shape: Sequence[int]) -> float:
-    """Pixels that a training goes through; shape is (B, C, *patch)."""
-    return timing.batch_size * math.prod(shape[2:]) / timing.seconds_per_step
+def _seconds_left(budget: float | None, began: float) -> float | None:
+    """What planning has left of the budget for steps and validations."""
+    if budget is None:
+        return None
+    return max(1.0, budget - (time.monotonic() - began) - closing_seconds(budget))
+
+
+def _pixels_per_second(timing: Timing) -> float:
+    """Pixels that a training goes through."""
+    return timing.batch_size * math.prod(timing.patch_size) / timing.seconds_per_step
 
 
 def _choose_val_images(
-    fingerprint: Fingerprint, calibration: Calibration, budget: float | None
+    fingerprint: Fingerprint, per_validation: float, left: float | None
 ) -> tuple[int | None, str]:
-    """All validation images, unless scoring them once would take much of the budget."""
-    affordable = MAX_VALIDATION * budget if budget is not None else math.inf
-    if calibration.seconds_per_validation <= affordable:
+    """All validation images, unless scoring them once would take much of the time."""
+    affordable = MAX_VALIDATION * left if left is not None else math.inf
+    if per_validation <= affordable:
         return None, "all of them: scoring them takes little of the time"
-    share = affordable / calibration.seconds_per_validation
-    number = max(MIN_VAL_IMAGES, int(share * fingerprint.num_val))
-    return min(number, fingerprint.num_val), "as many as can be scored in a tenth of the budget"
+    number = max(MIN_VAL_IMAGES, int(affordable / per_validation * fingerprint.num_val))
+    return min(number, fingerprint.num_val), "as many as can be scored in a tenth of the time"
 
 
-def _choose_validations(calibration: Calibration, budget: float | None) -> int:
-    """As many validations as take a small share of the budget."""
-    if budget is None:
+def _choose_validations(per_validation: float, left: float | None) -> int:
+    """As many validations as take a small share of the time."""
+    if left is None:
         return VALIDATIONS
-    seconds = min(calibration.seconds_per_validation, MAX_VALIDATION * budget)
-    affordable = VALIDATION_SHARE * budget / max(seconds, 1e-3)
+    affordable = VALIDATION_SHARE * left / max(per_validation, 1e-3)
     return max(2, min(VALIDATIONS, int(affordable)))
-
-
-def _choose_class_weights(
-    fingerprint: Fingerprint, task: Task
-) -> tuple[tuple[float, ...] | None, str]:
-    """Weights that fall with the square root of a class's share; a pixel weighs 1 on average."""
-    if task != "multiclass" or fingerprint.num_classes < 3:
-        return None, "few classes: the Dice part of the loss balances them"
-    shares = np.maximum(fingerprint.class_shares, MIN_CLASS_SHARE)
-    weights = shares**-0.5 / (shares**0.5).sum()
-    return tuple(round(float(weight), 3) for weight in weights), (
-        "rare classes weigh more, by the square root of how rare they are"
-    )
-
-
-def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
-    has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
-    has_side = fingerprint.horizontal_order >= ORDER_OF_SCENES
-    augmentation = Augmentation(
-        flip_vertical=not has_up,
-        flip_horizontal=not has_side,
-        right_angles=not (has_up or has_side),
-        rotation_degrees=10 if has_up or has_side else 30,
-        scale=1.4,
-        elastic_px=2,
-        brightness=0.3,
-        contrast=1.4,
-        gamma=1.5,
-        noise=0.15,
-        blur_px=1.0,
-        color=0.2 if fingerprint.in_channels > 1 else 0,
-    )
-    if has_up:
-        return augmentation, "upper and lower halves differ: images have an up, so none is turned"
-    if has_side:
-        return augmentation, "left and right halves differ, so none is turned or mirrored sideways"
-    return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
-
-
-def _choose_steps(
-    fingerprint: Fingerprint,
-    batch_size: int,
-    timing: Timing,
-    budget: float | None,
-    epochs: int | None,
-) -> tuple[int, str]:
-    per_epoch = math.ceil(fingerprint.num_train / batch_size)
-    if budget is None:
-        return per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
-    steps = max(MIN_STEPS, int(TRAINING_SHARE * budget / timing.seconds_per_step))
-    return steps, (
-        f"a forecast: {timing.seconds_per_step:.2f} s each, about "
-        f"{np.round(steps / per_epoch, 1):g} passes over the data; the clock decides"
-    )

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
-from pixelwise.plan.calibration import Calibration
+from pixelwise.plan.budget import format_seconds
 from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.timing import Calibration, Precision
 
 HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back
@@ -18,6 +19,7 @@ HEADER = """\
 WITHOUT_VALUE = {
     "start": "fresh weights",
     "patch_size": "whole images",
+    "num_threads": "as torch has it",
     "num_val_images": "all",
 }  # in words for people
 LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
@@ -78,15 +80,17 @@ class Plan(BaseModel):
     weight_decay: float = Field(default=0, ge=0)
     max_gradient_norm: float | None = Field(default=5.0, gt=0)  # longer gradients are cut; None: no
     warmup_share: float = Field(default=0, ge=0, lt=1)  # of all steps
-    schedule: Literal["cosine", "constant"] = "cosine"
+    # "plateau": constant until validation has stopped improving, whatever num_steps says
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     average_share: float = Field(default=0, ge=0, lt=1)  # moving average's memory, of all steps
     num_steps: int = Field(ge=1)
     budget_seconds: float | None = Field(default=None, gt=0)  # None: all num_steps, however long
     validate_every: int = Field(ge=1)  # steps
     # validation images scored, evenly chosen; None: all
     num_val_images: int | None = Field(default=None, ge=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = False
+    num_threads: int | None = Field(default=None, ge=1)  # of a CPU; None: as torch has it
     seed: int = 0
     fingerprint: Fingerprint | None = None
     calibration: Calibration | None = None
@@ -99,6 +103,21 @@ class Plan(BaseModel):
             (name.replace("_", " "), _spoken(value, name), self.reasons.get(name, ""))
             for name, value in values.items()
         ]
+
+    def describe_forecast(self) -> str:
+        """What training will take, as measured before it; nothing where nothing was measured."""
+        measured, data = self.calibration, self.fingerprint
+        if measured is None or data is None:
+            return ""
+        seconds = measured.num_steps * measured.seconds_per_step
+        validations = -(-measured.num_steps // self.validate_every)
+        memory = measured.megabytes and f", memory up to {format_megabytes(measured.megabytes)}"
+        least = "at least " if self.schedule == "plateau" else ""
+        return (
+            f"{least}{measured.num_steps:,} steps in {format_seconds(seconds)}, about "
+            f"{measured.num_steps * self.batch_size / data.num_train:.2g} passes over the images, "
+            f"{validations} validations{memory or ''}"
+        )
 
     def to_yaml(self) -> str:
         """Return the plan as YAML: what was seen, what was measured, what was decided and why."""
@@ -114,6 +133,15 @@ class Plan(BaseModel):
         }
         body = yaml.dump(document, Dumper=_PlanDumper, sort_keys=False, width=100)
         return HEADER + body
+
+
+def format_megabytes(megabytes: float) -> str:
+    """Return an amount of memory for a person.
+
+    >>> format_megabytes(320.4), format_megabytes(2150)
+    ('320 MB', '2.1 GB')
+    """
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"
 
 
 class _PlanDumper(yaml.SafeDumper):

@@ -3,36 +3,37 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
-from pixelwise.evaluate import Scores, has_background
-from pixelwise.network import IntensityScaling, Model, UNet
+from pixelwise.evaluate import Scores
+from pixelwise.network import Model
 from pixelwise.plan import Plan
-from pixelwise.predict import Predictor, autocast
-from pixelwise.train.augment import augment, crop_size_for
-from pixelwise.train.average import AveragedWeights
+from pixelwise.predict import Predictor
 from pixelwise.train.checkpoint import Checkpoint
 from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
-from pixelwise.train.patches import Batch, BatchQueue, PatchSource, WaitTime
+from pixelwise.train.patches import Batch, BatchQueue, WaitTime
+from pixelwise.train.plateau import Plateau, find_plateau, learning_rate_until
 from pixelwise.train.ranks import Ranks
 from pixelwise.train.schedule import learning_rate_at
+from pixelwise.train.sources import patch_source
 from pixelwise.train.state import Best, Row, State, copy_weights
+from pixelwise.train.stepper import Stepper, using_threads
 from pixelwise.train.tally import LOSS, LostLoss, Tally, weighted_means
-from pixelwise.train.turn import Turn
+from pixelwise.train.turn import ALL_DONE, Turn
 from pixelwise.train.validate import Metric, validate
 from pixelwise.train.watch import Watcher
-from pixelwise.train.working import WorkingSamples
 
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
 BEST_KEPT = "The best weights, from before the rise, are kept."
+FLAT = "validation stopped improving"
 LAST_KEPT = "The last weights are kept, not the best ones."
 
 Save = Callable[[Checkpoint], None]
@@ -97,32 +98,20 @@ class Trainer:
         self.metrics = metrics or {}
         self.watcher = watcher or Watcher()
         self.keep, self.save, self.keep_last = keep, save, keep_last
-        network = _place(model.single_network, device, channels_last=plan.channels_last)
-        optimizer = optimizer or torch.optim.AdamW(
-            network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
-        )
-        average = AveragedWeights(network, plan.average_share)
-        self._network = ranks.wrap(network, device)  # as it is called for a step
-        self._batch_loss = ranks.joint(loss)
-        self.state = State(network, average, optimizer, Best(weights=copy_weights(network)))
-        self.predictor = Predictor(Model(model.config, average.network), device=device)
-        self._rate_factors = [  # an optimizer of several groups keeps their ratios
-            group["lr"] / plan.learning_rate for group in optimizer.param_groups
-        ]
-        scaling = plan.scaling
-        if plan.working_scale < 1:
-            train = WorkingSamples(train, scaling, plan.working_scale)
-            scaling = IntensityScaling()  # done already
-        self.source = PatchSource(
-            train,
-            crop_size=plan.patch_size and crop_size_for(plan.patch_size, plan.augmentation),
-            batch_size=plan.batch_size,
-            scaling=scaling,
-            foreground_share=plan.foreground_share,
-            background=has_background(model.config.task, model.config.class_names),
-            seed=plan.seed,
+        self._stepper = Stepper(
+            model.single_network,
+            plan,
+            loss,
+            device,
+            optimizer=optimizer,
+            metrics=self.metrics,
             ranks=ranks,
         )
+        network, average = self._stepper.network, self._stepper.average
+        best = Best(weights=copy_weights(network))
+        self.state = State(network, average, self._stepper.optimizer, best)
+        self.predictor = Predictor(Model(model.config, average.network), device=device)
+        self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
         self._num_retreats = 0
@@ -139,7 +128,7 @@ class Trainer:
             TrainingError: the loss was lost too often; the model has the best weights so far.
         """
         self._good = self._good or self.checkpoint().copy()
-        with noticing_interrupts() as wish:
+        with using_threads(self.plan.num_threads), noticing_interrupts() as wish:
             while True:
                 try:
                     stopped = self._advance(wish)
@@ -163,6 +152,8 @@ class Trainer:
         """Go on from a checkpoint."""
         self.state.restore(checkpoint)
         self.pace.resumed(self.state.history)
+        if self.plan.schedule == "plateau":
+            self.pace.num_steps = self._find_plateau().end_step
         self._good = self.checkpoint().copy()
 
     def _advance(self, wish: Interruption) -> str:
@@ -187,7 +178,6 @@ class Trainer:
                 state.step += 1
                 if self._tally.is_full:
                     self._collect()
-                state.average.update(state.network, state.step, pace.num_steps)
                 pace.stepped(state.step, time.monotonic() - started)
                 loss = state.recent[-1][LOSS] if state.recent else math.nan
                 self.watcher.step(state.step, pace.num_steps, loss, self._seconds_left())
@@ -207,35 +197,32 @@ class Trainer:
         pace.num_steps = turn.num_steps
         if turn.is_asked:
             self.watcher.note(ANSWER)
-        return turn.why_stop(step, has_budget=pace.budget is not None), turn
+        stopped = turn.why_stop(step, has_budget=pace.budget is not None)
+        if stopped == ALL_DONE and self.plan.schedule == "plateau":
+            stopped = FLAT
+        return stopped, turn
 
     def _take_step(self, crops: Batch) -> None:
         """Update the weights by one batch."""
-        network, optimizer = self._network, self.state.optimizer
-        batch = self._prepare(crops)
-        rate = self.state.rate_factor * learning_rate_at(
-            self.state.step / self.pace.num_steps,
-            self.plan.learning_rate,
-            warmup_share=self.plan.warmup_share,
-            schedule=self.plan.schedule,
+        step, num_steps = self.state.step, self.pace.num_steps
+        rate = self.state.rate_factor * self._learning_rate()
+        measured = self._stepper.take(crops, step, num_steps, rate)
+        self._tally.add(measured.loss, measured.metrics, measured.num_images)
+
+    def _learning_rate(self) -> float:
+        """Of the next step, as planned."""
+        plan, step = self.plan, self.state.step
+        if plan.schedule == "plateau":
+            return learning_rate_until(step, self._find_plateau(), plan.learning_rate)
+        return learning_rate_at(
+            step / self.pace.num_steps,
+            plan.learning_rate,
+            warmup_share=plan.warmup_share,
+            schedule=plan.schedule,
         )
-        for group, factor in zip(optimizer.param_groups, self._rate_factors, strict=True):
-            group["lr"] = rate * factor
-        network.train()
-        with autocast(self.device, self.plan.precision):
-            logits = network(batch.images)
-        loss = self._batch_loss(logits.float(), batch.targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.plan.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), self.plan.max_gradient_norm)
-        optimizer.step()
-        with torch.no_grad():
-            measured = {
-                name: metric(logits.detach().float(), batch.targets)
-                for name, metric in self.metrics.items()
-            }
-        self._tally.add(loss, measured, batch.num_images)
+
+    def _find_plateau(self) -> Plateau:
+        return find_plateau(self.state.history, self.plan.validate_every)
 
     def _collect(self) -> None:
         """Enter the losses of the last steps; raise LostLoss where one is none."""
@@ -245,18 +232,6 @@ class Trainer:
         """Take note of the seconds of a step, and of those in which it waited for its batch."""
         self._wait.add(waited, seconds)
         self._recent_wait.add(waited, seconds)
-
-    def _prepare(self, crops: Batch) -> Batch:
-        """Move a batch of crops to the device and augment it there."""
-        images, targets = crops.images.to(self.device), crops.targets.to(self.device)
-        batch = replace(crops, images=images, targets=targets)
-        if self.plan.patch_size is not None:
-            generator = torch.Generator().manual_seed((self.plan.seed << 32) + self.state.step)
-            batch = augment(batch, self.plan.patch_size, self.plan.augmentation, generator)
-        if self.plan.channels_last:
-            images = batch.images.contiguous(memory_format=torch.channels_last)
-            batch = replace(batch, images=images)
-        return batch
 
     def _validate(self) -> None:
         """Score the averaged weights, keep them where they are the best, tell and write."""
@@ -282,6 +257,8 @@ class Trainer:
         if score > state.best.score or self.keep_last:
             state.best = Best(score, state.step, copy_weights(state.average.network), scores)
         self._look_for_overfitting()
+        if self.plan.schedule == "plateau":
+            self.pace.num_steps = self._find_plateau().end_step
         self._good = self.checkpoint().copy()
         if self.keep is not None:
             kept = Model(self.model.config, state.average.network)
@@ -339,11 +316,3 @@ class Trainer:
 
     def _seconds_left(self) -> float:
         return self.pace.seconds_for(self.pace.num_steps - self.state.step)
-
-
-def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
-    """Move a network to its device and memory layout."""
-    network = network.to(device)
-    if channels_last:
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-    return network

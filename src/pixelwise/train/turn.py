@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from pixelwise.train.interrupt import INTERRUPTED
 
+ALL_DONE = "all steps were done"
+
 
 class Turn(NamedTuple):
     """What is due, and how many steps there will be; of several ranks all act on the same."""
@@ -21,5 +23,5 @@ class Turn(NamedTuple):
         if self.is_over:
             return "the budget was used"
         if step >= self.num_steps:
-            return "the budget was used" if has_budget else "all steps were done"
+            return "the budget was used" if has_budget else ALL_DONE
         return ""

@@ -1,0 +1,69 @@
+"""The machine that trains: real steps and validations of draft plans, on the data at hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from pixelwise.data import Dataset, Sample
+from pixelwise.folders.build import new_loss, new_model
+from pixelwise.plan import Plan, Timing
+from pixelwise.train import (
+    is_out_of_memory,
+    peak_megabytes,
+    sizes_of,
+    time_steps,
+    time_validation,
+)
+
+MAX_SAMPLES = 16  # that steps are measured on, evenly spread
+
+
+class TrainingMachine:
+    """A `pixelwise.plan.Machine` that trains on some of the samples, and forgets it.
+
+    Args:
+        dataset: says what the model is for.
+        train: samples with masks.
+        val: samples with masks; may be empty.
+        device: to train on.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        train: Sequence[Sample],
+        val: Sequence[Sample],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self._dataset, self._train, self._val = dataset, train, val
+        self._samples: list[Sample] = []
+
+    def time_steps(self, plan: Plan) -> Timing:
+        """Measure real training steps of a plan; raise MemoryError where memory is short."""
+        if not self._samples:
+            chosen = np.linspace(0, len(self._train) - 1, MAX_SAMPLES).astype(int)
+            self._samples = [self._train[int(index)] for index in sorted(set(chosen))]
+        model = new_model(self._dataset, plan, {})
+        try:
+            return time_steps(model, plan, self._samples, new_loss(model, plan), self.device)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise
+
+    def time_validation(self, plan: Plan) -> float:
+        """Seconds that one validation takes, over all validation images: from the middle one."""
+        if not self._val:
+            return 0.0
+        sample = self._val[len(self._val) // 2]
+        model = new_model(self._dataset, plan, {})
+        loss = new_loss(model, plan)
+        seconds = time_validation(model, sample, loss, self.device, plan.num_threads)
+        pixels = sum(float(np.prod(size)) for size in sizes_of(self._val))
+        return seconds * pixels / float(np.prod(sample.image.shape[1:]))
+
+    def peak_megabytes(self) -> float | None:
+        """The most memory so far, on the device or of this process; None where unknown."""
+        return peak_megabytes(self.device)

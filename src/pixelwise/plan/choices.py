@@ -1,0 +1,90 @@
+"""Decisions that follow from the data alone, whatever the time.
+
+The experiments behind the numbers are in docs/log.md.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pixelwise.network import IntensityScaling, Task
+from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.plan import Augmentation
+
+FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
+CLASSES_SHARE = 0.5  # of patches, for several classes
+MIN_CLASS_SHARE = 1e-3  # rarer classes weigh no more than one of this share
+ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
+CONTRAST_RATIO_OF_MIXED_SETS = 8.0  # from this on, each image is scaled by itself
+
+Decisions = dict[str, tuple[Any, str]]  # value and reason, by name
+
+
+def choose_from_data(fingerprint: Fingerprint, task: Task) -> Decisions:
+    """Return what does not depend on the time or the machine."""
+    share = FOREGROUND_SHARE if task == "binary" else CLASSES_SHARE
+    return {
+        "scaling": _choose_scaling(fingerprint),
+        "normalization": ("instance", "each image by itself: sets are often of mixed kinds"),
+        "upsampling": ("nearest", "cheapest; as good as the others"),
+        "loss": ("cross_entropy_dice", "honest probabilities, and small objects count"),
+        "class_weights": _choose_class_weights(fingerprint, task),
+        "foreground_share": (share, "this share of the patches is centred on a labelled object"),
+        "augmentation": _choose_augmentation(fingerprint),
+        "learning_rate": (5e-3, "high, with warm-up and decay: fast progress in a short training"),
+        "weight_decay": (1e-2, "the usual value for AdamW"),
+        "max_gradient_norm": (5.0, "single odd batches must not throw training off"),
+        "warmup_share": (0.05, "the first steps are the least certain"),
+        "schedule": ("cosine", "reaches its end when the budget does"),
+        "average_share": (0.02, "averaged weights score higher than the newest"),
+    }
+
+
+def _choose_scaling(fingerprint: Fingerprint) -> tuple[IntensityScaling, str]:
+    ratio = fingerprint.image_contrast_ratio
+    if ratio >= CONTRAST_RATIO_OF_MIXED_SETS:
+        return (
+            IntensityScaling(scheme="percentiles"),
+            f"the images' contrast differs {ratio:.1f}-fold, so each is scaled by its own range",
+        )
+    scaling = IntensityScaling(
+        scheme="statistics", mean=fingerprint.intensity_mean, std=fingerprint.intensity_std
+    )
+    return scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
+
+
+def _choose_class_weights(
+    fingerprint: Fingerprint, task: Task
+) -> tuple[tuple[float, ...] | None, str]:
+    """Weights that fall with the square root of a class's share; a pixel weighs 1 on average."""
+    if task != "multiclass" or fingerprint.num_classes < 3:
+        return None, "few classes: the Dice part of the loss balances them"
+    shares = np.maximum(fingerprint.class_shares, MIN_CLASS_SHARE)
+    weights = shares**-0.5 / (shares**0.5).sum()
+    return tuple(round(float(weight), 3) for weight in weights), (
+        "rare classes weigh more, by the square root of how rare they are"
+    )
+
+
+def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
+    has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
+    has_side = fingerprint.horizontal_order >= ORDER_OF_SCENES
+    augmentation = Augmentation(
+        flip_vertical=not has_up,
+        flip_horizontal=not has_side,
+        right_angles=not (has_up or has_side),
+        rotation_degrees=10 if has_up or has_side else 30,
+        scale=1.4,
+        elastic_px=2,
+        brightness=0.3,
+        contrast=1.4,
+        gamma=1.5,
+        noise=0.15,
+        blur_px=1.0,
+        color=0.2 if fingerprint.in_channels > 1 else 0,
+    )
+    if has_up:
+        return augmentation, "upper and lower halves differ: images have an up, so none is turned"
+    if has_side:
+        return augmentation, "left and right halves differ, so none is turned or mirrored sideways"
+    return augmentation, "classes lie anywhere: every turn and mirror image is as likely"

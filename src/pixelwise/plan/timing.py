@@ -1,0 +1,35 @@
+"""What calibration measured on a device, as a plan keeps it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Timing(BaseModel):
+    """How long a training step took, augmentation, loss and all, in one way of computing it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    batch_size: int
+    patch_size: tuple[int, ...] = ()
+    widths: tuple[int, ...]
+    precision: Precision
+    channels_last: bool
+    num_threads: int | None = None
+    seconds_per_step: float
+
+
+class Calibration(BaseModel):
+    """What was measured on this device, and what it says of the chosen configuration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    num_threads: int
+    seconds_per_step: float  # of the chosen configuration
+    seconds_per_validation: float  # a forecast, from one image: over all validation images
+    num_steps: int = 0  # a forecast
+    megabytes: float | None = None  # the most memory until then
+    timings: tuple[Timing, ...]

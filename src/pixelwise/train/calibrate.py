@@ -1,0 +1,94 @@
+"""Calibration: real training steps of a plan on this device, before training; its memory too."""
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+
+import torch
+
+from pixelwise.data import Sample
+from pixelwise.network import Model
+from pixelwise.plan import Plan, Timing
+from pixelwise.predict import Predictor
+from pixelwise.train.objective import Loss
+from pixelwise.train.patches import BatchQueue
+from pixelwise.train.sources import patch_source
+from pixelwise.train.stepper import Stepper, using_threads
+from pixelwise.train.validate import validate
+
+NUM_STEPS = 3  # timed, after one that is not
+
+
+def time_steps(
+    model: Model,
+    plan: Plan,
+    samples: Sequence[Sample],
+    loss: Loss,
+    device: torch.device,
+    num_steps: int = NUM_STEPS,
+) -> Timing:
+    """Measure training steps as they will be: batches by threads, augmentation, loss, all of it.
+
+    Args:
+        model: with fresh weights; they are changed.
+        plan: whose steps they are.
+        samples: with masks; a few are enough.
+        loss: (logits, target) -> scalar.
+        device: where.
+        num_steps: timed; their median counts.
+
+    Raises:
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    seconds = []
+    with using_threads(plan.num_threads):
+        stepper = Stepper(model.single_network, plan, loss, device)
+        with BatchQueue(patch_source(model, plan, samples)) as queue:
+            for step in range(1 + num_steps):
+                started = time.perf_counter()
+                stepper.take(queue.take(), step, plan.num_steps, plan.learning_rate).loss.item()
+                seconds.append(time.perf_counter() - started)
+    return Timing(
+        batch_size=plan.batch_size,
+        patch_size=plan.patch_size or samples[0].image.shape[1:],
+        widths=plan.widths,
+        precision=plan.precision,
+        channels_last=plan.channels_last,
+        num_threads=plan.num_threads,
+        seconds_per_step=round(statistics.median(seconds[1:]), 5),
+    )
+
+
+def time_validation(
+    model: Model, sample: Sample, loss: Loss, device: torch.device, num_threads: int | None
+) -> float:
+    """Measure the seconds that one image takes in a validation, after one that is not timed."""
+    with using_threads(num_threads):
+        predictor = Predictor(model, device=device)
+        validate(predictor, [sample], loss)
+        started = time.perf_counter()
+        validate(predictor, [sample], loss)
+        return time.perf_counter() - started
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says that memory does not suffice, of a GPU or of the machine."""
+    said = str(error).lower()
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(
+        words in said for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+
+
+def peak_megabytes(device: torch.device) -> float | None:
+    """The most memory so far: of tensors on a GPU, of this process on a CPU; None where unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
