@@ -763,7 +763,8 @@ class TestPrecision:
             model.compile(partial(torch.optim.Adam, lr=1e-2), precision=precision)
             losses[precision] = model.fit(X, Y, epochs=8, batch_size=4, verbose=0).history["loss"]
             assert len(np.unique(model.predict(X))) > 0.5 * X.size  # bfloat16 has 256 in an octave
-        assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.03)
+        assert losses["bfloat16"][:4] == pytest.approx(losses["float32"][:4], abs=0.03)
+        assert max(values[-1] for values in losses.values()) < 0.6 * losses["float32"][0]
         assert losses["bfloat16"] != losses["float32"] or not has_bfloat16(torch.device("cpu"))
 
     def test_another_one_is_refused_by_name(self):

@@ -137,14 +137,14 @@ def lose_the_loss(ranks):
     """NaN after step 7, asked for at step 20 as on a GPU, or where the first rank writes."""
 
     def change(trainer):
-        trainer._tally._every, loss = 20, trainer._batch_loss
+        trainer._tally._every, loss = 20, trainer._stepper._loss
         steps = []
 
         def lose_eighth(logits, target):
             steps.append(loss(logits, target))
             return steps[-1] * (np.nan if len(steps) == 8 else 1)
 
-        trainer._batch_loss = lose_eighth
+        trainer._stepper._loss = lose_eighth
         trainer.save = (lambda checkpoint: None) if ranks.is_first else None
         type(trainer.pace).is_checkpoint_due = True
 

@@ -1,11 +1,9 @@
 """Calibration: real steps of tiny trainings."""
 
-import math
-
 import pytest
 import torch
 
-from pixelwise.train import is_out_of_memory, loss_for, peak_megabytes, time_steps, time_validation
+from pixelwise.train import loss_for, time_steps, time_validation
 from pixelwise.train.stepper import using_threads
 
 CPU = torch.device("cpu")
@@ -49,33 +47,6 @@ def test_at_a_working_scale(timed, make_squares):
     timing, model = timed(working_scale=0.5)
     assert timing.seconds_per_step > 0
     assert time_validation(model, make_squares(1)[0], LOSS, CPU, 1) > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
-        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate", True),
-        ("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", True),
-        ("mat1 and mat2 shapes cannot be multiplied", False),
-    ],
-)
-def test_torch_says_in_several_ways_that_memory_is_short(text, expected):
-    assert is_out_of_memory(RuntimeError(text)) is expected
-
-
-def test_this_torch_says_it_so():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**50)
-    assert is_out_of_memory(caught.value)
-
-
-def test_memory_is_that_of_the_process():
-    megabytes = peak_megabytes(CPU)
-    if megabytes is None:
-        pytest.skip("this system does not say how much memory a process had")
-    assert 50 < megabytes < 1e6
-    assert math.isfinite(megabytes)
 
 
 def test_threads_are_as_before_also_after_an_error():

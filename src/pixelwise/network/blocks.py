@@ -19,6 +19,9 @@ MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
 CONVOLVE = {4: F.conv2d, 5: F.conv3d}  # by the axes of a batch
+ALONG_AXIS = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])
+IN_PLANE = torch.kron(ALONG_AXIS, ALONG_AXIS)
+SPREAD = {2: IN_PLANE, 3: torch.kron(IN_PLANE, ALONG_AXIS)}  # which of 3x3 weights add up to 4x4
 CONVOLVE_TRANSPOSED = {4: F.conv_transpose2d, 5: F.conv_transpose3d}
 
 
@@ -102,12 +105,11 @@ def convolve_doubled(features: Tensor, weight: Tensor, bias: Tensor | None = Non
     Returns:
         (B, width, *spatial of twice the size); to rounding that of the two steps.
     """
-    for axis in range(2, weight.ndim):
-        before, middle, after = weight.unbind(axis)
-        weight = torch.stack((after, middle + after, before + middle, before), axis)
-    return CONVOLVE_TRANSPOSED[features.ndim](
-        features, weight.transpose(0, 1), bias, stride=2, padding=1
-    )
+    dims = weight.ndim - 2
+    with torch.autocast(weight.device.type, enabled=False):  # sums first, rounding later
+        spread = weight.flatten(2) @ SPREAD[dims].to(weight.dtype)
+    spread = spread.view(*weight.shape[:2], *[4] * dims).transpose(0, 1)
+    return CONVOLVE_TRANSPOSED[features.ndim](features, spread, bias, stride=2, padding=1)
 
 
 def normalization(width: int, config: "UNetConfig") -> nn.Module:

@@ -1,15 +1,11 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
-from pixelwise.train.calibrate import (
-    is_out_of_memory,
-    peak_megabytes,
-    time_steps,
-    time_validation,
-)
+from pixelwise.train.calibrate import time_steps, time_validation
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pixelwise.train.interrupt import INTERRUPTED
 from pixelwise.train.logs import check_logs, logging_to
 from pixelwise.train.loop import FLAT, Outcome, Trainer
+from pixelwise.train.memory import is_out_of_memory, peak_megabytes
 from pixelwise.train.names import Compiled, OptimizerFactory, compile_names
 from pixelwise.train.objective import Loss, logits_of, loss_for
 from pixelwise.train.overfitting import find_overfitting

@@ -1,7 +1,6 @@
 """Calibration: real training steps of a plan on this device, before training; its memory too."""
 
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from pixelwise.data import Sample
 from pixelwise.network import Model
 from pixelwise.plan import Plan, Timing
 from pixelwise.predict import Predictor
+from pixelwise.train.memory import keeping_freed_memory
 from pixelwise.train.objective import Loss
 from pixelwise.train.patches import BatchQueue
 from pixelwise.train.sources import patch_source
@@ -44,7 +44,7 @@ def time_steps(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds = []
-    with using_threads(plan.num_threads):
+    with using_threads(plan.num_threads), keeping_freed_memory():
         stepper = Stepper(model.single_network, plan, loss, device)
         with BatchQueue(patch_source(model, plan, samples)) as queue:
             for step in range(1 + num_steps):
@@ -72,23 +72,3 @@ def time_validation(
         started = time.perf_counter()
         validate(predictor, [sample], loss)
         return time.perf_counter() - started
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch says that memory does not suffice, of a GPU or of the machine."""
-    said = str(error).lower()
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(
-        words in said for words in ("out of memory", "can't allocate memory", "not enough memory")
-    )
-
-
-def peak_megabytes(device: torch.device) -> float | None:
-    """The most memory so far: of tensors on a GPU, of this process on a CPU; None where unknown."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from pixelwise.plan import Plan
 from pixelwise.predict import Predictor
 from pixelwise.train.checkpoint import Checkpoint
 from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
+from pixelwise.train.memory import keeping_freed_memory
 from pixelwise.train.objective import Loss
 from pixelwise.train.overfitting import find_overfitting
 from pixelwise.train.pace import Pace
@@ -128,7 +130,7 @@ class Trainer:
             TrainingError: the loss was lost too often; the model has the best weights so far.
         """
         self._good = self._good or self.checkpoint().copy()
-        with using_threads(self.plan.num_threads), noticing_interrupts() as wish:
+        with self._surroundings() as wish:
             while True:
                 try:
                     stopped = self._advance(wish)
@@ -147,6 +149,16 @@ class Trainer:
             self.warnings,
             self._wait.share,
         )
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[Interruption]:
+        """What holds while training runs: threads, memory, and how Ctrl-C is taken."""
+        with (
+            using_threads(self.plan.num_threads),
+            keeping_freed_memory(),
+            noticing_interrupts() as wish,
+        ):
+            yield wish
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""

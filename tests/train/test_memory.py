@@ -1,0 +1,72 @@
+"""Memory of training: kept while it runs, given back, and measured."""
+
+import math
+import resource
+import sys
+
+import pytest
+import torch
+
+from pixelwise.train.memory import is_out_of_memory, keeping_freed_memory, peak_megabytes
+
+CPU = torch.device("cpu")
+is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc alone")
+
+
+def resident():
+    """Megabytes of this process now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def use_and_free(megabytes=200):
+    """Write to a tensor and drop it; return how much more memory the process has afterwards."""
+    before = resident()
+    torch.ones(megabytes * 2**20, dtype=torch.uint8)
+    return resident() - before
+
+
+@is_linux
+def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards():
+    assert use_and_free() < 20
+    before = resident()
+    with keeping_freed_memory():
+        assert use_and_free() > 180
+        assert use_and_free() < 20  # the same memory again
+    assert resident() < before + 20
+
+
+@is_linux
+def test_it_is_given_back_after_an_error_too():
+    before = resident()
+    with pytest.raises(ZeroDivisionError), keeping_freed_memory():
+        use_and_free()
+        1 / 0  # noqa: B018
+    assert resident() < before + 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate", True),
+        ("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", True),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_torch_says_in_several_ways_that_memory_is_short(text, expected):
+    assert is_out_of_memory(RuntimeError(text)) is expected
+
+
+def test_this_torch_says_it_so():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert is_out_of_memory(caught.value)
+
+
+def test_memory_is_that_of_the_process():
+    megabytes = peak_megabytes(CPU)
+    if megabytes is None:
+        pytest.skip("this system does not say how much memory a process had")
+    assert 50 < megabytes < 1e6
+    assert math.isfinite(megabytes)
