@@ -11,20 +11,20 @@ import sys
 
 from pixelwise.cli import main
 from pixelwise.errors import FileError
-from pixelwise.train import Trainer
+from pixelwise.train.stepper import Stepper
 
 how, step = sys.argv[1], int(sys.argv[2])
-prepare = Trainer._prepare
+prepare = Stepper._prepare
 
 
-def prepare_or_fail(trainer, crops):
-    if trainer.state.step == step and os.environ["RANK"] == "1":
+def prepare_or_fail(stepper, crops, number):
+    if number == step and os.environ["RANK"] == "1":
         if how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise FileError("images/a.png is gone. Put it back.")
-    return prepare(trainer, crops)
+    return prepare(stepper, crops, number)
 
 
-Trainer._prepare = prepare_or_fail
+Stepper._prepare = prepare_or_fail
 sys.argv = ["pixelwise", *sys.argv[3:]]
 main()

@@ -107,7 +107,7 @@ def convolve_doubled(features: Tensor, weight: Tensor, bias: Tensor | None = Non
     """
     dims = weight.ndim - 2
     with torch.autocast(weight.device.type, enabled=False):  # sums first, rounding later
-        spread = weight.flatten(2) @ SPREAD[dims].to(weight.dtype)
+        spread = weight.reshape(-1, 3**dims) @ SPREAD[dims].to(weight.dtype)
     spread = spread.view(*weight.shape[:2], *[4] * dims).transpose(0, 1)
     return CONVOLVE_TRANSPOSED[features.ndim](features, spread, bias, stride=2, padding=1)
 
