@@ -22,7 +22,7 @@ class FakeMachine:
         self.seconds, self.validation, self.max_pixels = seconds, validation, max_pixels
         self.plans = []
 
-    def time_steps(self, plan):
+    def time_steps(self, plan, *, anew=True):
         self.plans.append(plan)
         pixels = plan.batch_size
         for side in plan.patch_size:

@@ -7,6 +7,7 @@ import torch
 
 from pixelwise.data import Dataset, Sample
 from pixelwise.folders.build import new_loss, new_model
+from pixelwise.folders.remembered import RememberedTimings
 from pixelwise.plan import Plan, Timing
 from pixelwise.train import (
     is_out_of_memory,
@@ -39,19 +40,27 @@ class TrainingMachine:
         self.device = device
         self._dataset, self._train, self._val = dataset, train, val
         self._samples: list[Sample] = []
+        channels = (dataset.in_channels, len(dataset.encoding.classes))
+        self._remembered = RememberedTimings(device, channels)
 
-    def time_steps(self, plan: Plan) -> Timing:
+    def time_steps(self, plan: Plan, *, anew: bool = True) -> Timing:
         """Measure real training steps of a plan; raise MemoryError where memory is short."""
+        known = None if anew else self._remembered.find(plan)
+        if known is not None:
+            return known
         if not self._samples:
             chosen = np.linspace(0, len(self._train) - 1, MAX_SAMPLES).astype(int)
             self._samples = [self._train[int(index)] for index in sorted(set(chosen))]
         model = new_model(self._dataset, plan, {})
+        loss = new_loss(model, plan)
         try:
-            return time_steps(model, plan, self._samples, new_loss(model, plan), self.device)
+            timing = time_steps(model, plan, self._samples, loss, self.device)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             raise
+        self._remembered.keep(plan, timing)
+        return timing
 
     def time_validation(self, plan: Plan) -> float:
         """Seconds that one validation takes, over all validation images: from the middle one."""

@@ -20,8 +20,11 @@ class Machine(Protocol):
 
     device: torch.device
 
-    def time_steps(self, plan: Plan) -> Timing:
-        """Measure real training steps of a plan; raise MemoryError where memory is short."""
+    def time_steps(self, plan: Plan, *, anew: bool = True) -> Timing:
+        """Measure real training steps of a plan; raise MemoryError where memory is short.
+
+        Where it need not be `anew`, what this machine took in an earlier training will do.
+        """
 
     def time_validation(self, plan: Plan) -> float:
         """Seconds that one validation takes, over all validation images."""
@@ -55,7 +58,7 @@ class Calibrator:
         """Whether more may be measured."""
         return time.monotonic() < self._deadline
 
-    def time(self, plan: Plan) -> tuple[Plan, Timing]:
+    def time(self, plan: Plan, *, anew: bool = True) -> tuple[Plan, Timing]:
         """Measure a plan; where memory is short with smaller batches, then smaller patches.
 
         Returns:
@@ -66,7 +69,7 @@ class Calibrator:
         """
         while True:
             try:
-                timing = self._machine.time_steps(plan)
+                timing = self._machine.time_steps(plan, anew=anew)
             except MemoryError as error:
                 plan = _smaller(plan, error)
             else:
@@ -84,7 +87,8 @@ class Calibrator:
         for format_ in _formats(self._machine.device, is_volume=len(plan.patch_size or ()) == 3):
             if best is not None and not self.has_time:
                 break
-            seconds = self.time(small.model_copy(update=format_._asdict()))[1].seconds_per_step
+            draft = small.model_copy(update=format_._asdict())
+            seconds = self.time(draft, anew=False)[1].seconds_per_step
             handicap = 1.0 if best is None else HANDICAP
             if best is None or seconds * handicap < best_seconds:
                 best, best_seconds = format_, seconds
