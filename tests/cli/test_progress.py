@@ -25,6 +25,11 @@ ROW = {"step": 50, "seconds": 12.0, "train_loss": 0.3, "val_loss": 0.35, "val_di
 class PlanLike:
     """As much of a plan as is shown."""
 
+    calibration = "measured"
+
+    def describe_forecast(self):
+        return "1,000 steps in 2 min 00 s"
+
     def to_rows(self):
         return [
             ("patch size", "192 x 192", "the smallest image"),
@@ -49,10 +54,11 @@ def test_plain_lines_are_few_and_the_result_alone_is_on_stdout(capsys):
     lines = err.splitlines()
     assert lines[0] == "330 images"
     assert lines[1] == "plan: patch size 192 x 192, batch size 8"
-    assert lines[2] == "step 100/1000  loss 0.5000  1 min 00 s left"
-    assert lines[11] == "step 1000/1000  loss 0.5000  1 min 00 s left"
-    assert lines[12] == "step 50  train loss 0.3000  val loss 0.3500  val Dice 0.876"
-    assert len(lines) == 13
+    assert lines[2] == "forecast: 1,000 steps in 2 min 00 s"
+    assert lines[3] == "step 100/1000  loss 0.5000  1 min 00 s left"
+    assert lines[12] == "step 1000/1000  loss 0.5000  1 min 00 s left"
+    assert lines[13] == "step 50  train loss 0.3000  val loss 0.3500  val Dice 0.876"
+    assert len(lines) == 14
 
 
 def test_a_second_training_is_shown_again(capsys):

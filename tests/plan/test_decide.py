@@ -6,6 +6,8 @@ import pytest
 
 from pixelwise.plan import Plan, decide, make_plan, network_config, parse_plan, sizes
 
+NARROWEST, *_, WIDEST = sizes.WIDTHS
+
 
 @pytest.fixture
 def plan_for(make_fingerprint, make_machine):
@@ -108,11 +110,24 @@ class TestTime:
 
     def test_the_cheapest_network_where_time_is_short(self, plan_for, make_machine):
         plan = plan_for(budget=60.0, machine=make_machine(10))
-        assert plan.widths == sizes.WIDTHS[0]
+        assert plan.widths == NARROWEST
 
     def test_the_widest_where_there_is_time(self, plan_for, make_machine):
         plan = plan_for(budget=3600.0, machine=make_machine(1e-4))
-        assert plan.widths == sizes.WIDTHS[-1]
+        assert plan.widths == WIDEST
+
+    @pytest.mark.parametrize(("budget", "batch_size"), [(60, 2), (600, 4), (3600, 8)])
+    def test_few_steps_are_made_more_by_smaller_batches(
+        self, plan_for, make_machine, budget, batch_size
+    ):
+        """The time of an image grows with the width of the network."""
+        machine = make_machine(lambda plan: plan.batch_size * plan.widths[0] / 128)
+        assert plan_for(budget=float(budget), machine=machine).batch_size == batch_size
+
+    def test_ranks_have_an_image_each(self, plan_for, make_machine):
+        machine = make_machine(10)
+        assert plan_for(budget=60.0, num_ranks=3, machine=machine).batch_size == 4
+        assert plan_for(budget=60.0, num_ranks=12, machine=machine).batch_size == 12
 
     def test_what_is_chosen_is_measured(self, plan_for, make_machine):
         machine = make_machine(lambda plan: 1e-6 * plan.widths[0])
@@ -138,8 +153,8 @@ class TestTime:
         assert everything.num_val_images is None
 
     def test_epochs_alone_choose_the_network_by_what_it_gets_to_see(self, plan_for):
-        assert plan_for(budget=None, epochs=1, num_train=20).widths == sizes.WIDTHS[0]
-        assert plan_for(budget=None, epochs=100_000, num_train=20).widths == sizes.WIDTHS[-1]
+        assert plan_for(budget=None, epochs=1, num_train=20).widths == NARROWEST
+        assert plan_for(budget=None, epochs=100_000, num_train=20).widths == WIDEST
 
     def test_the_forecast_is_said(self, plan_for, make_machine):
         plan = plan_for(budget=120.0, machine=make_machine(0.5), num_train=80)
@@ -167,17 +182,17 @@ class TestMachine:
     def test_processes_that_share_batches_measure_their_share(self, plan_for, make_machine):
         for num_ranks, batch_size, own in ((1, 8, 8), (3, 8, 3), (12, 12, 1)):
             machine = make_machine()
-            plan = plan_for(budget=None, epochs=1, num_ranks=num_ranks, machine=machine)
+            plan = plan_for(budget=None, epochs=1000, num_ranks=num_ranks, machine=machine)
             assert plan.batch_size == batch_size
             assert machine.plans[-1].batch_size == own
 
     def test_where_memory_is_short_the_plan_is_smaller_and_says_why(self, plan_for, make_machine):
         machine = make_machine(max_pixels=4 * 48 * 64)
-        plan = plan_for(budget=None, epochs=1, machine=machine, median_size=(48, 64))
+        plan = plan_for(budget=None, epochs=1000, machine=machine, median_size=(48, 64))
         assert (plan.batch_size, plan.patch_size) == (4, (48, 64))
         assert plan.reasons["batch_size"] == "what memory suffices for"
         small = make_machine(max_pixels=16 * 32)
-        plan = plan_for(budget=None, epochs=1, machine=small, median_size=(48, 64))
+        plan = plan_for(budget=None, epochs=1000, machine=small, median_size=(48, 64))
         assert (plan.batch_size, plan.patch_size) == (1, (16, 32))
         assert "memory" in plan.reasons["patch_size"]
 

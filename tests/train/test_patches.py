@@ -392,6 +392,21 @@ class TestQueue:
             with pytest.raises(ValueError, match="sample 7 cannot be read"):
                 queue.take()
 
+    def test_torch_computes_with_one_thread_in_each_and_as_before_elsewhere(self):
+        class Telling:
+            def batch(self, step):
+                return torch.get_num_threads()
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(3)
+        try:
+            with BatchQueue(Telling()) as queue:
+                assert [queue.take() for _ in range(6)] == [1] * 6
+                assert torch.get_num_threads() == 3
+            assert torch.get_num_threads() == 3
+        finally:
+            torch.set_num_threads(before)
+
     def test_leaves_no_thread_behind(self):
         before = threading.active_count()
         with BatchQueue(source(numbered(4))) as queue:

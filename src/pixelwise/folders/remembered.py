@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from pixelwise import __version__
-from pixelwise.data import write_text
+from pixelwise.data import make_folder, write_text
 from pixelwise.data.cache import default_folder
 from pixelwise.errors import OutputError
 from pixelwise.plan import Plan, Timing
@@ -54,12 +54,13 @@ class RememberedTimings:
     def keep(self, plan: Plan, timing: Timing) -> None:
         """Remember a timing; the oldest ones give way."""
         key = self._key(plan)
-        self._entries = self._read()  # other trainings write too
-        self._entries.pop(key, None)
-        self._entries[key] = timing.model_dump(mode="json")
-        newest = dict(list(self._entries.items())[-MAX_ENTRIES:])
+        entries = self._read() or self._entries  # other trainings write too
+        entries.pop(key, None)
+        entries[key] = timing.model_dump(mode="json")
+        self._entries = dict(list(entries.items())[-MAX_ENTRIES:])
         with suppress(OutputError, OSError):
-            write_text(self._path, json.dumps(newest, indent=0))
+            make_folder(self._path.parent)
+            write_text(self._path, json.dumps(self._entries, indent=0))
 
     def _key(self, plan: Plan) -> str:
         values = plan.model_dump(mode="json", include=set(MEASURED))

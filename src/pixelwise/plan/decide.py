@@ -13,7 +13,7 @@ from pixelwise.plan.choices import Decisions, choose_from_data
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.follow import follow_model
 from pixelwise.plan.plan import Plan
-from pixelwise.plan.sizes import BATCH_SIZE, Sizes, choose_sizes, first_sizes
+from pixelwise.plan.sizes import BATCH_SIZE, MIN_BATCH, Sizes, choose_sizes, first_sizes
 from pixelwise.plan.timing import Calibration, Timing
 
 MIN_STEPS = 30
@@ -86,6 +86,7 @@ def make_plan(
         decisions,
         num_pixels=nominal and nominal * num_ranks * _pixels_per_second(timing),
         num_patches=None if epochs is None else fingerprint.num_train * epochs,
+        min_batch=max(MIN_BATCH, num_ranks),
     )
     if sizes != first:
         plan, timing = calibrator.time(draft(sizes))

@@ -11,13 +11,15 @@ from pixelwise.plan.choices import Decisions
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.scale import choose_scale
 
-WIDTHS = (
-    (16, 32, 64, 128, 256),
-    (24, 48, 96, 192, 384),
-    (32, 64, 128, 256, 512),
-)  # candidates, cheapest first
-MIN_PATCHES = 8_000  # patches that the wider network must get to see to be worth its time
+WIDTHS = {  # candidates, cheapest first: the patches that each must get to see to learn enough
+    (8, 16, 32, 64, 128): 0,
+    (16, 32, 64, 128, 256): 8_000,
+    (32, 64, 128, 256, 512): 24_000,
+}
+CHEAPEST = next(iter(WIDTHS))
 BATCH_SIZE = 8
+MIN_BATCH = 2
+MIN_STEPS = 1500  # in a training, before batches are as large as they may be
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 
 
@@ -32,7 +34,7 @@ class Sizes(NamedTuple):
 
 def first_sizes(fingerprint: Fingerprint, batch_size: int, decisions: Decisions) -> Sizes:
     """The sizes by which speed is measured first: the cheapest network, on images as they are."""
-    widths = decisions["widths"][0] if "widths" in decisions else WIDTHS[0]
+    widths = decisions["widths"][0] if "widths" in decisions else CHEAPEST
     scale = decisions["working_scale"][0] if "working_scale" in decisions else 1.0
     return Sizes(scale, _choose_patch(fingerprint, scale, widths)[0], batch_size, widths)
 
@@ -45,6 +47,7 @@ def choose_sizes(
     *,
     num_pixels: float | None,
     num_patches: float | None = None,
+    min_batch: int = MIN_BATCH,
 ) -> tuple[Sizes, Decisions]:
     """Choose sizes for the time there is.
 
@@ -55,36 +58,50 @@ def choose_sizes(
         decisions: that were made, of which sizes are kept.
         num_pixels: that `first` would train on in the time; None where epochs say how long.
         num_patches: that are seen, where epochs say how long.
+        min_batch: images of a batch, at least.
 
     Returns:
         The sizes, and value and reason of each.
     """
-    batch_size = first.batch_size
     chosen: Decisions = {"working_scale": choose_scale(fingerprint, task, num_pixels)}
     chosen |= {name: decisions[name] for name in ("working_scale",) if name in decisions}
     scale = chosen["working_scale"][0]
-    chosen["batch_size"] = batch_size, "large enough for batch statistics, small enough for speed"
     if "widths" in decisions:
         chosen["widths"] = decisions["widths"]
     else:
-        patch = _choose_patch(fingerprint, scale, WIDTHS[0])[0]
+        patch = _choose_patch(fingerprint, scale, CHEAPEST)[0]
         seen = num_patches or (num_pixels or math.inf) / math.prod(patch)
-        affordable = [w for w in WIDTHS if seen * cost_of(WIDTHS[0]) / cost_of(w) >= MIN_PATCHES]
-        widths = affordable[-1] if affordable else WIDTHS[0]
-        chosen["widths"] = (
-            widths,
-            (
-                f"the widest that sees {MIN_PATCHES} patches, or the narrowest: about "
-                f"{seen * cost_of(WIDTHS[0]) / cost_of(widths):,.0f}"
-            ),
-        )
+        chosen["widths"] = _choose_widths(seen)
     chosen["patch_size"] = _choose_patch(fingerprint, scale, chosen["widths"][0])
+    per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
+    patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
+    chosen["batch_size"] = _choose_batch(first.batch_size, min_batch, patches)
     return Sizes(*(chosen[name][0] for name in Sizes._fields)), chosen
 
 
 def cost_of(widths: tuple[int, ...]) -> float:
-    """Time of a step relative to other widths, about: between channels and channels squared."""
-    return float(widths[0] ** 1.7)
+    """Time of a step relative to the cheapest network's, about: narrow ones wait for memory."""
+    relative = widths[0] / 16
+    return float(max(relative, relative**1.75) / 0.5)
+
+
+def _choose_widths(num_patches: float) -> tuple[tuple[int, ...], str]:
+    """The widest network that sees enough patches, where the cheapest sees so many."""
+    widths = [w for w, least in WIDTHS.items() if num_patches / cost_of(w) >= least][-1]
+    return widths, (
+        f"the widest that sees enough patches: about {min(num_patches / cost_of(widths), 1e9):,.0f}"
+    )
+
+
+def _choose_batch(most: int, least: int, num_patches: float) -> tuple[int, str]:
+    """The largest batch that leaves enough steps, or the smallest."""
+    sizes = [size for size in (8, 4, 2) if least <= size < most]
+    batch_size = next((n for n in (most, *sizes) if num_patches / n >= MIN_STEPS), 0)
+    batch_size = batch_size or min((most, *sizes))
+    return batch_size, (
+        f"the largest with {MIN_STEPS} steps in the time, or the smallest: about "
+        f"{min(num_patches / batch_size, 1e9):,.0f} steps"
+    )
 
 
 def _choose_patch(

@@ -7,12 +7,17 @@ from contextlib import contextmanager
 
 import torch
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4  # of glibc's malloc.h
-EVERYTHING = 2**31 - 1  # bytes: the most that can be said
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
+LARGEST = 32 * 2**20  # bytes of a block that is kept: the most that glibc lets one say
+EVERYTHING = 2**31 - 1
+KEEPING = {
+    M_MMAP_THRESHOLD: LARGEST,
+    M_TRIM_THRESHOLD: EVERYTHING,
+    M_TOP_PAD: 2 * LARGEST,
+}
 USUAL = {  # where glibc arrives by itself in a program with large arrays
-    M_MMAP_MAX: 65_536,
-    M_MMAP_THRESHOLD: 32 * 2**20,
-    M_TRIM_THRESHOLD: 64 * 2**20,
+    M_MMAP_THRESHOLD: LARGEST,
+    M_TRIM_THRESHOLD: 2 * LARGEST,
     M_TOP_PAD: 128 * 2**10,
 }
 
@@ -21,17 +26,17 @@ USUAL = {  # where glibc arrives by itself in a program with large arrays
 def keeping_freed_memory() -> Iterator[None]:
     """Let the process keep memory that is freed, to be used again; give it back in the end.
 
-    Each step frees as much as it allocates. glibc returns large blocks to the system at once, which
-    then clears every page anew: a training step takes 5 to 20 % longer (docs/log.md). Where the C
-    library is another one, nothing is changed.
+    Each step frees as much as it allocates. glibc returns much of it to the system, which then
+    clears every page anew: a training step takes 5 to 20 % longer (docs/log.md). Blocks above 32 MB
+    are returned as ever, since holes of that size would add up. Where the C library is another one,
+    nothing is changed.
     """
     mallopt = _glibc("mallopt")
     if mallopt is None:
         yield
         return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, EVERYTHING)
-    mallopt(M_TOP_PAD, USUAL[M_TRIM_THRESHOLD])
+    for option, value in KEEPING.items():
+        mallopt(option, value)
     try:
         yield
     finally:
