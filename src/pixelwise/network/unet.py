@@ -83,6 +83,7 @@ class UNet(nn.Module):
     goes straight through.
 
     Example:
+        >>> import torch
         >>> network = UNet(UNetConfig(in_channels=1, out_channels=1, widths=(16, 32, 64),
         ...                           normalization="none"))
         >>> network.num_parameters
