@@ -19,11 +19,12 @@ def resident():
         return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
 
-def use_and_free(megabytes, times=1):
-    """Write to a tensor and drop it; return how many megabytes more the process has then."""
+def use_and_free(megabytes, blocks=1, times=1):
+    """Write to tensors and drop them; return how many megabytes more the process has then."""
     before = resident()
     for _ in range(times):
-        torch.ones(megabytes * 2**20, dtype=torch.uint8)
+        _tensors = [torch.ones(megabytes * 2**20, dtype=torch.uint8) for _ in range(blocks)]
+        del _tensors
     return resident() - before
 
 
@@ -31,8 +32,8 @@ def use_and_free(megabytes, times=1):
 def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards():
     before = resident()
     with keeping_freed_memory():
-        assert 25 < use_and_free(30) < 60
-        assert use_and_free(30, times=100) < 300  # holes are filled again
+        assert 140 < use_and_free(25, blocks=6) < 250
+        assert use_and_free(25, blocks=6, times=50) < 250  # holes are filled again
     assert resident() < before + 15
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -403,6 +404,8 @@ class TestQueue:
             with BatchQueue(Telling()) as queue:
                 assert [queue.take() for _ in range(6)] == [1] * 6
                 assert torch.get_num_threads() == 3
+                with ThreadPoolExecutor() as others:
+                    assert others.submit(torch.get_num_threads).result() == 3
             assert torch.get_num_threads() == 3
         finally:
             torch.set_num_threads(before)

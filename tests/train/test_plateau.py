@@ -34,7 +34,7 @@ class TestFlat:
         assert plateau.end_step == 1500
 
     def test_noise_below_the_least_gain_is_no_gain(self):
-        noisy = [0.5 + (n % 2) * 0.9 * MIN_GAIN for n in range(MIN_VALIDATIONS)]
+        noisy = [0.5 + n / MIN_VALIDATIONS * 0.9 * MIN_GAIN for n in range(MIN_VALIDATIONS)]
         assert find_plateau(rows(noisy), EVERY).flat_step == MIN_VALIDATIONS * EVERY
 
     def test_a_slow_rise_adds_up_to_gains(self):
