@@ -31,15 +31,13 @@ from pixelwise.evaluate.table import read_counts
 from pixelwise.folders.joining import CLOSING_SECONDS, Fold, join_folds
 from pixelwise.folders.keeping import Run
 from pixelwise.folders.pages import FoldPart
-from pixelwise.folders.request import Request, check_same_sequence, read_plan
+from pixelwise.folders.request import UNVALIDATED_BUDGET, Request, check_same_sequence, read_plan
 from pixelwise.folders.start import choose_start
 from pixelwise.network import load_model
 from pixelwise.plan import Plan
 from pixelwise.plan.budget import MIN_BUDGET
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, InnerWatcher, RunFolder, Watcher
-
-OPEN_BUDGET = 600.0  # seconds, where none is given
 
 
 class TrainFold(Protocol):
@@ -111,7 +109,9 @@ def cross_validate(
     dataset = examination.dataset
     assert dataset is not None
     if request.budget is None and request.epochs is None and not (request.plan or request.resume):
-        request = replace(request, budget=OPEN_BUDGET)  # the images that are scored must not say
+        request = replace(
+            request, budget=UNVALIDATED_BUDGET
+        )  # the images that are scored must not say
     _check_budget(request, num_folds)
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
     warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))

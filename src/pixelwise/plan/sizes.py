@@ -63,8 +63,8 @@ def choose_sizes(
     Returns:
         The sizes, and value and reason of each.
     """
-    chosen: Decisions = {"working_scale": choose_scale(fingerprint, task, num_pixels)}
-    chosen |= {name: decisions[name] for name in ("working_scale",) if name in decisions}
+    kept = decisions.get("working_scale")
+    chosen: Decisions = {"working_scale": kept or choose_scale(fingerprint, task, num_pixels)}
     scale = chosen["working_scale"][0]
     if "widths" in decisions:
         chosen["widths"] = decisions["widths"]

@@ -8,9 +8,10 @@ from torch import nn
 from pixelwise.errors import PlanError
 from pixelwise.network import ModelConfig
 from pixelwise.plan import Plan
+from pixelwise.plan.timing import Precision
 from pixelwise.predict import has_bfloat16
 
-Precision = Literal["auto", "float32", "bfloat16"]
+AskedPrecision = Literal["auto", Precision]
 
 
 def check_optimizer(optimizer: object, network: nn.Module) -> None:
@@ -37,13 +38,12 @@ def check_optimizer(optimizer: object, network: nn.Module) -> None:
 
 def check_precision(precision: str) -> None:
     """Refuse what is no precision."""
-    if precision not in get_args(Precision):
-        raise PlanError(
-            f"precision={precision!r} is not known. Use one of {', '.join(get_args(Precision))}."
-        )
+    known = get_args(AskedPrecision)
+    if precision not in known:
+        raise PlanError(f"precision={precision!r} is not known. Use one of {', '.join(known)}.")
 
 
-def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+def choose_precision(precision: AskedPrecision, device: torch.device) -> Precision:
     """What convolutions compute in: as asked, or what the device is fastest at."""
     if precision == "auto":
         return "bfloat16" if has_bfloat16(device) else "float32"
@@ -57,7 +57,7 @@ def plan_fit(
     epochs: int,
     batch_size: int,
     learning_rate: float,
-    precision: Literal["float32", "bfloat16"],
+    precision: Precision,
     seed: int,
 ) -> Plan:
     """The plan of a Keras-like training: whole images, a constant rate, epochs."""

@@ -29,7 +29,7 @@ from pixelwise.network import IntensityScaling, Model, save_model
 from pixelwise.predict import Predictor, pick_device
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
-    Precision,
+    AskedPrecision,
     check_optimizer,
     check_precision,
     choose_precision,
@@ -60,7 +60,7 @@ class Segmenter:
         self._device = device
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
-        self._precision: Precision = "auto"
+        self._precision: AskedPrecision = "auto"
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -78,7 +78,7 @@ class Segmenter:
         loss: str | Loss | None = None,
         metrics: Sequence[str | Metric] | None = None,
         *,
-        precision: Precision = "auto",
+        precision: AskedPrecision = "auto",
     ) -> None:
         """Choose how `fit` trains and what `evaluate` measures.
 

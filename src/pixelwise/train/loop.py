@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -130,7 +129,11 @@ class Trainer:
             TrainingError: the loss was lost too often; the model has the best weights so far.
         """
         self._good = self._good or self.checkpoint().copy()
-        with self._surroundings() as wish:
+        with (
+            using_threads(self.plan.num_threads),
+            keeping_freed_memory(),
+            noticing_interrupts() as wish,
+        ):
             while True:
                 try:
                     stopped = self._advance(wish)
@@ -150,22 +153,11 @@ class Trainer:
             self._wait.share,
         )
 
-    @contextmanager
-    def _surroundings(self) -> Iterator[Interruption]:
-        """What holds while training runs: threads, memory, and how Ctrl-C is taken."""
-        with (
-            using_threads(self.plan.num_threads),
-            keeping_freed_memory(),
-            noticing_interrupts() as wish,
-        ):
-            yield wish
-
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.state.restore(checkpoint)
         self.pace.resumed(self.state.history)
-        if self.plan.schedule == "plateau":
-            self.pace.num_steps = self._find_plateau().end_step
+        self._expect_end()
         self._good = self.checkpoint().copy()
 
     def _advance(self, wish: Interruption) -> str:
@@ -233,6 +225,11 @@ class Trainer:
             schedule=plan.schedule,
         )
 
+    def _expect_end(self) -> None:
+        """Where validation ends training, plan for the steps that it now has."""
+        if self.plan.schedule == "plateau":
+            self.pace.num_steps = self._find_plateau().end_step
+
     def _find_plateau(self) -> Plateau:
         return find_plateau(self.state.history, self.plan.validate_every)
 
@@ -269,8 +266,7 @@ class Trainer:
         if score > state.best.score or self.keep_last:
             state.best = Best(score, state.step, copy_weights(state.average.network), scores)
         self._look_for_overfitting()
-        if self.plan.schedule == "plateau":
-            self.pace.num_steps = self._find_plateau().end_step
+        self._expect_end()
         self._good = self.checkpoint().copy()
         if self.keep is not None:
             kept = Model(self.model.config, state.average.network)
