@@ -5,6 +5,7 @@ import math
 import pytest
 
 from pixelwise.plan import Plan, decide, make_plan, network_config, parse_plan, sizes
+from pixelwise.plan.choices import find_sided_names
 
 NARROWEST, *_, WIDEST = sizes.WIDTHS
 
@@ -14,11 +15,18 @@ def plan_for(make_fingerprint, make_machine):
     """Return a maker of plans for a fingerprint with changes and a machine of some speed."""
 
     def make(
-        budget=600.0, epochs=None, task="binary", seed=0, num_ranks=1, machine=None, **changes
+        budget=600.0,
+        epochs=None,
+        task="binary",
+        seed=0,
+        num_ranks=1,
+        machine=None,
+        class_names=(),
+        **changes,
     ):
         return make_plan(
             make_fingerprint(**changes), task, machine or make_machine(), budget=budget,
-            epochs=epochs, seed=seed, num_ranks=num_ranks,
+            epochs=epochs, seed=seed, num_ranks=num_ranks, class_names=class_names,
         )  # fmt: skip
 
     return make
@@ -50,6 +58,30 @@ class TestUpAndSide:
         assert not augmentation.flip_horizontal
         assert not augmentation.right_angles
         assert augmentation.flip_vertical
+
+    def test_names_that_tell_left_from_right_are_not_mirrored(self, plan_for):
+        names = ("hood", "front_left_light", "front_right_light")
+        plan = plan_for(class_names=names)
+        assert not plan.augmentation.flip_horizontal
+        assert not plan.augmentation.right_angles
+        assert "front_left_light and front_right_light" in plan.reasons["augmentation"]
+        assert "turned or mirrored sideways" in plan.reasons["augmentation"]
+        assert plan_for(class_names=("hood", "left_light")).augmentation.flip_horizontal
+
+    @pytest.mark.parametrize(
+        ("names", "found"),
+        [
+            (("Left", "Right"), ("Left", "Right")),
+            (("lung right", "lung LEFT"), ("lung LEFT", "lung right")),
+            (("left-lung-left", "right-lung-right"), ("left-lung-left", "right-lung-right")),
+            (("cleft", "cright"), None),
+            (("lefty", "righty"), None),
+            (("left",), None),
+            ((), None),
+        ],
+    )
+    def test_which_names_do(self, names, found):
+        assert find_sided_names(names) == found
 
     def test_classes_anywhere_are_turned_every_way(self, plan_for):
         augmentation = plan_for(vertical_order=0, horizontal_order=0).augmentation
@@ -116,7 +148,7 @@ class TestTime:
         plan = plan_for(budget=3600.0, machine=make_machine(1e-4))
         assert plan.widths == WIDEST
 
-    @pytest.mark.parametrize(("budget", "batch_size"), [(60, 2), (600, 4), (3600, 8)])
+    @pytest.mark.parametrize(("budget", "batch_size"), [(60, 2), (250, 4), (3600, 8)])
     def test_few_steps_are_made_more_by_smaller_batches(
         self, plan_for, make_machine, budget, batch_size
     ):

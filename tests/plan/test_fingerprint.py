@@ -131,6 +131,27 @@ class TestOrder:
         other = sample(one.image, one.mask[::-1])
         assert take_fingerprint([one, other], [], 2).vertical_order == 0
 
+    def test_what_chance_does_is_no_order(self):
+        """Of few images with a spot each the halves always differ; an up must show in most."""
+        rng = np.random.default_rng(0)
+        differ, called = 0, 0
+        for _ in range(40):
+            rows = rng.integers(0, 8, 9)
+            masks = np.zeros((9, 8, 8), np.uint8)
+            masks[np.arange(9), rows] = 1
+            differ += abs((rows < 4).mean() - 0.5) > 0.1
+            called += (
+                take_fingerprint([grey((8, 8), mask) for mask in masks], [], 2).vertical_order > 0
+            )
+        assert differ > 12
+        assert called <= 6  # 5 % of 40 are expected
+
+    def test_a_small_difference_that_most_images_show(self):
+        mask = np.zeros((20, 20), np.uint8)
+        mask[:4, :10] = 1  # 40 of the upper 200 pixels
+        found = take_fingerprint([grey((20, 20), mask)] * 9 + [grey((20, 20), mask[::-1])], [], 2)
+        assert found.vertical_order == pytest.approx(0.16)
+
 
 class TestIntensities:
     def test_mean_and_deviation_per_channel(self):

@@ -6,7 +6,7 @@ import pytest
 from pixelwise.data import Sample
 from pixelwise.plan import take_fingerprint
 from pixelwise.plan.fingerprint import SCALES, mean_ceilings
-from pixelwise.plan.scale import MAX_LOSS, MIN_PASSES, choose_scale, scale_losses
+from pixelwise.plan.scale import choose_scale, scale_ceilings
 
 
 def fingerprint_of(draw, num_classes=2, size=(96, 96), number=3):
@@ -64,8 +64,8 @@ class TestCeilings:
     def test_of_two_classes_the_background_is_left_out(self):
         found = fingerprint_of(line)
         ceilings = np.array(found.scale_ceilings)
-        assert scale_losses(found, "binary") == pytest.approx((1 - ceilings[:, 1]).tolist())
-        assert scale_losses(found, "multiclass") == pytest.approx((1 - ceilings.mean(1)).tolist())
+        assert scale_ceilings(found, "binary") == pytest.approx(ceilings[:, 1].tolist())
+        assert scale_ceilings(found, "multiclass") == pytest.approx(ceilings.mean(1).tolist())
 
 
 class TestChoice:
@@ -74,25 +74,44 @@ class TestChoice:
 
     def test_large_objects_in_little_time_are_seen_small(self):
         found = fingerprint_of(blob)
-        scale, reason = choose_scale(found, "binary", pixels_for(found, 0.5))
+        scale, reason = choose_scale(found, "binary", pixels_for(found, 0.05))
         assert scale == SCALES[-1]
         assert "Dice 0.9" in reason
 
-    def test_fine_lines_stay_as_they_are_however_little_time_there_is(self):
+    def test_fine_lines_stay_as_they_are_in_less_time(self):
         found = fingerprint_of(line)
-        scale, _ = choose_scale(found, "binary", pixels_for(found, 0.5))
-        assert scale == 1.0
-        assert scale_losses(found, "binary")[1] > MAX_LOSS
+        assert choose_scale(found, "binary", pixels_for(found, 1))[0] == 1.0
+        assert choose_scale(fingerprint_of(blob), "binary", pixels_for(found, 1))[0] < 1.0
 
     def test_more_time_gives_larger_images(self):
         found = fingerprint_of(blob)
         chosen = [
             choose_scale(found, "binary", pixels_for(found, passes))[0]
-            for passes in (0.5, MIN_PASSES / 8, MIN_PASSES / 4, MIN_PASSES / 2, MIN_PASSES)
+            for passes in 10.0 ** np.arange(-1, 13)
         ]
         assert chosen == sorted(chosen)
         assert chosen[-1] == 1.0
-        assert chosen[2] == 0.5  # a quarter of the passes: half the size
+        assert len(set(chosen)) > 2
+
+    def test_more_classes_want_smaller_images(self):
+        """Each of them is harder to tell from the others."""
+        ceilings = (1, 0.99, 0.98, 0.97, 0.96, 0.95)
+        few = fingerprint_of(blob).model_copy(
+            update={"scale_ceilings": tuple((value,) * 2 for value in ceilings)}
+        )
+        many = few.model_copy(
+            update={"num_classes": 8, "scale_ceilings": tuple((value,) * 8 for value in ceilings)}
+        )
+        pixels = pixels_for(few, 20)
+        assert choose_scale(many, "multiclass", pixels)[0] < choose_scale(few, "binary", pixels)[0]
+
+    def test_what_is_expected_by_hand(self):
+        """Ceilings 1 and 0.98 ** 1.5; exp(-0.165) and exp(-0.165 / 4 ** 0.25): 0.848 and 0.863."""
+        found = fingerprint_of(blob).model_copy(
+            update={"scale_ceilings": ((1, 1), (1, 0.1), (1, 0.98), (1, 0.1), (1, 0.1), (1, 0.1))}
+        )
+        assert choose_scale(found, "binary", pixels_for(found, 1))[0] == 0.5
+        assert choose_scale(found, "binary", pixels_for(found, 256))[0] == 1.0  # 0.960 and 0.942
 
     def test_the_reason_says_how_often_a_pixel_is_seen(self):
         found = fingerprint_of(line)

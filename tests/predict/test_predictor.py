@@ -233,6 +233,13 @@ class TestMirrorImages:
         averaged = predict(model, image, flip_average=True)
         np.testing.assert_allclose(averaged, np.mean(views, axis=0), atol=1e-6)
 
+    @pytest.mark.parametrize(("mirror_axes", "axes"), [((-1,), ((), (2,))), ((), ((),))])
+    def test_copies_that_training_never_made_are_left_out(self, mirror_axes, axes):
+        model, image = model_for().with_config(mirror_axes=mirror_axes), random_image(1, 16, 16)
+        views = [np.flip(predict(model, np.flip(image, chosen)), chosen) for chosen in axes]
+        averaged = predict(model, image, flip_average=True)
+        np.testing.assert_allclose(averaged, np.mean(views, axis=0), atol=1e-6)
+
     def test_volumes_have_eight(self):
         calls = []
 

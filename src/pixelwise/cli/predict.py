@@ -32,7 +32,7 @@ def predict(
         typer.Option(callback=_parse_save, help="What to write: mask,probability,overlay."),
     ] = "mask",
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over flips and turns: better, 8 times slower.")
+        bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
     device: Device = "auto",
     json: Json = None,

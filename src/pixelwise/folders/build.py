@@ -27,6 +27,7 @@ def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
         network=network,
         scaling=plan.scaling,
         working_scale=plan.working_scale,
+        mirror_axes=plan.augmentation.mirror_axes,
         task=task,
         class_names=encoding.class_names,
         class_colors=encoding.class_colors,

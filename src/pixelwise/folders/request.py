@@ -82,6 +82,7 @@ def plan_for(
             seed=request.seed or 0,
             start=_name_and_config(request.start),
             num_ranks=joined_ranks().number,
+            class_names=[entry.name for entry in dataset.encoding.classes],
         )
         return plan.model_copy(update={"budget_seconds": asked})
     changes: dict[str, object] = {}

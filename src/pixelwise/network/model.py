@@ -39,6 +39,8 @@ class ModelConfig(BaseModel):
     num_members: int = Field(default=1, ge=1)  # networks; several are an ensemble
     scaling: IntensityScaling = IntensityScaling()
     working_scale: float = Field(default=1.0, gt=0, le=1)  # 0.5: the network sees half-size images
+    # axes, counted from the last, along which training mirrored images; None: not known, so any
+    mirror_axes: tuple[int, ...] | None = None
     float_images: bool = False  # trained on floats as they were: integers would mean others
     task: Task
     class_names: tuple[str, ...]

@@ -3,6 +3,8 @@
 The experiments behind the numbers are in docs/log.md.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,15 @@ from pixelwise.plan.plan import Augmentation
 FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
 CLASSES_SHARE = 0.5  # of patches, for several classes
 MIN_CLASS_SHARE = 1e-3  # rarer classes weigh no more than one of this share
-ORDER_OF_SCENES = 0.25  # from this vertical or horizontal order on, images have a fixed up
+ORDER_OF_SCENES = 0.1  # from this vertical or horizontal order on, images have a fixed up
 CONTRAST_RATIO_OF_MIXED_SETS = 8.0  # from this on, each image is scaled by itself
 
 Decisions = dict[str, tuple[Any, str]]  # value and reason, by name
 
 
-def choose_from_data(fingerprint: Fingerprint, task: Task) -> Decisions:
+def choose_from_data(
+    fingerprint: Fingerprint, task: Task, class_names: Sequence[str] = ()
+) -> Decisions:
     """Return what does not depend on the time or the machine."""
     share = FOREGROUND_SHARE if task == "binary" else CLASSES_SHARE
     return {
@@ -30,7 +34,11 @@ def choose_from_data(fingerprint: Fingerprint, task: Task) -> Decisions:
         "loss": ("cross_entropy_dice", "honest probabilities, and small objects count"),
         "class_weights": _choose_class_weights(fingerprint, task),
         "foreground_share": (share, "this share of the patches is centred on a labelled object"),
-        "augmentation": _choose_augmentation(fingerprint),
+        "augmentation": _choose_augmentation(fingerprint, class_names),
+        "optimizer": (
+            "muon",
+            "learns more from each step than AdamW, most of all in short trainings",
+        ),
         "learning_rate": (5e-3, "high, with warm-up and decay: fast progress in a short training"),
         "weight_decay": (1e-2, "the usual value for AdamW"),
         "max_gradient_norm": (5.0, "single odd batches must not throw training off"),
@@ -66,9 +74,12 @@ def _choose_class_weights(
     )
 
 
-def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
+def _choose_augmentation(
+    fingerprint: Fingerprint, class_names: Sequence[str]
+) -> tuple[Augmentation, str]:
     has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
-    has_side = fingerprint.horizontal_order >= ORDER_OF_SCENES
+    sided = find_sided_names(class_names)
+    has_side = bool(sided) or fingerprint.horizontal_order >= ORDER_OF_SCENES
     augmentation = Augmentation(
         flip_vertical=not has_up,
         flip_horizontal=not has_side,
@@ -83,8 +94,28 @@ def _choose_augmentation(fingerprint: Fingerprint) -> tuple[Augmentation, str]:
         blur_px=1.0,
         color=0.2 if fingerprint.in_channels > 1 else 0,
     )
+    reasons = []
     if has_up:
-        return augmentation, "upper and lower halves differ: images have an up, so none is turned"
-    if has_side:
-        return augmentation, "left and right halves differ, so none is turned or mirrored sideways"
-    return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
+        reasons.append("upper and lower halves differ: images have an up")
+    if sided:
+        reasons.append(f"{sided[0]} and {sided[1]} are mirror images of each other")
+    elif has_side:
+        reasons.append("left and right halves differ")
+    if not reasons:
+        return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
+    never = "turned" if not has_side else "turned or mirrored sideways"
+    return augmentation, f"{', and '.join(reasons)}, so none is {never}"
+
+
+def find_sided_names(class_names: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first two names that differ in left and right alone, if any.
+
+    >>> find_sided_names(["hood", "Left door", "Right door"])
+    ('Left door', 'Right door')
+    """
+    names = {name.lower(): name for name in class_names}
+    for name in class_names:
+        other = re.sub(r"(?<![a-z])left(?![a-z])", "right", name.lower())
+        if other != name.lower() and other in names:
+            return name, names[other]
+    return None

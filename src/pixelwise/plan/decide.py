@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ def make_plan(
     seed: int = 0,
     start: tuple[str, ModelConfig] | None = None,
     num_ranks: int = 1,
+    class_names: Sequence[str] = (),
 ) -> Plan:
     """Plan a training.
 
@@ -51,6 +53,7 @@ def make_plan(
         seed: of all random choices.
         start: path and configuration of the model that training starts from, if any.
         num_ranks: processes that share each batch, one image each at least.
+        class_names: that may tell left from right.
 
     Raises:
         PlanError: memory does not suffice for the smallest training.
@@ -59,7 +62,7 @@ def make_plan(
     is_open = budget is None and epochs is None
     deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     calibrator = Calibrator(machine, deadline)
-    decisions = choose_from_data(fingerprint, task)
+    decisions = choose_from_data(fingerprint, task, class_names)
     decisions["seed"] = seed, "as asked"
     decisions["start"] = (start[0], "as asked") if start else (None, "none was given")
     decisions |= follow_model(start[1], fingerprint) if start else {}

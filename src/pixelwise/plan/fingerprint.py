@@ -20,7 +20,9 @@ MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
 MAX_MEASURED = 512  # pixels per axis in which objects are measured: the middle of larger images
 MAX_MEASURED_SAMPLES = 60  # in which objects are measured, which takes longer than counting
 MAX_SHRUNK_SAMPLES = 24  # whose masks are made smaller and larger again
-SCALES = (1.0, 0.71, 0.5, 0.35, 0.25)  # of images as the network may see them
+NUM_EXCHANGES = 200  # of halves, at random, to see what chance does
+MIN_EXCHANGED = 6  # images; fewer cannot tell chance from order
+SCALES = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18)  # of images as the network may see them
 
 
 class Fingerprint(BaseModel):
@@ -73,12 +75,12 @@ def take_fingerprint(
     sizes = np.array([look.size for look in looks])
     means = np.array([look.mean for look in looks])
     squares = np.array([look.square for look in looks])
-    halves = np.sum([look.halves for look in looks], axis=0)
+    halves = np.array([look.halves for look in looks])  # (N, 2, 2, K + 1)
     mean = means.mean(0)
     deviations = np.sqrt(np.maximum(squares - means**2, 0)).mean(1)
-    vertical, horizontal = (_order(axis_halves) for axis_halves in halves)
+    vertical, horizontal = (_order(halves[:, axis]) for axis in range(2))
     labelled = np.sum([look.labelled for look in looks], axis=0)
-    shares = halves[0].sum(0)[:num_classes] / np.maximum(labelled, 1)
+    shares = halves[:, 0].sum((0, 1))[:num_classes] / np.maximum(labelled, 1)
     return Fingerprint(
         num_train=len(train),
         num_val=len(val),
@@ -234,14 +236,29 @@ def _count_labelled(
 
 
 def _order(halves: NDArray[np.float64]) -> float:
-    """Total variation distance, 0 to 1, of the classes in two halves (2, K + 1).
+    """Total variation distance, 0 to 1, of the classes in the halves (N, 2, K + 1) of N images.
 
-    0 where nothing is labelled in one of the halves: it cannot be told.
+    0 where nothing is labelled in one of the halves, and where chance would often do as much:
+    where images whose halves are exchanged at random differ so in one draw of twenty.
     """
-    if not halves.any(axis=1).all():
+    if not halves.sum(0).any(axis=1).all():
         return 0.0
-    shares = halves / halves.sum(1, keepdims=True)
-    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+    difference, total = halves[:, 0] - halves[:, 1], halves.sum(1)
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (NUM_EXCHANGES, len(halves)))
+    found = _distances(np.ones((1, len(halves))), difference, total)[0]
+    chance = np.quantile(_distances(signs, difference, total), 0.95)
+    return float(found) if found > chance or len(halves) < MIN_EXCHANGED else 0.0
+
+
+def _distances(
+    signs: NDArray[np.float64], difference: NDArray[np.float64], total: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Total variation distances (M,) of the halves for M rows of signs (M, N)."""
+    differences, totals = signs @ difference, total.sum(0)
+    halves = np.stack((totals + differences, totals - differences))  # (2, M, K + 1)
+    shares = halves / np.maximum(halves.sum(-1, keepdims=True), 1)
+    distances: NDArray[np.float64] = np.abs(shares[0] - shares[1]).sum(-1) / 2
+    return distances
 
 
 def _contrast_ratio(deviations: NDArray[np.float64]) -> float:

@@ -45,6 +45,12 @@ class Augmentation(BaseModel):
     invert: float = Field(default=0, ge=0, le=1)  # share of patches with dark and bright swapped
 
     @property
+    def mirror_axes(self) -> tuple[int, ...]:
+        """Axes along which images are mirrored, counted from the last."""
+        mirrored = ((-2, self.flip_vertical), (-1, self.flip_horizontal))
+        return tuple(axis for axis, is_mirrored in mirrored if is_mirrored)
+
+    @property
     def has_geometry(self) -> bool:
         """Whether pixels move."""
         return (
@@ -76,6 +82,7 @@ class Plan(BaseModel):
     class_weights: tuple[float, ...] | None = None  # in the cross-entropy; None: all alike
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(gt=0)  # the highest
     weight_decay: float = Field(default=0, ge=0)
     max_gradient_norm: float | None = Field(default=5.0, gt=0)  # longer gradients are cut; None: no

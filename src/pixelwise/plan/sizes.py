@@ -9,9 +9,11 @@ from typing import NamedTuple
 from pixelwise.network import Task, working_size
 from pixelwise.plan.choices import Decisions
 from pixelwise.plan.fingerprint import Fingerprint
-from pixelwise.plan.scale import choose_scale
+from pixelwise.plan.scale import choose_scale, num_judged
 
-WIDTHS = {  # candidates, cheapest first: the patches that each must get to see to learn enough
+# candidates, cheapest first: the patches that each must get to see to learn one class well enough;
+# for several classes by the root of their number fewer
+WIDTHS = {
     (8, 16, 32, 64, 128): 0,
     (16, 32, 64, 128, 256): 8_000,
     (32, 64, 128, 256, 512): 24_000,
@@ -19,7 +21,7 @@ WIDTHS = {  # candidates, cheapest first: the patches that each must get to see 
 CHEAPEST = next(iter(WIDTHS))
 BATCH_SIZE = 8
 MIN_BATCH = 2
-MIN_STEPS = 1500  # in a training, before batches are as large as they may be
+MIN_STEPS = 700  # in a training, before batches are as large as they may be
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 
 
@@ -71,7 +73,7 @@ def choose_sizes(
     else:
         patch = _choose_patch(fingerprint, scale, CHEAPEST)[0]
         seen = num_patches or (num_pixels or math.inf) / math.prod(patch)
-        chosen["widths"] = _choose_widths(seen)
+        chosen["widths"] = _choose_widths(seen, num_judged(fingerprint, task))
     chosen["patch_size"] = _choose_patch(fingerprint, scale, chosen["widths"][0])
     per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
     patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
@@ -85,9 +87,10 @@ def cost_of(widths: tuple[int, ...]) -> float:
     return float(max(relative, relative**1.75) / 0.5)
 
 
-def _choose_widths(num_patches: float) -> tuple[tuple[int, ...], str]:
+def _choose_widths(num_patches: float, num_classes: int) -> tuple[tuple[int, ...], str]:
     """The widest network that sees enough patches, where the cheapest sees so many."""
-    widths = [w for w, least in WIDTHS.items() if num_patches / cost_of(w) >= least][-1]
+    worth = num_patches * math.sqrt(num_classes)
+    widths = [w for w, least in WIDTHS.items() if worth / cost_of(w) >= least][-1]
     return widths, (
         f"the widest that sees enough patches: about {min(num_patches / cost_of(widths), 1e9):,.0f}"
     )

@@ -33,7 +33,8 @@ class Predictor:
         model: the model; its network is moved to the device and set to evaluation mode.
         device: "auto", "cpu", "cuda" or any torch device.
         tile_size: tile side in pixels, same for every axis; None lets memory decide.
-        flip_average: average over mirrored copies of the image (test-time augmentation).
+        flip_average: average over the mirrored copies of the image that training would make
+            (test-time augmentation); all of them where the model does not say.
     """
 
     def __init__(
@@ -123,12 +124,17 @@ class Predictor:
         batch = resize_images(batch, working_size(size, self.model.config.working_scale))
         if self._channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        views = list(_flips(range(2, batch.ndim))) if self.flip_average else [()]
+        views = list(_flips(self._mirror_axes(batch))) if self.flip_average else [()]
         with autocast(self.device, self.model.config.precision):
             predictions = [self._view(batch, axes) for axes in views]
         self._network.train(was_training)
         mean = torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
         return resize_images(mean, size)
+
+    def _mirror_axes(self, batch: Tensor) -> Sequence[int]:
+        """Axes along which an image may be mirrored: those that training mirrored along."""
+        axes = self.model.config.mirror_axes
+        return range(2, batch.ndim) if axes is None else axes
 
     def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Predict a mirrored copy and mirror the result back."""

@@ -101,9 +101,8 @@ def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Ten
     matrix = torch.eye(dims).repeat(len(zoom), 1, 1)
     matrix[:, -2, -2], matrix[:, -2, -1] = angle.cos(), -angle.sin()
     matrix[:, -1, -2], matrix[:, -1, -1] = angle.sin(), angle.cos()
-    for axis, may_flip in ((-2, augmentation.flip_vertical), (-1, augmentation.flip_horizontal)):
-        if may_flip:
-            matrix[:, :, axis] *= 1 - 2.0 * draws.integers(2, 1)
+    for axis in augmentation.mirror_axes:
+        matrix[:, :, axis] *= 1 - 2.0 * draws.integers(2, 1)
     return matrix * zoom.view(-1, 1, 1)
 
 

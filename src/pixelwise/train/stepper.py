@@ -13,6 +13,7 @@ from pixelwise.predict import autocast
 from pixelwise.train.augment import augment
 from pixelwise.train.average import AveragedWeights
 from pixelwise.train.objective import Loss
+from pixelwise.train.optimizer import make_optimizer
 from pixelwise.train.patches import Batch
 from pixelwise.train.ranks import Ranks
 from pixelwise.train.validate import Metric
@@ -52,9 +53,7 @@ class Stepper:
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.network = _place(network, device, channels_last=plan.channels_last)
-        self.optimizer = optimizer or torch.optim.AdamW(
-            network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
-        )
+        self.optimizer = optimizer or make_optimizer(network, plan)
         self.average = AveragedWeights(self.network, plan.average_share)
         self._plan, self._device, self._metrics = plan, device, metrics or {}
         self._called = ranks.wrap(self.network, device)
