@@ -265,7 +265,8 @@ def test_overwrite_takes_away_every_fold_and_nothing_else(squares, plan, tmp_pat
 def test_the_budget_is_for_all_folds(squares, tmp_path):
     pw.train(squares, tmp_path / "run", folds=2, budget=26)
     plan = parse_plan((tmp_path / "run" / "fold1" / "plan.yaml").read_text())
-    assert plan.budget_seconds == pytest.approx((26 - CLOSING_SECONDS) / 2)
+    without_reading = (26 - CLOSING_SECONDS) / 2
+    assert without_reading - 2 < plan.budget_seconds < without_reading
     assert load_model(tmp_path / "run").config.provenance["budget_seconds"] == 26
 
 

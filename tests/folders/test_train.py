@@ -5,12 +5,15 @@ import errno
 import json
 import os
 import signal
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import pixelwise as pw
+from pixelwise.folders.request import Request, count_reading
 from pixelwise.network import load_model
 from pixelwise.plan import parse_plan
 from pixelwise.train import Watcher, read_checkpoint
@@ -63,6 +66,14 @@ def run(data, tmp_path_factory):
 def test_the_run_folder_has_the_files_of_the_design(run):
     assert {path.name for path in run.folder.iterdir()} == {*FILES, "checkpoint"}
     assert all(path.stat().st_size > 0 for path in run.folder.rglob("*") if path.is_file())
+
+
+def test_the_model_knows_how_training_saw_images(run):
+    plan = parse_plan((run.folder / "plan.yaml").read_text())
+    config = load_model(run.folder).config
+    assert config.working_scale == plan.working_scale
+    assert config.mirror_axes == plan.augmentation.mirror_axes
+    assert config.precision == plan.precision
 
 
 def test_metrics_have_the_schema_of_the_design_and_are_those_of_the_model(run):
@@ -336,6 +347,23 @@ def test_data_without_training_images_are_refused(write_squares, plan, tmp_path)
     data = write_squares(tmp_path / "data", {"val": 2, "test": 2})
     with pytest.raises(pw.LayoutError, match="no training images, only val, test"):
         pw.train(data, tmp_path / "run", plan=plan)
+
+
+@pytest.mark.parametrize(("budget", "counted"), [(60.0, 30.0), (200.0, 45.0), (None, 45.0)])
+def test_reading_counts_for_half_of_the_budget_at_most(budget, counted):
+    request = Request(budget, None, None, False, False, 0, torch.device("cpu"))
+    assert count_reading(request, 45.0).seconds_read == counted
+
+
+def test_the_clock_has_counted_the_reading_of_the_data(data, tmp_path, monkeypatch):
+    def counted(request, seconds):
+        assert seconds > 0
+        return replace(request, seconds_read=5000.0)
+
+    monkeypatch.setattr(sys.modules[pw.train.__module__], "count_reading", counted)
+    run = pw.train(data, tmp_path / "run", epochs=1)
+    assert 5000 < run.seconds < 6000
+    assert float(rows(run.folder)[-1]["seconds"]) > 5000
 
 
 def test_budget_and_epochs_together_are_refused(data, tmp_path):

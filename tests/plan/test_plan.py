@@ -245,6 +245,11 @@ class TestAugmentation:
         assert not Augmentation(noise=1, contrast=2, gamma=2, blur_px=3, invert=1).has_geometry
         assert not Augmentation().has_geometry
 
+    def test_axes_of_mirror_images_count_from_the_last(self):
+        assert Augmentation(flip_vertical=True).mirror_axes == (-2,)
+        assert Augmentation(flip_horizontal=True, flip_vertical=True).mirror_axes == (-2, -1)
+        assert Augmentation(right_angles=True).mirror_axes == ()
+
 
 def test_plans_are_frozen(make_small_plan):
     with pytest.raises(ValidationError, match="frozen"):

@@ -1,6 +1,5 @@
 """The optimizers: Muon's updates against singular values and against torch's own Muon."""
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st

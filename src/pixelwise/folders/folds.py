@@ -121,8 +121,10 @@ def cross_validate(
         Fold(n, folder.fold(n), fold_dataset(dataset, assigned, n)) for n in range(1, num_folds + 1)
     ]
     parts: list[FoldPart] = []
+    left = request.budget and request.budget - request.seconds_read  # the folds read nothing anew
+    shared = replace(request, budget=left, seconds_read=0.0)
     for fold in folds:
-        asked = _request_for(fold, folds, request, parts)
+        asked = _request_for(fold, folds, shared, parts)
         begin = _beginning(fold, folder, asked, dataset, assigned)
         parts.append(_train_or_read(fold, num_folds, asked, watcher, train_fold, begin))
     return join_folds(folder, dataset, folds, parts, request, warnings, watcher)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from pixelwise.network import Model, ModelConfig
 from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
 from pixelwise.train import Checkpoint, Clock, Ranks, joined_ranks
 
+MAX_READING_SHARE = 0.5  # of the budget, that reading the data may count
 UNVALIDATED_BUDGET = 600.0  # seconds, where no time is given and no validation can end training
 
 
@@ -33,6 +34,7 @@ class Request:
     device: torch.device
     start: Start | None = None
     log: tuple[str, ...] = ()
+    seconds_read: float = 0.0  # of the budget, that reading the data took
 
     @property
     def split_seed(self) -> int:
@@ -40,6 +42,12 @@ class Request:
         if self.seed is not None:
             return self.seed
         return self.plan.seed if self.plan is not None else 0
+
+
+def count_reading(request: Request, seconds: float) -> Request:
+    """Let the seconds of reading the data count, half of the budget at most."""
+    most = MAX_READING_SHARE * request.budget if request.budget is not None else seconds
+    return replace(request, seconds_read=min(seconds, most))
 
 
 def budget_seconds(budget: str | float | None, epochs: int | None) -> float | None:

@@ -1,6 +1,7 @@
 """Train on data: read, check, plan, train, keep, report."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,7 @@ from pixelwise.folders.request import (
     budget_seconds,
     check_ranks,
     check_same_sequence,
+    count_reading,
     plan_for,
     read_plan,
 )
@@ -86,7 +88,8 @@ def train(
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path;
             see docs/data.md for what is understood.
         out: run folder to write.
-        budget: wall-clock time for everything after reading the data: "90s", "10min", seconds.
+        budget: wall-clock time for everything: "90s", "10min", seconds. Reading the data counts for
+            half of it at most, so that some is left for training.
             Where neither budget, epochs nor plan is given, training ends when validation has
             stopped improving.
         epochs: passes over the training images, in place of a budget.
@@ -140,11 +143,13 @@ def train(
     )
     if not (resume or overwrite):
         ranks.first(partial(folder.prepare, resume=False, overwrite=False))
+    began = time.monotonic()
     try:
         examination = ranks.first(partial(_read_data, data, read, folder, request, watcher))
     except PixelwiseError:
         folder.remove_if_empty()
         raise
+    request = count_reading(request, time.monotonic() - began)
     if folds is not None:
         return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
     assert examination.dataset is not None
@@ -178,10 +183,11 @@ def _train_watched(
     *,
     keep_last: bool,
 ) -> Run:
-    """Plan, train, keep and report; the clock starts here."""
+    """Plan, train, keep and report; the clock has counted the reading of the data."""
     ranks = joined_ranks()
     checkpoint = ranks.first(partial(_read_checkpoint, folder, request))
-    clock = Clock(checkpoint.facts["elapsed"] if checkpoint else 0.0)
+    already = checkpoint.facts["elapsed"] if checkpoint else 0.0
+    clock = Clock(already + request.seconds_read)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
     plan = ranks.first(partial(plan_for, dataset, train, val, request, clock, checkpoint))

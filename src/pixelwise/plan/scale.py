@@ -43,7 +43,7 @@ def choose_scale(
 
     def expected_dice(scale: float) -> float:
         found = math.exp(-missed * passes_at(scale) ** -LEARNING)
-        return ceilings[SCALES.index(scale)] ** DETAIL * found
+        return math.pow(ceilings[SCALES.index(scale)], DETAIL) * found
 
     chosen = max(SCALES, key=expected_dice)
     return chosen, (

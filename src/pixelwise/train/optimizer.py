@@ -22,6 +22,7 @@ UPDATE_SIZE = 0.4  # root mean square of an update at learning rate 1; AdamW's a
 ITERATIONS = 5
 QUINTIC = 3.4445, -4.7750, 2.0315  # a s + b s^3 + c s^5 brings s in (0.002, 1] near 1 in five turns
 TINY = 1e-7
+ENDS = "encoder.0.conv1.weight", "head.weight"
 
 
 def make_optimizer(network: UNet, plan: Plan) -> torch.optim.Optimizer:
@@ -46,11 +47,11 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, network: UNet, learning_rate: float, weight_decay: float) -> None:
-        ends = {id(network.encoder[0].conv1.weight), id(network.head.weight)}
-        parameters = list(network.parameters())
-        matrices = [p for p in parameters if p.ndim >= 4 and id(p) not in ends]
-        chosen = set(map(id, matrices))
-        others = [p for p in parameters if id(p) not in chosen]
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
+        for name, weight in network.named_parameters():
+            is_matrix = weight.ndim >= 4 and name not in ENDS
+            (matrices if is_matrix else others).append(weight)
         self._adamw = torch.optim.AdamW(
             others, learning_rate, weight_decay=weight_decay, fused=True
         )
@@ -108,12 +109,12 @@ def orthogonalize(matrix: Tensor) -> Tensor:
         square = turn @ square @ turn
         turn = _polynomial(square)
         factor = turn @ factor
-    wide = factor @ wide
+    wide = factor.matmul(wide)
     return wide if rows <= columns else wide.T
 
 
 def _polynomial(square: Tensor) -> Tensor:
-    """a + b S + c S^2: what brings the roots of the eigenvalues of S nearer to 1."""
+    """The polynomial a + b S + c S^2, which brings the roots of the values of S nearer to 1."""
     first, third, fifth = QUINTIC
     polynomial = torch.addmm(square, square, square, beta=third, alpha=fifth)
     polynomial.diagonal().add_(first)
