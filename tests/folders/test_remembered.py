@@ -40,7 +40,7 @@ def test_it_is_found_by_another_training(path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"precision": "bfloat16"}, {"channels_last": True}, {"num_threads": 1}, {"batch_size": 4},
+    [{"precision": "bfloat16"}, {"channels_last": True}, {"num_threads": 1}, {"optimizer": "muon"}, {"batch_size": 4},
      {"patch_size": (16, 32)}, {"widths": (4, 8, 16)}, {"normalization": "batch"}],
     ids=lambda changes: next(iter(changes)),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pixelwise as pw
-from pixelwise.folders.request import Request, count_reading
+from pixelwise.folders.request import UNVALIDATED_BUDGET, Request, count_reading
 from pixelwise.network import load_model
 from pixelwise.plan import parse_plan
 from pixelwise.train import Watcher, read_checkpoint
@@ -353,6 +353,7 @@ def test_data_without_training_images_are_refused(write_squares, plan, tmp_path)
 def test_reading_counts_for_half_of_the_budget_at_most(budget, counted):
     request = Request(budget, None, None, False, False, 0, torch.device("cpu"))
     assert count_reading(request, 45.0).seconds_read == counted
+    assert count_reading(request, 1e6).seconds_read == (budget or UNVALIDATED_BUDGET) / 2
 
 
 def test_the_clock_has_counted_the_reading_of_the_data(data, tmp_path, monkeypatch):

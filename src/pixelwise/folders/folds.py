@@ -109,9 +109,8 @@ def cross_validate(
     dataset = examination.dataset
     assert dataset is not None
     if request.budget is None and request.epochs is None and not (request.plan or request.resume):
-        request = replace(
-            request, budget=UNVALIDATED_BUDGET
-        )  # the images that are scored must not say
+        # the images that are scored must not say when to end
+        request = replace(request, budget=UNVALIDATED_BUDGET)
     _check_budget(request, num_folds)
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
     warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))

@@ -46,7 +46,7 @@ class Request:
 
 def count_reading(request: Request, seconds: float) -> Request:
     """Let the seconds of reading the data count, half of the budget at most."""
-    most = MAX_READING_SHARE * request.budget if request.budget is not None else seconds
+    most = MAX_READING_SHARE * (request.budget or UNVALIDATED_BUDGET)
     return replace(request, seconds_read=min(seconds, most))
 
 
@@ -90,7 +90,7 @@ def plan_for(
             seed=request.seed or 0,
             start=_name_and_config(request.start),
             num_ranks=joined_ranks().number,
-            class_names=[entry.name for entry in dataset.encoding.classes],
+            class_names=dataset.encoding.class_names,
         )
         return plan.model_copy(update={"budget_seconds": asked})
     changes: dict[str, object] = {}

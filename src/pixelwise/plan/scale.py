@@ -34,7 +34,7 @@ def choose_scale(
     if num_pixels is None or not fingerprint.scale_ceilings:
         return 1.0, "as stored: there is no time limit"
     passes = num_pixels / (fingerprint.num_train * fingerprint.mean_pixels)
-    ceilings = scale_ceilings(fingerprint, task)
+    ceilings = dict(zip(SCALES, scale_ceilings(fingerprint, task), strict=True))
     missed = MISSED * num_judged(fingerprint, task) ** DIFFICULTY
     dims = len(fingerprint.median_size)
 
@@ -43,12 +43,12 @@ def choose_scale(
 
     def expected_dice(scale: float) -> float:
         found = math.exp(-missed * passes_at(scale) ** -LEARNING)
-        return math.pow(ceilings[SCALES.index(scale)], DETAIL) * found
+        return math.pow(ceilings[scale], DETAIL) * found
 
     chosen = max(SCALES, key=expected_dice)
     return chosen, (
         f"the cheapest network sees each pixel about {passes_at(chosen):.2g} times in this "
-        f"time; a perfect one could reach Dice {ceilings[SCALES.index(chosen)]:.3f} at this scale"
+        f"time; a perfect one could reach Dice {ceilings[chosen]:.3f} at this scale"
     )
 
 
