@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 
@@ -21,3 +22,24 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIXELWISE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def timm():
+    """The timm library, which the extra `encoders` installs.
+
+    timm imports torchvision. Where that was built for another torch than the one here (there is no
+    build for the CPU's), its operators are missing. timm's encoders use none of them, but the
+    import asks for the names of two.
+    """
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        NAMED.append(library)
+    import timm
+
+    return timm
+
+
+NAMED: list[torch.library.Library] = []  # a name is gone with its library

@@ -26,6 +26,8 @@ OPTIONS = {
         "--overwrite",
         "--folds",
         "--from",
+        "--encoder",
+        "--encoder-weights",
         "--log",
         "--seed",
         "--device",

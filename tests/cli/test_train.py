@@ -44,6 +44,16 @@ def test_from_what_is_no_model_is_one_message(data, tmp_path):
     assert f"pixelwise: {tmp_path / 'none'} does not exist" in result.stderr
 
 
+def test_an_encoder_that_is_none_is_one_message(data, tmp_path, timm):
+    result = run("train", data, "--out", tmp_path / "run", "--encoder", "resnet35")
+    assert result.exit_code == 1
+    assert "pixelwise: timm has no network called resnet35" in result.stderr
+    weights = run("train", data, "--out", tmp_path / "run", "--encoder-weights", "a.pth")
+    assert weights.exit_code == 1
+    assert "a.pth was given as weights of an encoder, but no encoder" in weights.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_folds_are_one_model_for_every_command(data, tmp_path):
     folder = tmp_path / "run"
     result = run("train", data, "--out", folder, "--epochs", 1, "--device", "cpu", "--folds", 2)

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from pixelwise.plan import Plan, decide, make_plan, network_config, parse_plan, sizes
+from pixelwise.plan import (
+    Encoder,
+    Plan,
+    choices,
+    decide,
+    make_plan,
+    network_config,
+    parse_plan,
+    sizes,
+)
 from pixelwise.plan.choices import find_sided_names
 
 NARROWEST, *_, WIDEST = sizes.WIDTHS
@@ -88,6 +97,62 @@ class TestUpAndSide:
         assert augmentation.flip_vertical
         assert augmentation.flip_horizontal
         assert augmentation.right_angles
+
+
+class TestLength:
+    """How much augmentation a training wants."""
+
+    FREE = ("rotation_degrees", "elastic_px", "noise", "blur_px")
+
+    def test_few_passes_leave_patches_as_they_are(self, plan_for):
+        plan = plan_for(budget=None, epochs=choices.LIGHT_PASSES - 1)
+        assert all(getattr(plan.augmentation, name) == 0 for name in self.FREE)
+        assert (plan.augmentation.scale, plan.augmentation.gamma) == (1, 1)
+        assert plan.augmentation.flip_vertical
+        assert plan.augmentation.brightness > 0
+        assert "about 59 passes over the images" in plan.reasons["augmentation"]
+
+    def test_many_passes_move_a_share_of_them(self, plan_for):
+        plan = plan_for(budget=None, epochs=choices.LIGHT_PASSES)
+        assert all(getattr(plan.augmentation, name) > 0 for name in self.FREE)
+        assert 0 < plan.augmentation.moved_share < 1
+        assert "passes" not in plan.reasons["augmentation"]
+
+    def test_the_time_there_is_says_how_many_passes(self, plan_for, make_machine):
+        machine = make_machine(lambda plan: 0.1 * math.prod(plan.patch_size) / 40**2)
+        many, few = ({"num_train": number, "machine": machine} for number in (5, 50_000))
+        assert plan_for(**many).augmentation.rotation_degrees > 0
+        assert plan_for(**few).augmentation.rotation_degrees == 0
+
+    def test_what_is_measured_is_what_is_chosen(self, plan_for, make_machine):
+        machine = make_machine()
+        plan = plan_for(budget=None, epochs=2, machine=machine)
+        assert machine.plans[-1].augmentation == plan.augmentation
+
+    def test_without_a_time_limit_there_are_many(self, plan_for):
+        assert plan_for(budget=None).augmentation.rotation_degrees > 0
+
+
+class TestEncoder:
+    def test_its_rate_optimizer_and_decoder(self, make_fingerprint, make_machine):
+        plan = make_plan(
+            make_fingerprint(), "binary", make_machine(), budget=60.0,
+            encoder=Encoder("resnet18", "weights.pth"),
+        )  # fmt: skip
+        assert (plan.encoder, plan.encoder_weights) == ("resnet18", "weights.pth")
+        assert plan.optimizer == "adamw"
+        assert plan.learning_rate < plan_rate(make_fingerprint, make_machine)
+        config = network_config(plan, in_channels=3, task="binary", num_classes=2)
+        assert (config.encoder, config.depth) == ("resnet18", 5)
+
+    def test_none_is_the_default(self, plan_for):
+        plan = plan_for()
+        assert (plan.encoder, plan.encoder_weights) == (None, None)
+
+
+def plan_rate(make_fingerprint, make_machine):
+    """The learning rate of fresh weights."""
+    return make_plan(make_fingerprint(), "binary", make_machine(), budget=60.0).learning_rate
 
 
 class TestScaling:

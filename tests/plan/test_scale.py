@@ -106,12 +106,12 @@ class TestChoice:
         assert choose_scale(many, "multiclass", pixels)[0] < choose_scale(few, "binary", pixels)[0]
 
     def test_what_is_expected_by_hand(self):
-        """Ceilings 1 and 0.98 ** 1.5; exp(-0.165) and exp(-0.165 / 4 ** 0.25): 0.848 and 0.863."""
+        """Ceilings 1 and 0.98 ** 1.5; exp(-0.16) and exp(-0.16 / 4 ** 0.25): 0.852 and 0.866."""
         found = fingerprint_of(blob).model_copy(
             update={"scale_ceilings": ((1, 1), (1, 0.1), (1, 0.98), (1, 0.1), (1, 0.1), (1, 0.1))}
         )
-        assert choose_scale(found, "binary", pixels_for(found, 1))[0] == 0.5
-        assert choose_scale(found, "binary", pixels_for(found, 256))[0] == 1.0  # 0.960 and 0.942
+        assert choose_scale(found, "binary", pixels_for(found, 1 / 16))[0] == 0.5
+        assert choose_scale(found, "binary", pixels_for(found, 256))[0] == 1.0  # 0.980 and 0.957
 
     def test_the_reason_says_how_often_a_pixel_is_seen(self):
         found = fingerprint_of(line)

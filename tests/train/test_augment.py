@@ -208,6 +208,46 @@ class TestZoom:
         assert 2.5 < areas.max() < 4.3
 
 
+FREE = {"rotation_degrees": 30, "scale": 1.5, "elastic_px": 3}
+
+
+class TestMovedShare:
+    @staticmethod
+    def changed(augmentation, batch_size=400):
+        """Which patches of a batch are other pixels than the middle of their crops."""
+        crop = crop_size_for((12, 12), augmentation)
+        batch = noise_batch(crop, batch_size)
+        result = augment(batch, (12, 12), augmentation, generator())
+        margin = (crop[0] - 12) // 2
+        middle = (slice(None), slice(None), *[slice(margin, margin + 12)] * 2)
+        return ((result.images - batch.images[middle]).abs() > 1e-3).flatten(1).any(1)
+
+    @pytest.mark.parametrize("name", FREE)
+    def test_that_share_is_moved_and_the_others_keep_their_pixels(self, name):
+        augmentation = Augmentation(**{name: FREE[name]}, moved_share=0.3)
+        assert 0.22 < self.changed(augmentation).float().mean() < 0.38
+
+    def test_one_choice_for_all_three(self):
+        assert 0.22 < self.changed(Augmentation(**FREE, moved_share=0.3)).float().mean() < 0.38
+
+    @pytest.mark.parametrize("share", [0, 1])
+    def test_none_and_all(self, share):
+        changed = self.changed(Augmentation(**FREE, moved_share=share), 50)
+        assert changed.all() if share else not changed.any()
+
+    def test_mirrors_and_right_angles_are_for_all(self):
+        augmentation = Augmentation(
+            flip_vertical=True, flip_horizontal=True, right_angles=True, moved_share=0
+        )
+        batch = noise_batch()
+        result = augment(batch, (12, 12), augmentation, generator())
+        same = ((result.images - batch.images).abs() < 1e-3).flatten(1).all(1)
+        assert 1 <= same.sum() <= 12  # an eighth of 32 by chance
+        torch.testing.assert_close(
+            result.images.flatten(2).sort(-1).values, batch.images.flatten(2).sort(-1).values
+        )
+
+
 class TestNothingAsked:
     def test_is_the_identity(self):
         batch = noise_batch()

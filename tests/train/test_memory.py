@@ -39,8 +39,8 @@ def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards():
 
 @is_linux
 def test_large_blocks_are_given_back_at_once():
-    with keeping_freed_memory():
-        assert use_and_free(200) < 15
+    with keeping_freed_memory():  # whatever else the process does can only add to it
+        assert min(use_and_free(200) for _ in range(3)) < 15
 
 
 @is_linux

@@ -41,6 +41,7 @@ def _facts(model: "Model") -> dict[str, str]:
         "classes": ", ".join(config.class_names),
         "image channels": str(network.in_channels),
         "network": f"{_kind(config.num_members)}, widths {', '.join(map(str, network.widths))}, "
+        f"{f'encoder {network.encoder}, ' if network.encoder else ''}"
         f"{model.network.num_parameters:,} parameters",
         "intensity scaling": config.scaling.scheme,
         "patch size": " x ".join(map(str, config.patch_size)) or "whole images",

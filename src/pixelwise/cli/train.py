@@ -46,6 +46,14 @@ def train(
         Path | None,
         typer.Option("--from", metavar="MODEL", help="Start from the weights of an earlier model."),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Pretrained encoder of timm, such as resnet34."),
+    ] = None,
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its weights. [default: timm's own]"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -98,6 +106,8 @@ def train(
             epochs=epochs,
             plan=plan,
             start=start,
+            encoder=encoder,
+            encoder_weights=encoder_weights,
             resume=resume,
             overwrite=overwrite,
             folds=folds,

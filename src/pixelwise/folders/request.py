@@ -13,8 +13,16 @@ from pixelwise.errors import DataError, PlanError
 from pixelwise.folders.build import task_of
 from pixelwise.folders.machine import TrainingMachine
 from pixelwise.folders.start import Start
-from pixelwise.network import Model, ModelConfig
-from pixelwise.plan import Plan, make_plan, parse_budget, parse_plan, take_fingerprint
+from pixelwise.network import Model, ModelConfig, check_encoder
+from pixelwise.plan import (
+    ENCODER_WIDTHS,
+    Encoder,
+    Plan,
+    make_plan,
+    parse_budget,
+    parse_plan,
+    take_fingerprint,
+)
 from pixelwise.train import Checkpoint, Clock, Ranks, joined_ranks
 
 MAX_READING_SHARE = 0.5  # of the budget, that reading the data may count
@@ -34,6 +42,7 @@ class Request:
     device: torch.device
     start: Start | None = None
     log: tuple[str, ...] = ()
+    encoder: Encoder | None = None
     seconds_read: float = 0.0  # of the budget, that reading the data took
 
     @property
@@ -91,8 +100,10 @@ def plan_for(
             start=_name_and_config(request.start),
             num_ranks=joined_ranks().number,
             class_names=dataset.encoding.class_names,
+            encoder=request.encoder,
         )
         return plan.model_copy(update={"budget_seconds": asked})
+    _check_encoder(request.encoder, request.plan)
     changes: dict[str, object] = {}
     budget = request.budget
     if request.resume and budget is None and request.epochs is None:
@@ -113,6 +124,43 @@ def plan_for(
     return request.plan.model_copy(update=changes)
 
 
+def choose_encoder(
+    name: str | None, weights: str | os.PathLike[str] | None, start: object
+) -> Encoder | None:
+    """Return the ready-made encoder that was asked for, if any.
+
+    Raises:
+        PlanError: it does not go together with the rest, or timm or the weight file has no such.
+        MissingExtraError: timm is not installed.
+    """
+    if name is None:
+        if weights is not None:
+            raise PlanError(
+                f"{weights} was given as weights of an encoder, but no encoder. Name it, such as "
+                "resnet34."
+            )
+        return None
+    if start is not None:
+        raise PlanError(
+            f"The encoder {name} was asked for, and {start} to start from, which has its own. Give "
+            "one of them."
+        )
+    check_encoder(name, len(ENCODER_WIDTHS) - 1, weights)
+    return Encoder(name, None if weights is None else os.fspath(weights))
+
+
+def _check_encoder(asked: Encoder | None, plan: Plan) -> None:
+    """Refuse another encoder than that of a plan, whose sizes were chosen for its own."""
+    if asked is not None and asked != (plan.encoder, plan.encoder_weights):
+        own = (
+            plan.encoder and f"the encoder {plan.encoder} with {plan.encoder_weights or 'its own'}"
+        )
+        raise PlanError(
+            f"The encoder {asked.name} was asked for, but the plan has {own or 'none'}. Plan anew, "
+            "or leave the encoder to the plan."
+        )
+
+
 def _name_and_config(start: Start | None) -> tuple[str, ModelConfig] | None:
     """What a plan needs to know of the model to start from."""
     return None if start is None or start.model is None else (start.path, start.model.config)
@@ -123,12 +171,17 @@ def check_ranks(ranks: Ranks, plan: Plan) -> None:
 
     Raises:
         PlanError: there are more processes than images in a batch; or batch normalization, which
-            would take its statistics from a share of the batch.
+            would take its statistics from a share of the batch, as ready-made encoders have it.
     """
     if ranks.number > plan.batch_size:
         raise PlanError(
             f"The plan has batches of {plan.batch_size} images, which {ranks.number} processes "
             "cannot share. Start fewer processes, or give a plan with a larger batch_size."
+        )
+    if ranks.number > 1 and plan.encoder is not None:
+        raise PlanError(
+            f"The encoder {plan.encoder} takes statistics of a whole batch, but each of "
+            f"{ranks.number} processes sees a share of it. Train with one process, or without it."
         )
     if ranks.number > 1 and plan.normalization == "batch":
         raise PlanError(

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import ModelFileError, PlanError
-from pixelwise.network import Model, ModelConfig, UNetConfig, load_model, transfer_weights
+from pixelwise.network import (
+    Model,
+    ModelConfig,
+    UNetConfig,
+    load_encoder,
+    load_model,
+    transfer_weights,
+)
 from pixelwise.plan import Plan, parse_plan
 from pixelwise.plan.follow import NETWORK_DECISIONS
 from pixelwise.train import RunFolder, Watcher
@@ -69,6 +76,19 @@ def start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Wat
     kept = describe_start(path, earlier.config, model.config)
     watcher.note(kept)
     return plan.model_copy(update={"reasons": {**plan.reasons, "start": kept}})
+
+
+def start_encoder(model: Model, plan: Plan, watcher: Watcher) -> Plan:
+    """Give the ready-made encoder of a plan its pretrained weights, and say which they are."""
+    network = model.single_network
+    assert network.backbone is not None and plan.encoder is not None
+    load_encoder(network.backbone, plan.encoder, network.config.in_channels, plan.encoder_weights)
+    said = (
+        f"The encoder {plan.encoder} starts from the weights "
+        f"{'in ' + plan.encoder_weights if plan.encoder_weights else 'that timm has'}."
+    )
+    watcher.note(said)
+    return plan.model_copy(update={"reasons": {**plan.reasons, "encoder_weights": said}})
 
 
 def describe_start(path: str, earlier: ModelConfig, config: ModelConfig) -> str:

@@ -36,11 +36,12 @@ from pixelwise.folders.request import (
     budget_seconds,
     check_ranks,
     check_same_sequence,
+    choose_encoder,
     count_reading,
     plan_for,
     read_plan,
 )
-from pixelwise.folders.start import choose_start, origin_of, start_from
+from pixelwise.folders.start import choose_start, origin_of, start_encoder, start_from
 from pixelwise.network import load_model
 from pixelwise.plan import Plan, format_megabytes
 from pixelwise.train import (
@@ -70,6 +71,8 @@ def train(
     epochs: int | None = None,
     plan: str | os.PathLike[str] | Plan | None = None,
     start: str | os.PathLike[str] | None = None,
+    encoder: str | None = None,
+    encoder_weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     folds: int | None = None,
@@ -96,6 +99,9 @@ def train(
         plan: a plan.yaml or a `Plan`; its steps are done in full where no budget is given.
         start: run folder or model file of an earlier training, whose weights this one starts from;
             the data may have other classes, or images of other channels.
+        encoder: a network of the timm library, as "resnet34", with pretrained weights as the
+            encoder of the U-Net. Helps where labelled images are few and look like photographs.
+        encoder_weights: its weight file; without, timm's own, from its cache or downloaded.
         resume: go on with an interrupted training in `out`.
         overwrite: replace an earlier training in `out`.
         folds: cross-validation: this many models, each of which leaves out another part of the
@@ -115,7 +121,7 @@ def train(
         DataError: the data cannot be used.
         PlanError: the budget, plan, start or device cannot be used.
         ModelFileError: the model to start from is none.
-        MissingExtraError: the package of a log is not installed.
+        MissingExtraError: the package of a log or of the encoder is not installed.
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
@@ -127,6 +133,7 @@ def train(
     folds = ranks.first(partial(num_folds_of, folder, folds, resume=resume))
     if folds is not None and ranks.number > 1:
         raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
+    ready_made = ranks.first(partial(choose_encoder, encoder, encoder_weights, start))
     own = folder.plan if resume and plan is None and folds is None else plan
     given = ranks.first(partial(read_plan, own))
     earlier = os.fspath(start) if start else None
@@ -140,6 +147,7 @@ def train(
         ranks.pick_device(device),
         ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
         log,
+        ready_made,
     )
     if not (resume or overwrite):
         ranks.first(partial(folder.prepare, resume=False, overwrite=False))
@@ -195,6 +203,8 @@ def _train_watched(
     model = new_model(dataset, plan, ranks.first(partial(origin_of, request.start, folder)))
     if request.start is not None and request.start.model is not None:
         plan = start_from(request.start.path, request.start.model, model, plan, watcher)
+    elif plan.encoder is not None and checkpoint is None:
+        plan = start_encoder(model, plan, watcher)
     watcher.planned(plan)
     val = _chosen(val, plan.num_val_images)
     trainer = Trainer(

@@ -1,5 +1,6 @@
 """The network: (B, C, *spatial) -> logits; losses; the model file."""
 
+from pixelwise.network.encoders import check_encoder, load_encoder
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.losses import (
     Total,
@@ -36,12 +37,14 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "binary_cross_entropy_loss",
+    "check_encoder",
     "check_target",
     "cross_entropy_dice_loss",
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
     "join_models",
+    "load_encoder",
     "load_model",
     "resize_images",
     "resize_masks",

@@ -30,10 +30,10 @@ def conv_block(in_channels: int, width: int, config: "UNetConfig") -> nn.Sequent
     return nn.Sequential(_layers(in_channels, width, config))
 
 
-def decoder_block(below: int, width: int, config: "UNetConfig") -> "DecoderBlock":
-    """The block of a decoder, of whose inputs `below` come from one level down."""
+def decoder_block(below: int, skip: int, width: int, config: "UNetConfig") -> "DecoderBlock":
+    """The block of a decoder: `below` channels come from one level down, `skip` by the skip."""
     num_up = width if config.upsampling == "transposed" else below
-    layers = _layers(num_up + width if config.skips else num_up, width, config)
+    layers = _layers(num_up + skip if config.skips else num_up, width, config)
     return DecoderBlock(layers, num_up, is_nearest=config.upsampling == "nearest")
 
 
@@ -68,9 +68,10 @@ class DecoderBlock(nn.Sequential):
     ) -> None:
         super().__init__(layers)
         self.num_up, self.is_nearest = num_up, is_nearest
+        self.num_skip = cast(int, layers["conv1"].in_channels) - num_up
 
     def forward(self, up: Tensor, skip: Tensor | None) -> Tensor:  # type: ignore[override]
-        """Give the features (B, width, *spatial); `skip` is (B, width, *spatial) or None."""
+        """Give the features (B, width, *spatial); `skip` is (B, S, *spatial) or None."""
         features = self._join(up, skip)
         for layer in list(self)[1:]:
             features = layer(features)

@@ -8,7 +8,8 @@
 
 Level n works at 1 / 2**n of the image's size with ``widths[n]`` channels. Every block is two
 3x3 convolutions, each followed by its normalization and its activation. The same code makes
-networks for pictures (``spatial_dims=2``) and volumes (``spatial_dims=3``).
+networks for pictures (``spatial_dims=2``) and volumes (``spatial_dims=3``). A ready-made encoder
+(`pixelwise.network.encoders`) can take the place of all levels of the encoder but the first.
 
 Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedical Image
 Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's own size.
@@ -17,17 +18,19 @@ Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's 
 from typing import Literal, cast
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from pixelwise.network.blocks import (
     CONVOLUTION,
     LEAKY_SLOPE,
     MAX_POOL,
+    DecoderBlock,
     conv_block,
     decoder_block,
     upsampling,
 )
+from pixelwise.network.encoders import channels_of, make_encoder
 
 
 class UNetConfig(BaseModel):
@@ -46,6 +49,9 @@ class UNetConfig(BaseModel):
             follows; "transposed" learns a 2x2 transposed convolution to the level's width.
         activation: "relu", or "leaky_relu" with slope 0.01.
         skips: False leaves out the skip connections, to show what they do (ablation).
+        encoder: name of a network of the timm library, as "resnet34", whose features come in from
+            level 1 on; the bottleneck's block follows on the deepest of them. None: the U-Net's
+            own blocks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +64,7 @@ class UNetConfig(BaseModel):
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
     activation: Literal["relu", "leaky_relu"] = "relu"
     skips: bool = True
+    encoder: str | None = None
 
     @field_validator("widths")
     @classmethod
@@ -68,6 +75,15 @@ class UNetConfig(BaseModel):
                 f"but {widths} arrived. Give for example (16, 32, 64)."
             )
         return widths
+
+    @model_validator(mode="after")
+    def _check_encoder(self) -> "UNetConfig":
+        if self.encoder is not None and self.spatial_dims != 2:
+            raise ValueError(
+                f"encoder {self.encoder} is for pictures, but this network is for volumes. Leave "
+                "the encoder out."
+            )
+        return self
 
     @property
     def depth(self) -> int:
@@ -99,22 +115,29 @@ class UNet(nn.Module):
         self.depth = config.depth
         self.skips = config.skips
         *widths, bottleneck = config.widths
-        inputs = [config.in_channels, *widths]  # channels that enter encoder n, last the bottleneck
         deeper = config.widths[1:]  # channels that come up into level n
+        backbone, skips, deepest = None, widths, widths[-1]
+        if config.encoder is not None:
+            backbone = make_encoder(config.encoder, config.in_channels, config.depth)
+            *middle, deepest = channels_of(backbone)
+            skips = [widths[0], *middle]
+        own = widths[:1] if backbone is not None else widths
 
         self.encoder = nn.ModuleList(
-            conv_block(before, width, config) for before, width in zip(inputs, widths, strict=False)
+            conv_block(before, width, config)
+            for before, width in zip((config.in_channels, *own), own, strict=False)
         )
         self.pool = MAX_POOL[config.spatial_dims](2)
-        self.bottleneck = conv_block(inputs[-1], bottleneck, config)
+        self.bottleneck = conv_block(deepest, bottleneck, config)
         self.upsample = nn.ModuleList(
             upsampling(below, width, config) for below, width in zip(deeper, widths, strict=True)
         )
         self.decoder = nn.ModuleList(
-            decoder_block(below, width, config) for below, width in zip(deeper, widths, strict=True)
+            decoder_block(*channels, config) for channels in zip(deeper, skips, widths, strict=True)
         )
         self.head = CONVOLUTION[config.spatial_dims](widths[0], config.out_channels, 1)
         initialize(self)
+        self.backbone = backbone
 
     def forward(self, image: Tensor) -> Tensor:
         """Give the logits of a batch of images.
@@ -129,12 +152,8 @@ class UNet(nn.Module):
         padding = self._padding(image)
         features = F.pad(image, padding, mode="replicate") if any(padding) else image
 
-        skips: list[Tensor] = []
-        for block in self.encoder:
-            features = block(features)
-            skips.append(features)
-            features = self.pool(features)
-        features = self.bottleneck(features)
+        skips = self._encode(features)
+        features = self.bottleneck(skips.pop())
         for level in reversed(range(self.depth)):
             features = self.upsample[level](features)
             skip = skips.pop()
@@ -145,6 +164,16 @@ class UNet(nn.Module):
             for dim, n in enumerate(size, start=2):
                 logits = logits.narrow(dim, 0, n)
         return logits
+
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        """The features of each level's skip, and what goes on into the bottleneck."""
+        if self.backbone is not None:
+            return [self.encoder[0](image), *self.backbone(image)]
+        features, skips = image, []
+        for block in self.encoder:
+            skips.append(block(features))
+            features = self.pool(skips[-1])
+        return [*skips, features]
 
     def _padding(self, image: Tensor) -> list[int]:
         """How far to extend the image, in the order of `F.pad`: last dimension first, 0 before.
@@ -164,8 +193,9 @@ class UNet(nn.Module):
     def _needs_spread(self, image: Tensor) -> bool:
         """Whether the bottleneck's statistics come from this one image alone."""
         normalization = self.config.normalization
+        takes_batch = normalization == "batch" or self.backbone is not None
         return normalization == "instance" or (
-            normalization == "batch" and self.training and image.shape[0] == 1
+            takes_batch and self.training and image.shape[0] == 1
         )
 
     @property
@@ -195,6 +225,15 @@ class UNet(nn.Module):
         rule = "-" * max(map(len, lines))
         return "\n".join([title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
+    def _backbone_row(self, backbone: nn.Module) -> tuple[str, str, str, str, str]:
+        """The row of a ready-made encoder in the summary."""
+        channels = ", ".join(map(str, channels_of(backbone)))
+        output = f"{channels} x size/2 to {_fraction(self.depth)}"
+        stage = f"encoder 1 to {self.depth}"
+        count = f"{count_parameters(backbone):,}"
+        sent = f"skips 1 to {self.depth - 1}" if self.skips and self.depth > 1 else "none"
+        return stage, f"timm's {self.config.encoder}", output, count, sent
+
     def _stage_rows(self) -> list[tuple[str, str, str, str, str]]:
         """The rows of the summary between its heading and the head."""
         config, convolutions = self.config, "two 3x3 convolutions"
@@ -202,23 +241,31 @@ class UNet(nn.Module):
         for level, width in enumerate(config.widths[:-1]):
             output = f"{width} x {_fraction(level)}"
             made = f"2x max pooling, {convolutions}" if level else convolutions
-            count = f"{count_parameters(self.encoder[level]):,}"
-            sent = f"skip {level}: {width} channels to decoder {level}" if self.skips else "none"
-            down.append((f"encoder {level}", made, output, count, sent))
+            if level < len(self.encoder):
+                count = f"{count_parameters(self.encoder[level]):,}"
+                sent = (
+                    f"skip {level}: {width} channels to decoder {level}" if self.skips else "none"
+                )
+                down.append((f"encoder {level}", made, output, count, sent))
 
             made = f"2x {config.upsampling} upsampling, {convolutions}"
             parts = (self.upsample[level], self.decoder[level])
             count = f"{sum(map(count_parameters, parts)):,}"
-            taken = f"skip {level}: {width} channels from encoder {level}" if self.skips else "none"
+            channels = cast(DecoderBlock, self.decoder[level]).num_skip
+            taken = f"skip {level}: {channels} channels from encoder {level}"
+            taken = taken if self.skips else "none"
             up.append((f"decoder {level}", made, output, count, taken))
         made = f"2x max pooling, {convolutions}"
+        if self.backbone is not None:
+            down.append(self._backbone_row(self.backbone))
+            made = convolutions
         output = f"{config.widths[-1]} x {_fraction(self.depth)}"
         bottom = ("bottleneck", made, output, f"{count_parameters(self.bottleneck):,}", "")
         return [*down, bottom, *reversed(up)]
 
 
 def initialize(network: UNet) -> None:
-    """Draw fresh weights, so that signals neither fade nor grow on their way through.
+    """Draw fresh weights of the U-Net's own blocks, so that signals neither fade nor grow.
 
     - 3x3 convolutions: He normal, which keeps the signal's size through convolution and ReLU.
       Without normalization nothing else would (He et al., ICCV 2015).

@@ -5,7 +5,7 @@ The experiments behind the numbers are in docs/log.md.
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,23 @@ MIN_CLASS_SHARE = 1e-3  # rarer classes weigh no more than one of this share
 ORDER_OF_SCENES = 0.1  # from this vertical or horizontal order on, images have a fixed up
 CONTRAST_RATIO_OF_MIXED_SETS = 8.0  # from this on, each image is scaled by itself
 
+MOVED_SHARE = 0.2  # of patches; where all are resampled, none is as sharp as the images to come
+LIGHT_PASSES = 60  # over the images; in fewer nothing is seen so often that it is learnt by heart
+LIGHT = {
+    "rotation_degrees": 0, "scale": 1, "elastic_px": 0, "gamma": 1, "noise": 0, "blur_px": 0,
+    "color": 0,
+}  # fmt: skip
+ENCODER_WIDTHS = 16, 32, 64, 128, 256, 256  # of the decoder, and of the bottleneck's block
+ENCODER_RATE = 1e-3  # learning rate
+
 Decisions = dict[str, tuple[Any, str]]  # value and reason, by name
+
+
+class Encoder(NamedTuple):
+    """A ready-made encoder."""
+
+    name: str  # of a timm network
+    weights: str | None  # file; None: timm's own
 
 
 def choose_from_data(
@@ -45,6 +61,18 @@ def choose_from_data(
         "warmup_share": (0.05, "the first steps are the least certain"),
         "schedule": ("cosine", "reaches its end when the budget does"),
         "average_share": (0.02, "averaged weights score higher than the newest"),
+    }
+
+
+def choose_for_encoder(encoder: Encoder) -> Decisions:
+    """Return what a ready-made encoder asks for: its weights are to be kept, not learnt anew."""
+    weights = "as asked" if encoder.weights else "no file was given"
+    return {
+        "encoder": (encoder.name, "as asked"),
+        "encoder_weights": (encoder.weights, weights),
+        "widths": (ENCODER_WIDTHS, "the decoder of a ready-made encoder, and its bottleneck"),
+        "optimizer": ("adamw", "small changes to weights that have been learnt"),
+        "learning_rate": (ENCODER_RATE, "lower than for fresh weights, which are not to be lost"),
     }
 
 
@@ -87,6 +115,7 @@ def _choose_augmentation(
         rotation_degrees=10 if has_up or has_side else 30,
         scale=1.4,
         elastic_px=2,
+        moved_share=MOVED_SHARE,
         brightness=0.3,
         contrast=1.4,
         gamma=1.5,
@@ -105,6 +134,22 @@ def _choose_augmentation(
         return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
     never = "turned" if not has_side else "turned or mirrored sideways"
     return augmentation, f"{', and '.join(reasons)}, so none is {never}"
+
+
+def lighten(decision: tuple[Augmentation, str], passes: float) -> tuple[Augmentation, str]:
+    """Leave exact moves, brightness and contrast alone where training is short.
+
+    Args:
+        decision: for a training of any length, with its reason.
+        passes: over the images that there are in the time.
+    """
+    augmentation, reason = decision
+    if passes >= LIGHT_PASSES:
+        return decision
+    return augmentation.model_copy(update=LIGHT), (
+        f"{reason}; about {passes:.2g} passes over the images are too few to learn them by heart, "
+        "so little is changed"
+    )
 
 
 def find_sided_names(class_names: Sequence[str]) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ import torch
 from pixelwise.network import ModelConfig, Task, UNetConfig
 from pixelwise.plan.budget import closing_seconds
 from pixelwise.plan.calibration import Calibrator, Machine
-from pixelwise.plan.choices import Decisions, choose_from_data
+from pixelwise.plan.choices import Decisions, Encoder, choose_for_encoder, choose_from_data
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.follow import follow_model
 from pixelwise.plan.plan import Plan
@@ -40,6 +40,7 @@ def make_plan(
     start: tuple[str, ModelConfig] | None = None,
     num_ranks: int = 1,
     class_names: Sequence[str] = (),
+    encoder: Encoder | None = None,
 ) -> Plan:
     """Plan a training.
 
@@ -54,6 +55,7 @@ def make_plan(
         start: path and configuration of the model that training starts from, if any.
         num_ranks: processes that share each batch, one image each at least.
         class_names: that may tell left from right.
+        encoder: to take, ready-made; None: the U-Net's own, or that of the model to start from.
 
     Raises:
         PlanError: memory does not suffice for the smallest training.
@@ -64,8 +66,11 @@ def make_plan(
     calibrator = Calibrator(machine, deadline)
     decisions = choose_from_data(fingerprint, task, class_names)
     decisions["seed"] = seed, "as asked"
+    decisions["encoder"] = None, "none was asked for"
+    decisions["encoder_weights"] = None, "there is no such encoder"
     decisions["start"] = (start[0], "as asked") if start else (None, "none was given")
     decisions |= follow_model(start[1], fingerprint) if start else {}
+    decisions |= choose_for_encoder(encoder) if encoder else {}
     if is_open:
         decisions["schedule"] = "plateau", "no time was given: until validation is flat, then down"
 
@@ -91,9 +96,10 @@ def make_plan(
         num_patches=None if epochs is None else fingerprint.num_train * epochs,
         min_batch=max(MIN_BATCH, num_ranks),
     )
-    if sizes != first:
-        plan, timing = calibrator.time(draft(sizes))
+    is_other = sizes != first or chosen["augmentation"] != decisions["augmentation"]
     decisions |= chosen
+    if is_other:
+        plan, timing = calibrator.time(draft(sizes))
     if plan.patch_size != sizes.patch_size:  # not the whole batch, since memory was short
         decisions["patch_size"] = plan.patch_size, "the largest that memory suffices for"
     if plan.batch_size * num_ranks < sizes.batch_size:
@@ -126,6 +132,7 @@ def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int
         spatial_dims=3 if plan.patch_size is not None and len(plan.patch_size) == 3 else 2,
         normalization=plan.normalization,
         upsampling=plan.upsampling,
+        encoder=plan.encoder,
     )
 
 

@@ -18,6 +18,8 @@ HEADER = """\
 """
 WITHOUT_VALUE = {
     "start": "fresh weights",
+    "encoder": "the U-Net's own",
+    "encoder_weights": "the library's own",
     "patch_size": "whole images",
     "num_threads": "as torch has it",
     "num_val_images": "all",
@@ -36,6 +38,7 @@ class Augmentation(BaseModel):
     rotation_degrees: float = Field(default=0, ge=0, le=180)  # free rotation, up to this either way
     scale: float = Field(default=1, ge=1, le=4)  # zoom between 1 / scale and scale
     elastic_px: float = Field(default=0, ge=0)  # displacement of a smooth random field
+    moved_share: float = Field(default=1, ge=0, le=1)  # of patches that these three apply to
     brightness: float = Field(default=0, ge=0)  # added, in units of scaled intensity
     contrast: float = Field(default=1, ge=1)  # factor between 1 / contrast and contrast
     gamma: float = Field(default=1, ge=1)  # exponent between 1 / gamma and gamma
@@ -69,6 +72,8 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: str | None = None  # run folder or model file that gives the first weights; None: fresh
+    encoder: str | None = None  # timm network in place of the U-Net's own blocks; None: those
+    encoder_weights: str | None = None  # file of the encoder's first weights; None: timm's own
     scaling: IntensityScaling
     # side of an image as the network sees it: 0.5 is half the size in the file
     working_scale: float = Field(default=1.0, gt=0, le=1)

@@ -12,10 +12,10 @@ import math
 from pixelwise.network import Task
 from pixelwise.plan.fingerprint import SCALES, Fingerprint
 
-MISSED = 0.165  # of one class, by the cheapest network after one pass over the pixels
+MISSED = 0.08  # of one class, by the cheapest network after one pass over the pixels
 LEARNING = 0.25  # power of the number of passes by which less is missed
 DETAIL = 1.5  # power of the ceiling: what masks lose is harder to learn in images, too
-DIFFICULTY = 0.66  # power of the number of classes by which more is missed
+DIFFICULTY = 0.95  # power of the number of classes by which more is missed
 
 
 def choose_scale(

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from pixelwise.network import Task, working_size
-from pixelwise.plan.choices import Decisions
+from pixelwise.plan.choices import Decisions, lighten
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.scale import choose_scale, num_judged
 
@@ -21,7 +21,7 @@ WIDTHS = {
 CHEAPEST = next(iter(WIDTHS))
 BATCH_SIZE = 8
 MIN_BATCH = 2
-MIN_STEPS = 700  # in a training, before batches are as large as they may be
+MIN_STEPS = 900  # in a training, before batches are as large as they may be
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 
 
@@ -51,7 +51,7 @@ def choose_sizes(
     num_patches: float | None = None,
     min_batch: int = MIN_BATCH,
 ) -> tuple[Sizes, Decisions]:
-    """Choose sizes for the time there is.
+    """Choose sizes for the time there is, and as much augmentation as it wants.
 
     Args:
         fingerprint: of the data.
@@ -63,7 +63,7 @@ def choose_sizes(
         min_batch: images of a batch, at least.
 
     Returns:
-        The sizes, and value and reason of each.
+        The sizes, and value and reason of each, the augmentation's too.
     """
     kept = decisions.get("working_scale")
     chosen: Decisions = {"working_scale": kept or choose_scale(fingerprint, task, num_pixels)}
@@ -78,6 +78,9 @@ def choose_sizes(
     per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
     patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
     chosen["batch_size"] = _choose_batch(first.batch_size, min_batch, patches)
+    if "augmentation" in decisions:
+        passes = patches / fingerprint.num_train
+        chosen["augmentation"] = lighten(decisions["augmentation"], passes)
     return Sizes(*(chosen[name][0] for name in Sizes._fields)), chosen
 
 

@@ -10,7 +10,7 @@ from pixelwise.data.masks.colors import default_color
 from pixelwise.errors import PlanError
 from pixelwise.evaluate import is_background
 from pixelwise.export.keras import read_keras
-from pixelwise.network import Model, ModelConfig, Task, UNet, UNetConfig, load_model
+from pixelwise.network import Model, ModelConfig, Task, UNet, UNetConfig, load_encoder, load_model
 from pixelwise.segmenter.segmenter import Segmenter
 
 TUTORIAL_WIDTHS = (16, 32, 64)
@@ -26,6 +26,8 @@ def unet(
     multilabel: bool = False,
     class_names: Sequence[str] | None = None,
     skips: bool = True,
+    encoder: str | None = None,
+    encoder_weights: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     device: str = "auto",
 ) -> Segmenter:
@@ -43,6 +45,9 @@ def unet(
         class_names: of the classes; the background's included where there is a softmax, and left
             out or included where there is one class.
         skips: False leaves out the skip connections, to show what they are good for.
+        encoder: a network of the timm library, as "resnet34", with pretrained weights as the
+            encoder; `widths` are then the decoder's, the last its bottleneck's.
+        encoder_weights: its weight file; without, timm's own, from its cache or downloaded.
         seed: of the first weights; None takes torch's own random state.
         device: "auto", "cpu", "cuda", "mps".
 
@@ -52,7 +57,8 @@ def unet(
         117985
 
     Raises:
-        PlanError: a setting cannot be used.
+        PlanError: a setting or weight file cannot be used.
+        MissingExtraError: an encoder was asked for, and timm is not installed.
     """
     is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
     if not is_shape or input_shape[-1] is None:
@@ -70,13 +76,17 @@ def unet(
             normalization=normalization,
             upsampling=upsampling,
             skips=skips,
+            encoder=encoder,
         )
         config = array_config(network, task, class_names)
     except ValueError as error:
         raise PlanError(_first_line(error)) from error
     if seed is not None:
         torch.manual_seed(seed)
-    return Segmenter(Model(config, UNet(network)), device)
+    built = UNet(network)
+    if built.backbone is not None and encoder is not None:
+        load_encoder(built.backbone, encoder, network.in_channels, encoder_weights)
+    return Segmenter(Model(config, built), device)
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:

@@ -19,7 +19,7 @@ from pixelwise.train.patches import Batch
 from pixelwise.train.ranks import Share
 
 ELASTIC_CELL = 32  # pixels between the control points of the random field
-INTENSITY_SHARE = 0.3  # of patches that each change of intensity applies to
+INTENSITY_SHARE = 0.15  # of patches that each change of intensity applies to
 
 
 def crop_size_for(patch_size: Sequence[int], augmentation: Augmentation) -> tuple[int, ...]:
@@ -75,13 +75,14 @@ def _sampling_grid(
     draws: Draws,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
-    matrix = _random_matrices(len(crop_size), augmentation, draws)
+    is_moved = (draws.uniform() < augmentation.moved_share).float()
+    matrix = _random_matrices(len(crop_size), augmentation, draws, is_moved)
     batch_size = len(matrix)
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_size]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # (*patch, dims), pixels
     if augmentation.elastic_px > 0:
         field = _smooth_field(patch_size, augmentation.elastic_px, draws)
-        positions = offsets + field
+        positions = offsets + field * is_moved.view(-1, *[1] * offsets.ndim)
     else:
         positions = offsets.expand(batch_size, *offsets.shape)
     # (B, *patch, dims) @ (B, 1.., dims, dims)
@@ -92,12 +93,17 @@ def _sampling_grid(
     return (turned / half).flip(-1)
 
 
-def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Zoom, turn (in the plane of the last two axes) and mirror: (B, dims, dims)."""
-    angle = draws.symmetric() * math.radians(augmentation.rotation_degrees)
+def _random_matrices(
+    dims: int, augmentation: Augmentation, draws: Draws, is_moved: Tensor
+) -> Tensor:
+    """Zoom, turn (in the plane of the last two axes) and mirror: (B, dims, dims).
+
+    Where `is_moved` (B,) is 0, by exact moves alone: mirrors and right angles.
+    """
+    angle = draws.symmetric() * is_moved * math.radians(augmentation.rotation_degrees)
     if augmentation.right_angles:
         angle = angle + draws.integers(4) * (math.pi / 2)
-    zoom = augmentation.scale ** draws.symmetric()
+    zoom = augmentation.scale ** (draws.symmetric() * is_moved)
     matrix = torch.eye(dims).repeat(len(zoom), 1, 1)
     matrix[:, -2, -2], matrix[:, -2, -1] = angle.cos(), -angle.sin()
     matrix[:, -1, -2], matrix[:, -1, -1] = angle.sin(), angle.cos()
