@@ -3,7 +3,8 @@
     python benchmarks/environments.py                            # once
     python benchmarks/time_to_score.py DATA [--minutes 1,2,5,10] [--peers NAME,...] [--test]
 
-DATA holds train, val and test, each with images and masks of 0 and 255. Each peer trains once for
+DATA holds train, val and test, each with images and masks of 0 and 255 (or, with --classes K, of
+class indices below K). Each peer trains once for
 each number of minutes, one process after the other, with a schedule that ends when its time does;
 its script is in benchmarks/peers. The clock starts before the imports. Peers' validations do not
 count; pixelwise's do. Prints a Markdown table; choices are explained in docs/benchmarks.md.
@@ -32,6 +33,8 @@ PEERS = {  # environment, script, further arguments
     "nnU-Net": ("nnunet", "score_nnunet.py", ()),
 }
 
+FOR_CLASSES = ("pixelwise", "PyTorch")  # that take --classes
+
 Line = dict[str, float]  # seconds, dice, and test_dice where it was asked for
 
 
@@ -44,6 +47,12 @@ def train(name: str, minutes: float, args: argparse.Namespace) -> list[Line]:
         more = (*more, "--test")
     if args.images:
         more = (*more, "--images", args.images)
+    if args.classes > 1:
+        if name not in FOR_CLASSES:
+            raise ValueError(f"{name} is for one class; for more there are {FOR_CLASSES}")
+        more = (*more, "--classes", args.classes)
+    if args.never_turn:
+        more = (*more, "--never-turn")
     if args.predict_plainly:
         more = (*more, "--predict-plainly")
     variables = {"KERAS_BACKEND": environment.removeprefix("keras-")}
@@ -70,8 +79,8 @@ def train(name: str, minutes: float, args: argparse.Namespace) -> list[Line]:
 
 
 def best(lines: Sequence[Line]) -> Line:
-    """The line of the highest validation Dice."""
-    return max(lines, key=lambda line: line["dice"])
+    """The line of the highest validation Dice; of equal ones that with a test score."""
+    return max(lines, key=lambda line: (round(line["dice"], 6), "test_dice" in line))
 
 
 def seconds_to(target: float, lines: Sequence[Line]) -> float | None:
@@ -109,6 +118,8 @@ def main() -> None:
     parser.add_argument("--target", type=float, default=None, help="Dice; the best peer's if none")
     parser.add_argument("--test", action="store_true", help="score the test images too")
     parser.add_argument("--images", type=int, default=None, help="score no more, to try it out")
+    parser.add_argument("--classes", type=int, default=1, help="masks of class indices have these")
+    parser.add_argument("--never-turn", action="store_true", help="images have an up and a left")
     parser.add_argument("--predict-plainly", action="store_true", help="nnU-Net without mirroring")
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the environments")

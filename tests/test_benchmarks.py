@@ -46,6 +46,31 @@ def test_the_plain_loss_is_that_of_pixelwise():
     torch.testing.assert_close(plain_unet.CrossEntropyDice()(logits, target[:, None].float()), ours)
 
 
+def test_the_loss_of_classes_is_that_of_pixelwise_where_all_are_there():
+    plain_unet = importlib.import_module("plain_unet")
+    logits = torch.randn(2, 3, 8, 8)
+    target = torch.arange(128).view(2, 8, 8) % 3  # a class that a batch lacks is ours to leave out
+    plain = plain_unet.ClassesCrossEntropyDice()(logits, target[:, None].float())
+    torch.testing.assert_close(plain, cross_entropy_dice_loss(logits, target), rtol=0.01, atol=0)
+
+
+def test_peers_are_scored_by_classes_as_pixelwise_is():
+    common = importlib.import_module("common")
+    rng = np.random.default_rng(0)
+    masks = [rng.integers(0, 3, (6, 7)).astype(np.uint8) for _ in range(4)]
+    images = [np.repeat(rng.integers(0, 3, (6, 7, 1)), 3, -1) for _ in masks]
+    masks[0][masks[0] == 2] = 0  # neither in mask nor in prediction: left out
+    images[0][images[0] == 2] = 0
+    counts = [
+        count_pixels(image[..., 0].astype(np.uint8), mask, 3)
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    ours = summarize(counts, list("abcd"), ["background", "a", "b"], background=True)
+    samples = list(zip(images, masks, strict=True))
+    found = common.mean_dice(lambda image: image[..., 0], samples, 3)
+    assert found == pytest.approx(ours.mean_dice)
+
+
 def test_peers_are_scored_as_pixelwise_is():
     common = importlib.import_module("common")
     rng = np.random.default_rng(0)
@@ -62,7 +87,9 @@ def test_the_clock_stands_still_while_a_peer_is_validated(tmp_path, monkeypatch)
     now = [100.0]
     monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(common, "read_split", lambda *_: [])
-    clock = common.Clock(Namespace(minutes=1, started=90.0, data=tmp_path, test=False, images=None))
+    given = {"minutes": 1, "started": 90.0, "data": tmp_path}
+    given |= {"test": False, "images": None, "classes": 1}
+    clock = common.Clock(Namespace(**given))
     assert clock.elapsed == 10
     with clock.stopped():
         now[0] += 1000
@@ -99,6 +126,12 @@ def test_the_score_is_reached_where_any_run_first_has_it():
     assert heads == "| | 1 min | 2 min | s to 0.800 | test |"
     assert ours == "| pixelwise | 0.850 | 0.900 | 60 |  |"
     assert peer == "| peer | 0.500 | 0.800 | 120 |  |"
+
+
+def test_of_equal_lines_the_one_with_a_test_score_is_the_best():
+    time_to_score = importlib.import_module("time_to_score")
+    lines = [{"dice": 0.9000000001}, {"dice": 0.9, "test_dice": 0.8}, {"dice": 0.7}]
+    assert time_to_score.best(lines) == lines[1]
 
 
 def test_shares_of_the_peak_are_of_the_work_that_all_do():

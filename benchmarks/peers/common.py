@@ -21,7 +21,8 @@ PATCH = 192  # side of the training crops, pixels, where the script chooses
 BATCH_SIZE = 8
 WIDTHS = (16, 32, 64, 128, 256)
 
-Sample = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # image (H, W, 3), mask (H, W) of 0 and 1
+# image (H, W, 3), mask (H, W) of class indices
+Sample = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def read_arguments(description: str) -> argparse.Namespace:
@@ -32,6 +33,8 @@ def read_arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--started", type=float, default=time.monotonic(), help=argparse.SUPPRESS)
     parser.add_argument("--test", action="store_true", help="score the test images too")
     parser.add_argument("--images", type=int, default=None, help="score no more than these")
+    parser.add_argument("--classes", type=int, default=1, help="in masks of class indices")
+    parser.add_argument("--never-turn", action="store_true", help="images have up and left")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, required=True, help="for whatever it writes")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
@@ -46,9 +49,10 @@ def files(data: Path, split: str) -> list[tuple[Path, Path]]:
     return [(path, data / split / "masks" / path.with_suffix(".png").name) for path in images]
 
 
-def read_split(data: Path, split: str) -> list[Sample]:
+def read_split(data: Path, split: str, num_classes: int = 1) -> list[Sample]:
     """All samples of a split."""
-    return [(read_image(image), read_mask(mask)) for image, mask in files(data, split)]
+    paths = files(data, split)
+    return [(read_image(image), read_mask(mask, num_classes)) for image, mask in paths]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -56,8 +60,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def read_mask(path: Path) -> NDArray[np.uint8]:
-    """(H, W) of 0 and 1; the files have 0 and 255."""
+def read_mask(path: Path, num_classes: int = 1) -> NDArray[np.uint8]:
+    """(H, W) of class indices; the files of one class have 0 and 255 and give 0 and 1."""
+    if num_classes > 1:
+        return np.asarray(Image.open(path))
     return (np.asarray(Image.open(path).convert("L")) > 127).astype(np.uint8)
 
 
@@ -97,8 +103,10 @@ class Clock:
         self._seconds, self._started, self._paused = 60 * args.minutes, args.started, 0.0
         self._period = self._next_validation = self._seconds / VALIDATIONS
         with self.stopped():
-            self._val = read_split(args.data, "val")[: args.images]
-            self._test = read_split(args.data, "test")[: args.images] if args.test else []
+            self._classes = args.classes
+            self._val = read_split(args.data, "val", args.classes)[: args.images]
+            test = read_split(args.data, "test", args.classes) if args.test else []
+            self._test = test[: args.images]
         self._best = -1.0
 
     @property
@@ -141,22 +149,33 @@ class Clock:
         scores is that of the model which validation chooses.
 
         Args:
-            predict: image (H, W, 3) -> foreground (H, W).
+            predict: image (H, W, 3) -> foreground or class index (H, W).
         """
         seconds = self.elapsed
         with self.stopped():
-            line = {"seconds": round(seconds, 1), "dice": mean_dice(predict, self._val)}
+            line = {"seconds": round(seconds, 1), "dice": self._mean_dice(predict, self._val)}
             if line["dice"] > self._best:
                 self._best = line["dice"]
-                line |= {"test_dice": mean_dice(predict, self._test)} if self._test else {}
+                line |= {"test_dice": self._mean_dice(predict, self._test)} if self._test else {}
             tell(line)
         self._next_validation = min(seconds + self._period, self._seconds)
 
+    def _mean_dice(
+        self, predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample]
+    ) -> float:
+        return mean_dice(predict, samples, self._classes)
 
-def mean_dice(predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample]) -> float:
-    """Over images; those with nothing in mask and prediction are left out."""
-    scores = [dice(predict(image).astype(bool), mask.astype(bool)) for image, mask in samples]
-    return float(np.nanmean(scores))
+
+def mean_dice(
+    predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample], num_classes: int = 1
+) -> float:
+    """Over images, those with nothing in mask and prediction left out; then over classes but 0."""
+    classes = range(1, num_classes) if num_classes > 1 else [1]
+    scores = []
+    for image, mask in samples:
+        found = predict(image).astype(np.uint8)
+        scores.append([dice(found == number, mask == number) for number in classes])
+    return float(np.mean(np.nanmean(scores, axis=0)))
 
 
 def tell(value: object) -> None:

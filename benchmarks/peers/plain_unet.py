@@ -16,9 +16,11 @@ def double_convolution(in_channels: int, width: int, normalization: str) -> nn.S
 
 
 class PlainUNet(nn.Module):
-    """One logit a pixel; image sides must be multiples of 2 ** (len(widths) - 1)."""
+    """One logit a pixel and class; sides must be multiples of 2 ** (len(widths) - 1)."""
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...], normalization: str) -> None:
+    def __init__(
+        self, in_channels: int, widths: tuple[int, ...], normalization: str, num_classes: int = 1
+    ) -> None:
         super().__init__()
         inputs = (in_channels, *widths)
         self.down = nn.ModuleList(
@@ -31,10 +33,10 @@ class PlainUNet(nn.Module):
         )
         self.pool = nn.MaxPool2d(2)
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(widths[0], num_classes, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, 1, H, W) of images (B, C, H, W)."""
+        """Logits (B, K, H, W) of images (B, C, H, W)."""
         skips = []
         for block in self.down[:-1]:
             features = block(features)
@@ -56,3 +58,18 @@ class CrossEntropyDice(nn.Module):
         overlap = (probabilities * target).sum()
         dice = (2 * overlap + 1) / (probabilities.sum() + target.sum() + 1)
         return cross_entropy + 1 - dice
+
+
+class ClassesCrossEntropyDice(nn.Module):
+    """Cross-entropy plus soft Dice loss, the latter a class over the batch, then their mean."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Logits (B, K, H, W), target (B, 1, H, W) of class indices, float."""
+        index = target[:, 0].long()
+        cross_entropy = nn.functional.cross_entropy(logits, index)
+        probabilities = logits.softmax(1)
+        wanted = nn.functional.one_hot(index, logits.shape[1]).movedim(-1, 1)
+        axes = (0, 2, 3)
+        overlap = (probabilities * wanted).sum(axes)
+        dice = (2 * overlap + 1) / (probabilities.sum(axes) + wanted.sum(axes) + 1)
+        return cross_entropy + 1 - dice.mean()

@@ -1,4 +1,4 @@
-"""Nuclei with pixelwise: `pixelwise train DATA --budget`; its validations count, as they do there.
+"""A data set with pixelwise: `pixelwise train DATA --budget`; its own validations count.
 
 Its own validations under a small budget take some of the images; the last line is of all.
 """
@@ -31,8 +31,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data"  # the test images stay out, as for everybody else
         data.mkdir()
-        for split in ("train", "val"):
-            (data / split).symlink_to((args.data / split).resolve())
+        for name in ("train", "val", "classes.json"):
+            if (args.data / name).exists():
+                (data / name).symlink_to((args.data / name).resolve())
         budget = 60 * args.minutes - clock.elapsed
         pw.train(
             data,

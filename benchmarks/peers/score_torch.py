@@ -1,4 +1,4 @@
-"""Nuclei with plain PyTorch: a U-Net, crops with flips and turns, AdamW with a cosine schedule."""
+"""A data set with plain PyTorch: a U-Net, crops with flips and turns, AdamW, a cosine schedule."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from common import (
     read_split,
 )
 from numpy.typing import NDArray
-from plain_unet import CrossEntropyDice, PlainUNet
+from plain_unet import ClassesCrossEntropyDice, CrossEntropyDice, PlainUNet
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,10 +21,10 @@ MEAN, STD = 127.5, 127.5
 
 
 class Crops(Dataset):
-    """Random crops, turned, mirrored, and a little brighter or darker."""
+    """Random crops, turned and mirrored where they may be, and a little brighter or darker."""
 
-    def __init__(self, samples: list[Sample]) -> None:
-        self._samples = samples
+    def __init__(self, samples: list[Sample], *, may_turn: bool) -> None:
+        self._samples, self._may_turn = samples, may_turn
 
     def __len__(self) -> int:
         """One crop of each image in an epoch."""
@@ -34,10 +34,11 @@ class Crops(Dataset):
         """(3, PATCH, PATCH) and (1, PATCH, PATCH), float32."""
         rng = np.random.default_rng(int(torch.randint(2**31, (1,))))
         image, mask = random_crop(self._samples[index], rng)
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        image, mask = np.rot90(image, turns), np.rot90(mask, turns)
-        if flip:
-            image, mask = image[:, ::-1], mask[:, ::-1]
+        if self._may_turn:
+            turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+            image, mask = np.rot90(image, turns), np.rot90(mask, turns)
+            if flip:
+                image, mask = image[:, ::-1], mask[:, ::-1]
         scaled = to_tensor(image) * rng.uniform(0.8, 1.25) + rng.uniform(-0.2, 0.2)
         return scaled.float(), torch.from_numpy(mask.copy())[None].float()
 
@@ -48,15 +49,16 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 
 def predictor(network: nn.Module, device: torch.device, multiple: int):  # noqa: ANN201
-    """A function from an image to its foreground."""
+    """A function from an image to its foreground, or to its class indices."""
 
     @torch.inference_mode()
     def predict(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
         network.eval()
-        logits = network(to_tensor(padded(image, multiple))[None].to(device))[0, 0]
+        logits = network(to_tensor(padded(image, multiple))[None].to(device))[0]
         network.train()
         height, width = image.shape[:2]
-        return (logits[:height, :width] > 0).cpu().numpy()
+        logits = logits[:, :height, :width]
+        return (logits.argmax(0) if len(logits) > 1 else logits[0] > 0).cpu().numpy()
 
     return predict
 
@@ -93,9 +95,9 @@ def main() -> None:
     clock = Clock(args)
     torch.manual_seed(0)
     device = torch.device(args.device)
-    network = PlainUNet(3, WIDTHS, "batch").to(device)
+    network = PlainUNet(3, WIDTHS, "batch", args.classes).to(device)
     loader = DataLoader(
-        Crops(read_split(args.data, "train")),
+        Crops(read_split(args.data, "train", args.classes), may_turn=not args.never_turn),
         BATCH_SIZE,
         shuffle=True,
         drop_last=True,
@@ -105,7 +107,7 @@ def main() -> None:
     predict = predictor(network, device, 2 ** (len(WIDTHS) - 1))
     train(
         network,
-        CrossEntropyDice(),
+        ClassesCrossEntropyDice() if args.classes > 1 else CrossEntropyDice(),
         loader,
         clock,
         args.learning_rate,
