@@ -1,9 +1,11 @@
 """Calibration: real steps of tiny trainings."""
 
+from time import sleep
+
 import pytest
 import torch
 
-from pixelwise.train import loss_for, time_steps, time_validation
+from pixelwise.train import calibrate, loss_for, time_steps, time_validation
 from pixelwise.train.stepper import using_threads
 
 CPU = torch.device("cpu")
@@ -14,10 +16,11 @@ LOSS = loss_for("cross_entropy", "binary")
 def timed(make_model, make_small_plan, make_squares):
     """Return a function that times steps of a plan with changes, and the model it trained."""
 
-    def time(**changes):
+    def time(min_seconds=0, **changes):
         plan = make_small_plan(**changes)
         model = make_model(widths=plan.widths, normalization=plan.normalization)
-        return time_steps(model, plan, make_squares(4, (40, 50)), LOSS, CPU), model
+        samples = make_squares(4, (40, 50))
+        return time_steps(model, plan, samples, LOSS, CPU, min_seconds=min_seconds), model
 
     return time
 
@@ -41,6 +44,27 @@ def test_time_grows_with_what_there_is_to_compute(timed):
     small, _ = timed(patch_size=(8, 8))
     large, _ = timed(patch_size=(160, 160), widths=(16, 32))
     assert large.seconds_per_step > small.seconds_per_step
+
+
+@pytest.mark.parametrize(("min_seconds", "is_long"), [(0, False), (0.6, True)])
+def test_what_is_measured_for_longer_counts_slow_steps_too(
+    timed, monkeypatch, min_seconds, is_long
+):
+    """Of three steps the median counts, so that one of 0.4 s does not; of many the mean."""
+    taken, real = [], calibrate.Stepper.take
+
+    def take(self, *arguments):
+        taken.append(self)
+        sleep(0.4 if len(taken) == 3 else 0.01)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(calibrate.Stepper, "take", take)
+    timing, _ = timed(min_seconds)
+    assert (len(taken) > 1 + calibrate.NUM_STEPS) == is_long
+    if is_long:
+        assert timing.seconds_per_step > 0.4 / len(taken)
+    else:
+        assert timing.seconds_per_step < 0.4
 
 
 def test_at_a_working_scale(timed, make_squares):

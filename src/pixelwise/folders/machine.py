@@ -17,6 +17,7 @@ from pixelwise.train import (
     time_validation,
 )
 
+MIN_SECONDS = 0.6  # that steps are measured for, of what is not only compared
 MAX_SAMPLES = 16  # that steps are measured on, evenly spread
 
 
@@ -54,7 +55,14 @@ class TrainingMachine:
         model = new_model(self._dataset, plan, {})
         loss = new_loss(model, plan)
         try:
-            timing = time_steps(model, plan, self._samples, loss, self.device)
+            timing = time_steps(
+                model,
+                plan,
+                self._samples,
+                loss,
+                self.device,
+                min_seconds=MIN_SECONDS if anew else 0,
+            )
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error

@@ -19,7 +19,7 @@ HEADER = """\
 WITHOUT_VALUE = {
     "start": "fresh weights",
     "encoder": "the U-Net's own",
-    "encoder_weights": "the library's own",
+    "encoder_weights": "no file",
     "patch_size": "whole images",
     "num_threads": "as torch has it",
     "num_val_images": "all",

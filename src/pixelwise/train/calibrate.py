@@ -27,6 +27,7 @@ def time_steps(
     loss: Loss,
     device: torch.device,
     num_steps: int = NUM_STEPS,
+    min_seconds: float = 0.0,
 ) -> Timing:
     """Measure training steps as they will be: batches by threads, augmentation, loss, all of it.
 
@@ -36,7 +37,9 @@ def time_steps(
         samples: with masks; a few are enough.
         loss: (logits, target) -> scalar.
         device: where.
-        num_steps: timed; their median counts.
+        num_steps: timed, at least; their median counts.
+        min_seconds: timed, at least; then the mean counts. The first steps find their batches
+            ready; later ones share the processor with the threads that prepare the next.
 
     Raises:
         RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
@@ -47,10 +50,12 @@ def time_steps(
     with using_threads(plan.num_threads), keeping_freed_memory():
         stepper = Stepper(model.single_network, plan, loss, device)
         with BatchQueue(patch_source(model, plan, samples)) as queue:
-            for step in range(1 + num_steps):
-                started = time.perf_counter()
+            ends = time.perf_counter() + min_seconds
+            while len(seconds) <= num_steps or time.perf_counter() < ends:
+                step, started = len(seconds), time.perf_counter()
                 stepper.take(queue.take(), step, plan.num_steps, plan.learning_rate).loss.item()
                 seconds.append(time.perf_counter() - started)
+    average = statistics.fmean if min_seconds else statistics.median
     return Timing(
         batch_size=plan.batch_size,
         patch_size=plan.patch_size or samples[0].image.shape[1:],
@@ -58,7 +63,7 @@ def time_steps(
         precision=plan.precision,
         channels_last=plan.channels_last,
         num_threads=plan.num_threads,
-        seconds_per_step=round(statistics.median(seconds[1:]), 5),
+        seconds_per_step=round(average(seconds[1:]), 5),
     )
 
 
