@@ -46,7 +46,7 @@ def time_steps(
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds = []
+    seconds: list[float] = []
     with using_threads(plan.num_threads), keeping_freed_memory():
         stepper = Stepper(model.single_network, plan, loss, device)
         with BatchQueue(patch_source(model, plan, samples)) as queue:
