@@ -64,6 +64,11 @@ class TestNetwork:
         assert network.eval()(random_image(1, 3, *size)).shape == (1, 2, *size)
         assert network.train()(random_image(1, 3, *size)).shape == (1, 2, *size)
 
+    def test_one_small_image_can_be_trained_on(self):
+        """Its encoder takes statistics of a batch, which a single pixel has not."""
+        network = UNet(CONFIG.model_copy(update={"normalization": "none"})).train()
+        assert network(random_image(1, 3, 20, 20)).shape == (1, 2, 20, 20)
+
     def test_fewer_levels_take_fewer_features(self):
         network = UNet(CONFIG.model_copy(update={"widths": (4, 8, 16)}))
         assert channels_of(network.backbone) == [64, 64]
