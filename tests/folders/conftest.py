@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixelwise.network import IntensityScaling
 from pixelwise.plan import Plan
+from pixelwise.train import Watcher
 
 PLAN = Plan(
     scaling=IntensityScaling(scheme="statistics", mean=(60.0,), std=(50.0,)),
@@ -23,6 +24,25 @@ PLAN = Plan(
     validate_every=3,
 )
 SPLITS = {"train": 4, "val": 2, "test": 2}
+
+
+class Noting(Watcher):
+    """Remembers what was said, and the plan."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def planned(self, plan):
+        self.plan = plan
+
+
+@pytest.fixture(scope="session")
+def make_noting() -> type[Noting]:
+    """Return a maker of watchers that remember."""
+    return Noting
 
 
 @pytest.fixture(scope="session")

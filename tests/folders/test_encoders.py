@@ -11,21 +11,10 @@ from pixelwise.errors import PlanError
 from pixelwise.folders.request import check_ranks, choose_encoder
 from pixelwise.network import load_model
 from pixelwise.plan import Encoder, parse_plan
-from pixelwise.train import Ranks, Watcher
+from pixelwise.train import Ranks
 
 NAME = "resnet18"
 pytestmark = pytest.mark.usefixtures("timm")
-
-
-class Noting(Watcher):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def planned(self, plan):
-        self.plan = plan
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +26,9 @@ def weight_file(timm, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(data, weight_file, tmp_path_factory):
+def trained(data, weight_file, make_noting, tmp_path_factory):
     """A run, and what it told."""
-    watcher = Noting()
+    watcher = make_noting()
     run = pw.train(
         data,
         tmp_path_factory.mktemp("runs") / "run",

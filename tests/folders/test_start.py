@@ -16,17 +16,6 @@ from pixelwise.plan import parse_plan
 from pixelwise.train import Watcher
 
 
-class Noting(Watcher):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def planned(self, plan):
-        self.plan = plan
-
-
 class Stopping(Watcher):
     """Presses Ctrl-C after the fourth step."""
 
@@ -69,8 +58,8 @@ def test_training_starts_from_the_weights_of_the_model(data, plan, earlier, tmp_
     assert closeness(fresh.folder, earlier)["bottleneck.conv1.weight"] > 0.1
 
 
-def test_without_a_plan_the_network_is_that_of_the_model(data, earlier, tmp_path):
-    watcher = Noting()
+def test_without_a_plan_the_network_is_that_of_the_model(data, earlier, tmp_path, make_noting):
+    watcher = make_noting()
     run = pw.train(data, tmp_path / "run", epochs=1, start=earlier, watcher=watcher)
     assert load_model(run.folder).config.network == load_model(earlier).config.network
     assert watcher.notes[-1] == f"Training starts from the weights of {earlier}."
@@ -91,11 +80,11 @@ def test_the_model_says_where_it_started(data, plan, earlier, tmp_path):
     )
 
 
-def test_other_classes_begin_with_another_head(data, plan, earlier, tmp_path):
+def test_other_classes_begin_with_another_head(data, plan, earlier, tmp_path, make_noting):
     classes = {"classes": [{"name": "field", "value": 0}, {"name": "square", "value": 255}]}
     copy_of(data, tmp_path / "data")
     (tmp_path / "data" / "classes.json").write_text(json.dumps(classes))
-    watcher = Noting()
+    watcher = make_noting()
     run = pw.train(
         tmp_path / "data", tmp_path / "run", plan=frozen(plan), start=earlier, watcher=watcher
     )
@@ -120,10 +109,12 @@ def copy_of(data, root, to_color=False):
     return root
 
 
-def test_images_of_other_channels_get_the_mean_of_the_first_weights(data, plan, earlier, tmp_path):
+def test_images_of_other_channels_get_the_mean_of_the_first_weights(
+    data, plan, earlier, tmp_path, make_noting
+):
     colors = copy_of(data, tmp_path / "data", to_color=True)
     scaling = plan.scaling.model_copy(update={"mean": (60.0,) * 3, "std": (50.0,) * 3})
-    watcher = Noting()
+    watcher = make_noting()
     run = pw.train(
         colors, tmp_path / "run", plan=frozen(plan, scaling=scaling), start=earlier, watcher=watcher
     )

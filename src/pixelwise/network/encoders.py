@@ -61,13 +61,13 @@ def load_encoder(
         MissingExtraError: as for `make_encoder`.
         PlanError: there are no weights, or they are not of that network.
     """
-    depth = len(channels_of(encoder))
-    check_encoder(name, depth, path)
+    if path is not None:
+        _check_weights(name, path)
     overlay = None if path is None else {"file": os.fspath(path)}
     loaded = _create(
         name,
         in_channels,
-        depth,
+        len(channels_of(encoder)),
         pretrained=True,
         pretrained_cfg_overlay=overlay,
     )
@@ -86,20 +86,20 @@ def check_encoder(name: str, depth: int, path: str | os.PathLike[str] | None = N
         MissingExtraError: as for `make_encoder`.
         PlanError: as for `make_encoder` and `load_encoder`.
     """
-    if path is not None and not Path(path).is_file():
-        raise PlanError(f"{path} is not a file. Give the weights of {name} as a file.")
     with torch.device("meta"):
         make_encoder(name, 3, depth)
     if path is not None:
-        _check_weights(name, os.fspath(path))
+        _check_weights(name, path)
 
 
-def _check_weights(name: str, path: str) -> None:
+def _check_weights(name: str, path: str | os.PathLike[str]) -> None:
     """Refuse files that lack weights of a network, or have some that it lacks.
 
     timm leaves out what does not fit.
     """
-    timm = _import_timm()
+    if not Path(path).is_file():
+        raise PlanError(f"{path} is not a file. Give the weights of {name} as a file.")
+    timm, path = _import_timm(), os.fspath(path)
     try:
         network = timm.create_model(name, num_classes=0)
         odd = timm.models.load_checkpoint(network, path, strict=False)

@@ -78,9 +78,7 @@ def choose_sizes(
     per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
     patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
     chosen["batch_size"] = _choose_batch(first.batch_size, min_batch, patches)
-    if "augmentation" in decisions:
-        passes = patches / fingerprint.num_train
-        chosen["augmentation"] = lighten(decisions["augmentation"], passes)
+    chosen["augmentation"] = lighten(decisions["augmentation"], patches / fingerprint.num_train)
     return Sizes(*(chosen[name][0] for name in Sizes._fields)), chosen
 
 
