@@ -2,6 +2,7 @@
 
 import math
 import resource
+import subprocess
 import sys
 
 import pytest
@@ -40,8 +41,9 @@ def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards():
 
 @is_linux
 def test_large_blocks_are_given_back_at_once():
-    with keeping_freed_memory():
-        assert use_and_free(200) < 15
+    """In a process of its own: here other tests may have left a hole of that size to fill."""
+    told = subprocess.run([sys.executable, __file__], check=True, capture_output=True, text=True)
+    assert float(told.stdout) < 15
 
 
 @is_linux
@@ -78,3 +80,8 @@ def test_memory_is_that_of_the_process():
         pytest.skip("this system does not say how much memory a process had")
     assert 50 < megabytes < 1e6
     assert math.isfinite(megabytes)
+
+
+if __name__ == "__main__":
+    with keeping_freed_memory():
+        print(use_and_free(200))
