@@ -98,6 +98,8 @@ class TestRefusals:
     def test_weights_without_an_encoder(self, weight_file):
         with pytest.raises(PlanError, match="as weights of an encoder, but no encoder"):
             choose_encoder(None, weight_file, None)
+        with pytest.raises(PlanError, match="as weights of an encoder, but no encoder"):
+            pw.unet((64, 64, 3), encoder_weights=weight_file)
 
     def test_a_model_and_an_encoder_to_start_from(self, data, tmp_path):
         with pytest.raises(PlanError, match="Give one of them"):

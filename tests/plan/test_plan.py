@@ -230,20 +230,18 @@ class TestAugmentation:
     @pytest.mark.parametrize(
         "change",
         [
-            {"flip_vertical": True},
-            {"flip_horizontal": True},
-            {"right_angles": True},
             {"rotation_degrees": 1},
             {"scale": 1.1},
             {"elastic_px": 1},
         ],
     )
-    def test_geometry(self, change):
-        assert Augmentation(**change).has_geometry
+    def test_free_moves(self, change):
+        assert Augmentation(**change).has_free_moves
 
-    def test_intensities_are_no_geometry(self):
-        assert not Augmentation(noise=1, contrast=2, gamma=2, blur_px=3, invert=1).has_geometry
-        assert not Augmentation().has_geometry
+    def test_intensities_and_exact_moves_are_none(self):
+        assert not Augmentation(noise=1, contrast=2, gamma=2, blur_px=3, invert=1).has_free_moves
+        exact = Augmentation(flip_vertical=True, flip_horizontal=True, right_angles=True)
+        assert not exact.has_free_moves
 
     def test_axes_of_mirror_images_count_from_the_last(self):
         assert Augmentation(flip_vertical=True).mirror_axes == (-2,)

@@ -1,9 +1,7 @@
-"""Augmentation: masks stay masks, geometry moves both, exact moves are exact.
+"""Augmentation: masks stay masks, geometry moves both.
 
 The trick of most tests: an image that equals its mask. Whatever geometry does, they must agree.
 """
-
-import itertools
 
 import pytest
 import torch
@@ -16,19 +14,10 @@ from pixelwise.train.patches import Batch
 from pixelwise.train.ranks import Share
 
 GEOMETRY = {
-    "flips": {"flip_vertical": True, "flip_horizontal": True},
-    "right angles": {"right_angles": True},
     "rotation": {"rotation_degrees": 30},
     "scale": {"scale": 1.5},
     "elastic": {"elastic_px": 3},
-    "all": {
-        "flip_vertical": True,
-        "flip_horizontal": True,
-        "right_angles": True,
-        "rotation_degrees": 180,
-        "scale": 2,
-        "elastic_px": 2,
-    },
+    "all": {"rotation_degrees": 180, "scale": 2, "elastic_px": 2},
 }
 INTENSITY = {
     "brightness": {"brightness": 1},
@@ -116,60 +105,6 @@ class TestMasks:
         assert torch.equal(result.targets[:, 0], alone.targets)
 
 
-def symmetries(array):
-    """The eight mirror images and right-angle turns of an array (..., n, n)."""
-    for turns, is_flipped in itertools.product(range(4), (False, True)):
-        turned = torch.rot90(array, turns, (-2, -1))
-        yield turned.flip(-1) if is_flipped else turned
-
-
-class TestExactMoves:
-    @pytest.mark.parametrize("side", [8, 9, 64])
-    @pytest.mark.parametrize(
-        "change",
-        [GEOMETRY["flips"], GEOMETRY["right angles"], GEOMETRY["flips"] | {"right_angles": True}],
-        ids=["flips", "right angles", "both"],
-    )
-    def test_are_permutations_of_pixels(self, side, change):
-        values = torch.arange(side * side).view(side, side)
-        images = values.float().repeat(40, 1, 1, 1)
-        targets = (values % 251).to(torch.uint8).repeat(40, 1, 1)
-        result = augment(Batch(images, targets), (side, side), Augmentation(**change), generator())
-        found = set()
-        for image, target in zip(result.images[:, 0], result.targets, strict=True):
-            whole = image.round().long()
-            assert (image - whole).abs().max() < 0.05
-            assert torch.equal(whole.flatten().sort().values, values.flatten())
-            assert torch.equal(target.long(), whole % 251)
-            found.add(tuple(whole.flatten().tolist()))
-        allowed = {tuple(one.flatten().tolist()) for one in symmetries(values)}
-        assert found <= allowed
-        assert len(found) == (8 if len(change) == 3 else 4)
-
-    def test_each_axis_flips_by_its_own_name(self):
-        values = torch.arange(6.0).view(1, 1, 2, 3).repeat(20, 1, 1, 1)
-        targets = torch.zeros(20, 2, 3, dtype=torch.uint8)
-        for name, axis in (("flip_vertical", 2), ("flip_horizontal", 3)):
-            augmentation = Augmentation(**{name: True})
-            result = augment(Batch(values, targets), (2, 3), augmentation, generator()).images
-            is_kept = (result - values).abs().amax((1, 2, 3)) < 1e-4
-            is_flipped = (result - values.flip(axis)).abs().amax((1, 2, 3)) < 1e-4
-            assert (is_kept ^ is_flipped).all()
-            assert is_kept.any()
-            assert is_flipped.any()
-
-    def test_volumes_turn_in_the_plane_of_rows_and_columns(self):
-        values = torch.arange(3 * 16).view(3, 4, 4)
-        batch = Batch(
-            values.float().repeat(20, 1, 1, 1, 1), values.to(torch.uint8).repeat(20, 1, 1, 1)
-        )
-        augmentation = Augmentation(flip_vertical=True, flip_horizontal=True, right_angles=True)
-        result = augment(batch, (3, 4, 4), augmentation, generator())
-        allowed = {tuple(one.flatten().tolist()) for one in symmetries(values)}
-        assert {tuple(target.flatten().tolist()) for target in result.targets} <= allowed
-        assert len({tuple(target.flatten().tolist()) for target in result.targets}) == 8
-
-
 class TestZoom:
     def test_largest_zooms_find_their_pixels_in_the_crop(self):
         # a crop with a bright rim of one pixel: no patch may see it
@@ -235,17 +170,9 @@ class TestMovedShare:
         changed = self.changed(Augmentation(**FREE, moved_share=share), 50)
         assert changed.all() if share else not changed.any()
 
-    def test_mirrors_and_right_angles_are_for_all(self):
-        augmentation = Augmentation(
-            flip_vertical=True, flip_horizontal=True, right_angles=True, moved_share=0
-        )
-        batch = noise_batch()
-        result = augment(batch, (12, 12), augmentation, generator())
-        same = ((result.images - batch.images).abs() < 1e-3).flatten(1).all(1)
-        assert 1 <= same.sum() <= 12  # an eighth of 32 by chance
-        torch.testing.assert_close(
-            result.images.flatten(2).sort(-1).values, batch.images.flatten(2).sort(-1).values
-        )
+    def test_mirrors_and_right_angles_are_left_to_the_crops(self):
+        augmentation = Augmentation(flip_vertical=True, flip_horizontal=True, right_angles=True)
+        assert not self.changed(augmentation, 50).any()
 
 
 class TestNothingAsked:

@@ -545,7 +545,7 @@ class TestOtherTasks:
         samples = [Sample(str(index), image, mask, None) for index in range(4)]
         trainer = make_trainer(
             model=Model(config, UNet(network)), train=samples, val=samples,
-            loss=loss_for("cross_entropy", task), num_steps=80, validate_every=40,
+            loss=loss_for("cross_entropy", task), num_steps=160, validate_every=80,
             foreground_share=0.5, augmentation=Augmentation(flip_vertical=True),
         )  # fmt: skip
         return trainer.run()

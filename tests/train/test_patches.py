@@ -1,5 +1,6 @@
 """Crops and batches: which step gets which pixels."""
 
+import itertools
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -195,6 +196,83 @@ class TestCrops:
         before = one.image.copy()
         source([one]).batch(0).images.zero_()
         np.testing.assert_array_equal(one.image, before)
+
+
+def symmetries(array):
+    """The eight mirror images and right-angle turns of an array (..., n, n)."""
+    for turns, is_flipped in itertools.product(range(4), (False, True)):
+        turned = np.rot90(array, turns, (-2, -1))
+        yield turned[..., ::-1] if is_flipped else turned
+
+
+FLIPS = {"mirror_axes": (-2, -1)}
+TURNS = {"right_angles": True}
+
+
+class TestExactMoves:
+    @pytest.mark.parametrize("side", [8, 9])
+    @pytest.mark.parametrize(
+        "moves", [FLIPS, TURNS, FLIPS | TURNS], ids=["flips", "right angles", "both"]
+    )
+    def test_of_a_whole_image_are_its_symmetries(self, side, moves):
+        values = np.arange(side * side).reshape(side, side)
+        one = sample(values[None], (values % 251).astype(np.uint8))
+        batch = source([one] * 60, crop_size=(side, side), batch_size=60, **moves).batch(0)
+        found = [tuple(image.int().flatten().tolist()) for image in batch.images]
+        allowed = {tuple(turned.flatten().tolist()) for turned in symmetries(values)}
+        assert set(found) <= allowed
+        assert len(set(found)) == (8 if len(moves) == 2 else 4)
+        assert torch.equal((batch.images[:, 0] % 251).to(torch.uint8), batch.targets)
+
+    def test_right_angles_alone_are_turns(self):
+        values = np.arange(16).reshape(4, 4)
+        patches = source([sample(values[None])] * 40, (4, 4), 40, **TURNS)
+        found = {tuple(image.int().flatten().tolist()) for image in patches.batch(0).images}
+        turns = {tuple(np.rot90(values, number).flatten().tolist()) for number in range(4)}
+        assert found == turns
+
+    @pytest.mark.parametrize("axis", [-2, -1])
+    def test_each_axis_is_mirrored_for_half_of_the_crops(self, axis):
+        values = np.arange(6.0).reshape(1, 2, 3)
+        patches = source([sample(values)] * 400, (2, 3), 400, mirror_axes=(axis,))
+        images = patches.batch(0).images.numpy()
+        is_mirrored = (images == np.flip(values, axis)).all((1, 2, 3))
+        assert (is_mirrored | (images == values).all((1, 2, 3))).all()
+        assert 160 < is_mirrored.sum() < 240
+
+    def test_crops_that_are_not_square_are_turned_within_the_image(self):
+        image = ramp(40, 40)  # a step of 10 along columns after a turn, of 1 before
+        patches = source([sample(image[None])] * 40, (6, 12), 40, **TURNS)
+        across = np.abs(np.diff(patches.batch(0).images[:, 0].numpy(), axis=2))
+        assert across.shape == (40, 6, 11)
+        assert {tuple(np.unique(steps)) for steps in across} == {(1.0,), (10.0,)}
+
+    @pytest.mark.parametrize("crop_size", [(8, 8), (9, 7), (12, 16)])
+    def test_a_centre_on_the_foreground_stays_at_the_centre(self, crop_size):
+        mask = np.zeros((40, 40), np.uint8)
+        mask[19, 23] = 1
+        patches = source(
+            [sample(mask[None], mask)] * 30, crop_size, 30, foreground_share=1, **FLIPS, **TURNS
+        )
+        for target in patches.batch(0).targets.numpy():
+            ((row, column),) = np.argwhere(target)
+            assert abs(row - (crop_size[0] - 1) / 2) <= 0.5
+            assert abs(column - (crop_size[1] - 1) / 2) <= 0.5
+
+    def test_volumes_turn_in_the_plane_of_rows_and_columns(self):
+        values = np.arange(3 * 16).reshape(3, 4, 4)
+        one = sample(values[None], values.astype(np.uint8))
+        patches = source([one] * 60, (3, 4, 4), 60, **FLIPS, **TURNS)
+        found = {tuple(target.flatten().tolist()) for target in patches.batch(0).targets}
+        assert found == {tuple(turned.flatten().tolist()) for turned in symmetries(values)}
+
+    def test_many_labels_move_with_the_image(self):
+        image = ramp(8, 8)
+        labels = np.stack([image % 2, 1 - image % 2]).astype(np.uint8)
+        patches = source([sample(image[None], labels)] * 20, (8, 8), 20, **FLIPS, **TURNS)
+        batch = patches.batch(0)
+        assert torch.equal((batch.images[:, 0] % 2).to(torch.uint8), batch.targets[:, 0])
+        assert torch.equal(batch.targets[:, 1], 1 - batch.targets[:, 0])
 
 
 def centre_of(batch):

@@ -88,16 +88,16 @@ class TestShares:
             draws = Draws(torch.Generator().manual_seed(3), share)
             index, of_chosen = draws.choose(0.5)
             return [
-                draws.uniform(2), draws.normal(1, 3), draws.integers(9), of_chosen.symmetric(),
+                draws.uniform(2), draws.normal(1, 3), of_chosen.symmetric(),
                 (index + share.start), of_chosen.share, draws.one(),
             ]  # fmt: skip
 
         whole, first, second = (draw(Share(*ends, 7)) for ends in ((0, 7), (0, 3), (3, 7)))
-        for i in range(5):
+        for i in range(4):
             assert torch.equal(torch.cat([first[i], second[i]]), whole[i])
-        assert whole[5].total == len(whole[4])
-        assert (first[5].start, first[5].stop, second[5].stop) == (0, len(first[4]), len(whole[4]))
-        assert first[6] == second[6] == whole[6]
+        assert whole[4].total == len(whole[3])
+        assert (first[4].start, first[4].stop, second[4].stop) == (0, len(first[3]), len(whole[3]))
+        assert first[5] == second[5] == whole[5]
 
     @pytest.mark.parametrize("seed", range(4))
     def test_augmented_shares_are_parts_of_the_augmented_batch(self, seed):

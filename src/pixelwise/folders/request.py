@@ -13,7 +13,7 @@ from pixelwise.errors import DataError, PlanError
 from pixelwise.folders.build import task_of
 from pixelwise.folders.machine import TrainingMachine
 from pixelwise.folders.start import Start
-from pixelwise.network import Model, ModelConfig, check_encoder
+from pixelwise.network import Model, ModelConfig, check_encoder, refuse_weights_alone
 from pixelwise.plan import (
     ENCODER_WIDTHS,
     Encoder,
@@ -133,12 +133,8 @@ def choose_encoder(
         PlanError: it does not go together with the rest, or timm or the weight file has no such.
         MissingExtraError: timm is not installed.
     """
+    refuse_weights_alone(name, weights)
     if name is None:
-        if weights is not None:
-            raise PlanError(
-                f"{weights} was given as weights of an encoder, but no encoder. Name it, such as "
-                "resnet34."
-            )
         return None
     if start is not None:
         raise PlanError(

@@ -1,6 +1,6 @@
 """The network: (B, C, *spatial) -> logits; losses; the model file."""
 
-from pixelwise.network.encoders import check_encoder, load_encoder
+from pixelwise.network.encoders import check_encoder, load_encoder, refuse_weights_alone
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.losses import (
     Total,
@@ -46,6 +46,7 @@ __all__ = [
     "join_models",
     "load_encoder",
     "load_model",
+    "refuse_weights_alone",
     "resize_images",
     "resize_masks",
     "save_model",

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelwise.network.instance_norm import InstanceNorm
+
 if TYPE_CHECKING:
     from pixelwise.network.unet import UNetConfig
 
@@ -121,32 +123,6 @@ def normalization(width: int, config: "UNetConfig") -> nn.Module:
         return InstanceNorm(width)
     groups = math.gcd(width, 8)
     return nn.GroupNorm(max(1, groups // 2) if groups == width else groups, width)
-
-
-class InstanceNorm(nn.Module):
-    """Normalize each channel of each image by its own mean and variance, then scale and shift.
-
-    The same numbers as `torch.nn.InstanceNorm2d(width, affine=True)`. On a CPU the images go one
-    by one through batch normalization, whose kernels know channels-last and bfloat16: a training
-    step of a U-Net takes 0.6 times as long (docs/log.md).
-
-    Source: Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Normalize (B, width, *spatial); there must be more than one pixel."""
-        if features.device.type != "cpu":
-            return F.instance_norm(features, weight=self.weight, bias=self.bias)
-        images = [
-            F.batch_norm(image, None, None, self.weight, self.bias, training=True)
-            for image in torch.split(features, 1)
-        ]
-        return torch.cat(images) if len(images) > 1 else images[0]
 
 
 def activation(config: "UNetConfig") -> nn.Module:

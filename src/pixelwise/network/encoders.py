@@ -92,6 +92,14 @@ def check_encoder(name: str, depth: int, path: str | os.PathLike[str] | None = N
         _check_weights(name, path)
 
 
+def refuse_weights_alone(name: str | None, path: str | os.PathLike[str] | None) -> None:
+    """Raise PlanError where weights of an encoder are given without its name."""
+    if name is None and path is not None:
+        raise PlanError(
+            f"{path} was given as weights of an encoder, but no encoder. Name it, such as resnet34."
+        )
+
+
 def _check_weights(name: str, path: str | os.PathLike[str]) -> None:
     """Refuse files that lack weights of a network, or have some that it lacks.
 

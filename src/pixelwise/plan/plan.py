@@ -54,16 +54,9 @@ class Augmentation(BaseModel):
         return tuple(axis for axis, is_mirrored in mirrored if is_mirrored)
 
     @property
-    def has_geometry(self) -> bool:
-        """Whether pixels move."""
-        return (
-            self.flip_vertical
-            or self.flip_horizontal
-            or self.right_angles
-            or self.rotation_degrees > 0
-            or self.scale > 1
-            or self.elastic_px > 0
-        )
+    def has_free_moves(self) -> bool:
+        """Whether pixels move other than by mirrors and right angles."""
+        return self.rotation_degrees > 0 or self.scale > 1 or self.elastic_px > 0
 
 
 class Plan(BaseModel):

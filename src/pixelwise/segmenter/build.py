@@ -10,7 +10,16 @@ from pixelwise.data.masks.colors import default_color
 from pixelwise.errors import PlanError
 from pixelwise.evaluate import is_background
 from pixelwise.export.keras import read_keras
-from pixelwise.network import Model, ModelConfig, Task, UNet, UNetConfig, load_encoder, load_model
+from pixelwise.network import (
+    Model,
+    ModelConfig,
+    Task,
+    UNet,
+    UNetConfig,
+    load_encoder,
+    load_model,
+    refuse_weights_alone,
+)
 from pixelwise.segmenter.segmenter import Segmenter
 
 TUTORIAL_WIDTHS = (16, 32, 64)
@@ -66,6 +75,7 @@ def unet(
             f"input_shape={input_shape!r} should be (height, width, channels), for example "
             "(128, 128, 1) for grey and (128, 128, 3) for colour images."
         )
+    refuse_weights_alone(encoder, encoder_weights)
     task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
     try:
         network = UNetConfig(

@@ -2,7 +2,7 @@
 
 A crop larger than the patch comes in, the patch comes out: turned and zoomed pixels are then
 pixels of the image, not of a border. Masks are resampled to the nearest pixel and stay class
-indices.
+indices. Mirror images and right angles, which need no resampling, are made where crops are cut.
 """
 
 import math
@@ -47,24 +47,37 @@ def augment(
         generator: CPU random state; the same state gives the same variation, of a share of a batch
             the share of it.
     """
-    images, targets = batch.images, batch.targets
-    draws = Draws(generator, batch.share or Share(0, len(images), len(images)))
-    if augmentation.has_geometry:
-        crop_size = images.shape[2:]
-        grid = _sampling_grid(crop_size, patch_size, augmentation, draws).to(images.device)
-        images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-        targets = _resample_targets(targets, grid)
+    draws = Draws(generator, batch.share or Share(0, len(batch.images), len(batch.images)))
+    images, targets = (_cut_middle(crops, patch_size) for crops in (batch.images, batch.targets))
+    if augmentation.has_free_moves:
+        index, draws_of_chosen = draws.choose(augmentation.moved_share)
+        if draws_of_chosen.share.total:
+            crop_size = batch.images.shape[2:]
+            grid = _sampling_grid(crop_size, patch_size, augmentation, draws_of_chosen)
+            index, grid = index.to(images.device), grid.to(images.device)
+            images[index] = _resample(batch.images[index], grid)
+            targets[index] = _resample_targets(batch.targets[index], grid)
     images = _change_intensities(images, augmentation, draws)
     return replace(batch, images=images, targets=targets)
+
+
+def _cut_middle(crops: Tensor, patch_size: Sequence[int]) -> Tensor:
+    """Copy the middle of crops (B, ..., *crop): (B, ..., *patch)."""
+    for axis, side in enumerate(patch_size, start=crops.ndim - len(patch_size)):
+        crops = crops.narrow(axis, (crops.shape[axis] - side) // 2, side)
+    return crops.clone(memory_format=torch.contiguous_format)
+
+
+def _resample(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+    """Take pixels from where the grid says; beyond the edges crops are mirrored."""
+    return F.grid_sample(images, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
 def _resample_targets(targets: Tensor, grid: Tensor) -> Tensor:
     """Move targets like the images, to the nearest pixel."""
     has_classes = targets.ndim == grid.ndim  # multi-label (B, K, *crop); grid is (B, *patch, dims)
     planes = (targets if has_classes else targets[:, None]).float()
-    moved = F.grid_sample(
-        planes, grid, mode="nearest", padding_mode="reflection", align_corners=False
-    ).to(targets.dtype)
+    moved = _resample(planes, grid, "nearest").to(targets.dtype)
     return moved if has_classes else moved[:, 0]
 
 
@@ -75,16 +88,13 @@ def _sampling_grid(
     draws: Draws,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
-    is_moved = (draws.uniform() < augmentation.moved_share).float()
-    matrix = _random_matrices(len(crop_size), augmentation, draws, is_moved)
+    matrix = _random_matrices(len(crop_size), augmentation, draws)
     batch_size = len(matrix)
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_size]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # (*patch, dims), pixels
+    positions = offsets.expand(batch_size, *offsets.shape)
     if augmentation.elastic_px > 0:
-        field = _smooth_field(patch_size, augmentation.elastic_px, draws)
-        positions = offsets + field * is_moved.view(-1, *[1] * offsets.ndim)
-    else:
-        positions = offsets.expand(batch_size, *offsets.shape)
+        positions = positions + _smooth_field(patch_size, augmentation.elastic_px, draws)
     # (B, *patch, dims) @ (B, 1.., dims, dims)
     turned = positions @ matrix.transpose(1, 2).view(
         batch_size, *[1] * (len(crop_size) - 1), len(crop_size), len(crop_size)
@@ -93,22 +103,13 @@ def _sampling_grid(
     return (turned / half).flip(-1)
 
 
-def _random_matrices(
-    dims: int, augmentation: Augmentation, draws: Draws, is_moved: Tensor
-) -> Tensor:
-    """Zoom, turn (in the plane of the last two axes) and mirror: (B, dims, dims).
-
-    Where `is_moved` (B,) is 0, by exact moves alone: mirrors and right angles.
-    """
-    angle = draws.symmetric() * is_moved * math.radians(augmentation.rotation_degrees)
-    if augmentation.right_angles:
-        angle = angle + draws.integers(4) * (math.pi / 2)
-    zoom = augmentation.scale ** (draws.symmetric() * is_moved)
+def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Tensor:
+    """Zoom, and turn in the plane of the last two axes: (B, dims, dims)."""
+    angle = draws.symmetric() * math.radians(augmentation.rotation_degrees)
+    zoom = augmentation.scale ** draws.symmetric()
     matrix = torch.eye(dims).repeat(len(zoom), 1, 1)
     matrix[:, -2, -2], matrix[:, -2, -1] = angle.cos(), -angle.sin()
     matrix[:, -1, -2], matrix[:, -1, -1] = angle.sin(), angle.cos()
-    for axis in augmentation.mirror_axes:
-        matrix[:, :, axis] *= 1 - 2.0 * draws.integers(2, 1)
     return matrix * zoom.view(-1, 1, 1)
 
 
@@ -123,7 +124,7 @@ def _smooth_field(patch_size: Sequence[int], strength: float, draws: Draws) -> T
 
 
 def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Apply each change to a random share of the batch, in the order light takes."""
+    """Apply each change to a random share of the batch, in place and in the order light takes."""
     changes: list[tuple[bool, Callable[[Tensor, Augmentation, Draws], Tensor]]] = [
         (augmentation.blur_px > 0, _blur),
         (augmentation.noise > 0, _add_noise),
@@ -132,8 +133,6 @@ def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Draws
         (augmentation.brightness > 0, _change_brightness),
         (augmentation.color > 0, _change_color),
     ]
-    if not augmentation.has_geometry:
-        images = images.clone()  # the caller's, not ours to change
     if augmentation.invert > 0:
         images = _invert(images, augmentation, draws)
     for is_wanted, change in changes:

@@ -38,11 +38,6 @@ class Draws:
         """Normal numbers: (images here, *shape)."""
         return self._here(torch.randn(self.share.total, *shape, generator=self.generator))
 
-    def integers(self, stop: int, *shape: int) -> Tensor:
-        """Whole numbers below `stop`: (images here, *shape)."""
-        size = (self.share.total, *shape)
-        return self._here(torch.randint(stop, size, generator=self.generator))
-
     def choose(self, probability: float) -> tuple[Tensor, "Draws"]:
         """Choose each image or not; return the indices of those that are here, and their draws."""
         is_chosen = torch.rand(self.share.total, generator=self.generator) < probability

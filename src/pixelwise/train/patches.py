@@ -73,6 +73,9 @@ class PatchSource:
         scaling: intensity scaling of the model.
         foreground_share: share of crops centred on a pixel of a random class of their sample.
         background: whether class 0 is background, never a centre.
+        mirror_axes: axes, counted from the last, along which half of the crops are mirrored.
+        right_angles: whether crops are turned by 0, 90, 180 or 270 degrees in the plane of the last
+            two axes, each as often.
         seed: of the order and of the crops.
         ranks: that share each batch.
     """
@@ -86,6 +89,8 @@ class PatchSource:
         scaling: IntensityScaling,
         foreground_share: float = 0,
         background: bool = True,
+        mirror_axes: Sequence[int] = (),
+        right_angles: bool = False,
         seed: int = 0,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
@@ -94,6 +99,7 @@ class PatchSource:
         self.batch_size = batch_size
         self.foreground_share = foreground_share
         self.background = background
+        self.mirror_axes, self.right_angles = mirror_axes, right_angles
         self.seed = seed
         self.ranks = ranks
         self._scaling = scaling
@@ -139,19 +145,38 @@ class PatchSource:
         image, mask = sample.image, _mask_of(sample)
         offset, gain = self._scale_of(index, sample)
         if self.crop_size is not None:
-            centre = self._centre(index, image.shape[1:], mask, rng)
-            rows = [
-                _mirrored(middle - side // 2, side, length)
-                for middle, side, length in zip(
-                    centre, self.crop_size, image.shape[1:], strict=True
+            is_backward, is_turned = self._draw_moves(len(self.crop_size), rng)
+            sides = list(self.crop_size)
+            if is_turned:
+                sides[-2:] = sides[:-3:-1]
+            centre = self._centre(index, sides, image.shape[1:], mask, rng)
+            coordinates = [
+                _mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
+                for middle, side, length, backward in zip(
+                    centre, sides, image.shape[1:], is_backward, strict=True
                 )
             ]
-            image, mask = _take(image, rows), _take(mask, rows)
+            image, mask = _take(image, coordinates), _take(mask, coordinates)
+            if is_turned:
+                image, mask = image.swapaxes(-2, -1), mask.swapaxes(-2, -1)
         return scale_intensities(image, offset, gain), mask.astype(np.uint8)
+
+    def _draw_moves(self, dims: int, rng: np.random.Generator) -> tuple[list[bool], bool]:
+        """Draw which axes run backward, and whether rows and columns are exchanged after that.
+
+        Turns by 90, 180 and 270 degrees are an exchange, both axes backward, and both of these but
+        for one axis.
+        """
+        is_backward = [axis in self.mirror_axes and rng.random() < 0.5 for axis in range(-dims, 0)]
+        num_turns = int(rng.integers(4)) if self.right_angles else 0
+        is_backward[-2] ^= num_turns in (2, 3)
+        is_backward[-1] ^= num_turns in (1, 2)
+        return is_backward, num_turns % 2 == 1
 
     def _centre(
         self,
         index: int,
+        sides: Sequence[int],
         size: tuple[int, ...],
         mask: NDArray[Any],
         rng: np.random.Generator,
@@ -162,10 +187,9 @@ class PatchSource:
             if centres:
                 pixels = centres[int(rng.integers(len(centres)))]
                 return [int(v) for v in pixels[int(rng.integers(len(pixels)))]]
-        assert self.crop_size is not None
         return [
             int(rng.integers(length - side + 1)) + side // 2 if length > side else length // 2
-            for length, side in zip(size, self.crop_size, strict=True)
+            for length, side in zip(size, sides, strict=True)
         ]
 
     def _scale_of(

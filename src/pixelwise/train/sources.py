@@ -19,17 +19,19 @@ def patch_source(
     ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
 ) -> PatchSource:
     """The batches of a plan, at its working scale, from training samples in their own size."""
-    scaling = plan.scaling
+    scaling, augmentation = plan.scaling, plan.augmentation
     if plan.working_scale < 1:
         samples = WorkingSamples(samples, scaling, plan.working_scale)
         scaling = IntensityScaling()  # done already
     return PatchSource(
         samples,
-        crop_size=plan.patch_size and crop_size_for(plan.patch_size, plan.augmentation),
+        crop_size=plan.patch_size and crop_size_for(plan.patch_size, augmentation),
         batch_size=plan.batch_size,
         scaling=scaling,
         foreground_share=plan.foreground_share,
         background=has_background(model.config.task, model.config.class_names),
+        mirror_axes=augmentation.mirror_axes,
+        right_angles=augmentation.right_angles,
         seed=plan.seed,
         ranks=ranks,
     )
