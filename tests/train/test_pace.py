@@ -200,6 +200,19 @@ class TestValidations:
         due = self.due_steps(self.pace(time, 1000, num_steps=1000), time, 1, 50, 500)
         assert 50 * len(due) < 0.25 * (time.now - 100)
 
+    def test_one_that_was_held_up_does_not_put_off_the_next(self):
+        time = Time()
+        pace = self.pace(time, 1000, num_steps=1000, validate_every=100, seconds_per_validation=2)
+        assert self.due_steps(pace, time, 1, 100, 100) == [100]
+        due = []
+        for step in range(101, 401):
+            time.now += 1
+            pace.stepped(step, 1)
+            if pace.is_validation_due(step):
+                pace.validated(step, 2)
+                due.append(step)
+        assert len(due) == 3
+
 
 class TestClock:
     def test_counts_from_its_start(self):

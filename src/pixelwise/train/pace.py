@@ -60,6 +60,7 @@ class Pace:
         # a forecast must not take the time from training: it may be wrong
         most = FORECAST_SHARE * budget if budget is not None else seconds_per_validation
         self._seconds_per_validation = min(seconds_per_validation, most)
+        self._least_per_validation = self._seconds_per_validation  # of the last two
         self._num_measured = 0
         self._saved_at, self._seconds_per_checkpoint = -math.inf, 0.0
 
@@ -81,12 +82,16 @@ class Pace:
             return step > 0 and step % self._validate_every == 0
         last_step, last_seconds = self._last_validated
         wanted = self._validate_every * self.num_steps / self._planned_steps
-        earliest = last_seconds + self._seconds_per_validation / MAX_VALIDATION_SHARE
+        earliest = last_seconds + self._least_per_validation / MAX_VALIDATION_SHARE
         return step - last_step >= wanted and self.clock.elapsed >= earliest
 
     def validated(self, step: int, seconds: float) -> None:
-        """Take note of a validation and its time."""
+        """Take note of a validation and its time.
+
+        One that another program held up is no reason to validate seldom from then on.
+        """
         self._last_validated = step, self.clock.elapsed
+        self._least_per_validation = min(self._seconds_per_validation, seconds)
         self._seconds_per_validation = seconds
 
     def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
