@@ -56,7 +56,7 @@ class NarrowInstanceNorm(torch.autograd.Function):
         joined = _joined_pixels(features)
         wide = _join_pixels(features, joined)
         found = [
-            torch.ops.aten.batch_norm_update_stats(image[None], *_ones(wide, 2), 0.0)
+            torch.ops.aten.batch_norm_update_stats(image[None], *_two_ones(wide), 0.0)
             for image in wide
         ]
         means, variances = (
@@ -124,13 +124,13 @@ def _join_pixels(features: Tensor, joined: int) -> Tensor:
 
 def _sums(image: Tensor, gradient: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Sums by channel of gradient times (image - mean), and of the gradient: float32 (C,) each."""
-    weight, variance = _ones(image, 2)
+    weight, variance = _two_ones(image)
     _, products, total = torch.ops.aten.native_batch_norm_backward(
         gradient, image, weight, mean, variance, None, None, False, 0.0, [False, True, True]
     )
     return products, total
 
 
-def _ones(images: Tensor, number: int) -> list[Tensor]:
-    """So many tensors of a one for each channel: float32, the precision that kernels then use."""
-    return [torch.ones(images.shape[1]) for _ in range(number)]
+def _two_ones(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Twice a one for each channel, in float32: the precision that kernels then use."""
+    return torch.ones(images.shape[1]), torch.ones(images.shape[1])

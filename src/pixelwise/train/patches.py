@@ -148,7 +148,7 @@ class PatchSource:
             is_backward, is_turned = self._draw_moves(len(self.crop_size), rng)
             sides = list(self.crop_size)
             if is_turned:
-                sides[-2:] = sides[:-3:-1]
+                sides[-2], sides[-1] = sides[-1], sides[-2]
             centre = self._centre(index, sides, image.shape[1:], mask, rng)
             coordinates = [
                 _mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
