@@ -63,6 +63,21 @@ class TestFormats:
         machine = make_machine(lambda plan: slow if format_of(plan) == USUAL else fast)
         assert Calibrator(machine, math.inf).choose_format(make_small_plan()) == USUAL
 
+    def test_one_that_was_faster_only_once_is_not(self, make_machine, make_small_plan):
+        """Another program held up the usual one when it was first measured."""
+        disturbed = iter([True])
+        machine = make_machine(
+            lambda plan: 0.5 if format_of(plan) == USUAL and next(disturbed, False) else 0.1
+        )
+        assert Calibrator(machine, math.inf).choose_format(make_small_plan()) == USUAL
+
+    def test_what_is_remembered_is_checked_where_it_is_unusual(self, make_machine, make_small_plan):
+        machine = make_machine(lambda plan: 0.1 if format_of(plan) == OTHERS[1] else 0.2)
+        Calibrator(machine, math.inf).choose_format(make_small_plan())
+        asked = list(zip(map(format_of, machine.plans), machine.anew, strict=True))
+        first = [(each, False) for each in (USUAL, *OTHERS)]
+        assert asked == [*first, (USUAL, True), (OTHERS[1], True)]
+
     def test_past_the_deadline_the_usual_one_alone(self, make_machine, make_small_plan):
         machine = make_machine(lambda plan: 0.2 if format_of(plan) == USUAL else 0.1)
         assert Calibrator(machine, time.monotonic()).choose_format(make_small_plan()) == USUAL

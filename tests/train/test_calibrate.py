@@ -70,7 +70,7 @@ def test_what_is_measured_for_longer_counts_slow_steps_too(
 def test_at_a_working_scale(timed, make_squares):
     timing, model = timed(working_scale=0.5)
     assert timing.seconds_per_step > 0
-    assert time_validation(model, make_squares(1)[0], LOSS, CPU, 1) > 0
+    assert time_validation(model, make_squares(2), LOSS, CPU, 1) > 0
 
 
 def test_threads_are_as_before_also_after_an_error():

@@ -195,6 +195,12 @@ class TestValidations:
         due = self.due_steps(self.pace(time, 100), time, factor, 0, num_steps)
         assert 3 <= len(due) <= 5
 
+    def test_under_a_budget_none_shortly_before_the_last(self):
+        """After which comes one in any case."""
+        time = Time()
+        pace = self.pace(time, 100, validate_every=32)  # 100 steps fit
+        assert self.due_steps(pace, time, 1, 0) == [32, 64]
+
     def test_dear_ones_come_seldom(self):
         time = Time()
         due = self.due_steps(self.pace(time, 1000, num_steps=1000), time, 1, 50, 500)

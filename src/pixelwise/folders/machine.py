@@ -19,6 +19,7 @@ from pixelwise.train import (
 
 MIN_SECONDS = 0.6  # that steps are measured for, of what is not only compared
 MAX_SAMPLES = 16  # that steps are measured on, evenly spread
+MAX_VALIDATED = 5  # that a validation is measured on
 
 
 class TrainingMachine:
@@ -50,8 +51,7 @@ class TrainingMachine:
         if known is not None:
             return known
         if not self._samples:
-            chosen = np.linspace(0, len(self._train) - 1, MAX_SAMPLES).astype(int)
-            self._samples = [self._train[int(index)] for index in sorted(set(chosen))]
+            self._samples = _spread(self._train, MAX_SAMPLES)
         model = new_model(self._dataset, plan, {})
         loss = new_loss(model, plan)
         try:
@@ -71,16 +71,25 @@ class TrainingMachine:
         return timing
 
     def time_validation(self, plan: Plan) -> float:
-        """Seconds that one validation takes, over all validation images: from the middle one."""
+        """Seconds that one validation takes, over all validation images: from some of them."""
         if not self._val:
             return 0.0
-        sample = self._val[len(self._val) // 2]
+        samples = _spread(self._val, MAX_VALIDATED)
         model = new_model(self._dataset, plan, {})
         loss = new_loss(model, plan)
-        seconds = time_validation(model, sample, loss, self.device, plan.num_threads)
-        pixels = sum(float(np.prod(size)) for size in sizes_of(self._val))
-        return seconds * pixels / float(np.prod(sample.image.shape[1:]))
+        seconds = time_validation(model, samples, loss, self.device, plan.num_threads)
+        return seconds * _num_pixels(self._val) / _num_pixels(samples)
 
     def peak_megabytes(self) -> float | None:
         """The most memory so far, on the device or of this process; None where unknown."""
         return peak_megabytes(self.device)
+
+
+def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most so many samples, evenly spread."""
+    chosen = np.linspace(0, len(samples) - 1, most).astype(int)
+    return [samples[int(index)] for index in sorted(set(chosen))]
+
+
+def _num_pixels(samples: Sequence[Sample]) -> float:
+    return sum(float(np.prod(size)) for size in sizes_of(samples))

@@ -54,23 +54,23 @@ class NarrowInstanceNorm(torch.autograd.Function):
     def forward(ctx: FunctionCtx, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Normalize (B, C, H, W)."""
         joined = _joined_pixels(features)
-        wide = _join_pixels(features, joined)
-        found = [
-            torch.ops.aten.batch_norm_update_stats(image[None], *_two_ones(wide), 0.0)
-            for image in wide
-        ]
+        wide = torch.split(_join_pixels(features, joined), 1)
+        ones = _two_ones(wide[0])
+        found = [torch.ops.aten.batch_norm_update_stats(image, *ones, 0.0) for image in wide]
         means, variances = (
             torch.stack(values).view(len(wide), joined, -1) for values in zip(*found, strict=True)
         )
         mean = means.mean(1)
-        variance = variances.mean(1) + (means - mean[:, None]).square().mean(1)  # (B, C)
+        variance = means.var(1, correction=0).add_(variances.mean(1))  # (B, C)
         normalized = torch.empty_like(features)
-        by_image = zip(wide, _join_pixels(normalized, joined), mean, variance, strict=True)
-        for image, out, *moments in by_image:
-            parts = (each.repeat(joined) for each in (weight, bias, *moments))
+        out = torch.split(_join_pixels(normalized, joined), 1)
+        by_image = (moments.repeat(1, joined).unbind() for moments in (mean, variance))
+        scale, shift = weight.repeat(joined), bias.repeat(joined)
+        none = weight.new_empty(0)
+        for image, target, *moments in zip(wide, out, *by_image, strict=True):
             torch.ops.aten.native_batch_norm.out(
-                image[None], *parts, False, 0.0, EPSILON,
-                out=out[None], save_mean=weight.new_empty(0), save_invstd=weight.new_empty(0),
+                image, scale, shift, *moments, False, 0.0, EPSILON,
+                out=target, save_mean=none, save_invstd=none,
             )  # fmt: skip
         ctx.save_for_backward(features, weight, mean, (variance + EPSILON).rsqrt())
         return normalized
@@ -82,9 +82,15 @@ class NarrowInstanceNorm(torch.autograd.Function):
         joined, num_pixels = _joined_pixels(features), features[0, 0].numel()
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         wide, above = _join_pixels(features, joined), _join_pixels(gradient, joined)
+        weight_and_variance = _two_ones(wide)
         sums = [
-            _sums(image[None], rise[None], middle.repeat(joined))
-            for image, rise, middle in zip(wide, above, mean, strict=True)
+            _sums(*parts, *weight_and_variance)
+            for parts in zip(
+                torch.split(wide, 1),
+                torch.split(above, 1),
+                mean.repeat(1, joined).unbind(),
+                strict=True,
+            )
         ]
         products, total = (
             torch.stack(values).view(len(wide), joined, -1).sum(1)
@@ -122,9 +128,10 @@ def _join_pixels(features: Tensor, joined: int) -> Tensor:
     return by_pixel.view(batch, height, width // joined, joined * channels).permute(0, 3, 1, 2)
 
 
-def _sums(image: Tensor, gradient: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(
+    image: Tensor, gradient: Tensor, mean: Tensor, weight: Tensor, variance: Tensor
+) -> tuple[Tensor, Tensor]:
     """Sums by channel of gradient times (image - mean), and of the gradient: float32 (C,) each."""
-    weight, variance = _two_ones(image)
     _, products, total = torch.ops.aten.native_batch_norm_backward(
         gradient, image, weight, mean, variance, None, None, False, 0.0, [False, True, True]
     )

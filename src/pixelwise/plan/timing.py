@@ -29,7 +29,7 @@ class Calibration(BaseModel):
     device: str
     num_threads: int
     seconds_per_step: float  # of the chosen configuration
-    seconds_per_validation: float  # a forecast, from one image: over all validation images
+    seconds_per_validation: float  # a forecast, from some images: over all validation images
     num_steps: int = 0  # a forecast
     megabytes: float | None = None  # the most memory until then
     timings: tuple[Timing, ...]

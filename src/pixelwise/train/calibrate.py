@@ -68,12 +68,16 @@ def time_steps(
 
 
 def time_validation(
-    model: Model, sample: Sample, loss: Loss, device: torch.device, num_threads: int | None
+    model: Model,
+    samples: Sequence[Sample],
+    loss: Loss,
+    device: torch.device,
+    num_threads: int | None,
 ) -> float:
-    """Measure the seconds that one image takes in a validation, after one that is not timed."""
+    """Measure the seconds that images take in a validation, after a first one that is not timed."""
     with using_threads(num_threads):
         predictor = Predictor(model, device=device)
-        validate(predictor, [sample], loss)
+        validate(predictor, samples[:1], loss)
         started = time.perf_counter()
-        validate(predictor, [sample], loss)
+        validate(predictor, samples, loss)
         return time.perf_counter() - started

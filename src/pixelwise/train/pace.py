@@ -76,14 +76,16 @@ class Pace:
         """Whether to validate after this step.
 
         Without a budget every `validate_every` steps. Under a budget as many times as planned,
-        however many steps turn out to fit, but never so often that it takes much of the time.
+        however many steps turn out to fit, but never so often that it takes much of the time, nor
+        shortly before the end, which is validated anyway.
         """
         if self.budget is None:
             return step > 0 and step % self._validate_every == 0
         last_step, last_seconds = self._last_validated
         wanted = self._validate_every * self.num_steps / self._planned_steps
         earliest = last_seconds + self._least_per_validation / MAX_VALIDATION_SHARE
-        return step - last_step >= wanted and self.clock.elapsed >= earliest
+        is_near_end = self.num_steps - step < wanted / 4
+        return step - last_step >= wanted and self.clock.elapsed >= earliest and not is_near_end
 
     def validated(self, step: int, seconds: float) -> None:
         """Take note of a validation and its time.
