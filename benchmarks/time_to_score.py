@@ -53,6 +53,8 @@ def train(name: str, minutes: float, args: argparse.Namespace) -> list[Line]:
         more = (*more, "--classes", args.classes)
     if args.never_turn:
         more = (*more, "--never-turn")
+    if name != "pixelwise":  # which chooses by itself
+        more = (*more, "--validations", args.validations)
     if args.predict_plainly:
         more = (*more, "--predict-plainly")
     variables = {"KERAS_BACKEND": environment.removeprefix("keras-")}
@@ -120,6 +122,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=None, help="score no more, to try it out")
     parser.add_argument("--classes", type=int, default=1, help="masks of class indices have these")
     parser.add_argument("--never-turn", action="store_true", help="images have an up and a left")
+    parser.add_argument("--validations", type=int, default=4, help="of a peer's training")
     parser.add_argument("--predict-plainly", action="store_true", help="nnU-Net without mirroring")
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the environments")

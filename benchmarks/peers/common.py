@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 PREFIX = ":: "
-VALIDATIONS = 4  # in the time that there is
 PATCH = 192  # side of the training crops, pixels, where the script chooses
 BATCH_SIZE = 8
 WIDTHS = (16, 32, 64, 128, 256)
@@ -39,6 +38,7 @@ def read_arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="for whatever it writes")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
     parser.add_argument("--weights", default=None, help="of an encoder, where there is one")
+    parser.add_argument("--validations", type=int, default=4, help="in the time that there is")
     parser.add_argument("--predict-plainly", action="store_true", help="no mirrored copies")
     return parser.parse_args()
 
@@ -101,7 +101,7 @@ class Clock:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._seconds, self._started, self._paused = 60 * args.minutes, args.started, 0.0
-        self._period = self._next_validation = self._seconds / VALIDATIONS
+        self._period = self._next_validation = self._seconds / args.validations
         with self.stopped():
             self._classes = args.classes
             self._val = read_split(args.data, "val", args.classes)[: args.images]
