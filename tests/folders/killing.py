@@ -53,6 +53,7 @@ PLAN = Plan(
     patch_size=(16, 16),
     batch_size=3,
     widths=(24, 48, 96),
+    deep_supervision=1,
     normalization="instance",
     loss="cross_entropy_dice",
     foreground_share=0.5,

@@ -53,9 +53,9 @@ def planes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(planes, tmp_path_factory):
-    """A run trained on it: sure of itself, whatever the seed (sums of 1.27 to 1.64 inside)."""
+    """A run trained on it: sure of itself, whatever the seed (sums of 1.4 to 1.8 inside)."""
     out = tmp_path_factory.mktemp("run") / "run"
-    pw.train(planes, out=out, epochs=45, device="cpu")
+    pw.train(planes, out=out, epochs=90, device="cpu")
     return out
 
 

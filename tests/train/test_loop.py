@@ -78,7 +78,7 @@ def make_trainer(make_model, make_small_plan, make_squares):
         own = ("loss", "metrics", "keep_last", "optimizer", "save")
         settings = {name: options.pop(name) for name in own if name in options}
         plan = make_small_plan(**options)
-        model = model or make_model()
+        model = model or make_model(widths=plan.widths)
         default = Pace(
             Clock(),
             num_steps=plan.num_steps,
@@ -306,7 +306,10 @@ class TestSameSeed:
         assert not equal(*map(weights_of, runs))
 
 
-RESUMED = {"num_steps": 20, "validate_every": 5, "augmentation": BUSY, "average_share": 0.2}
+RESUMED = {
+    "num_steps": 20, "validate_every": 5, "augmentation": BUSY, "average_share": 0.2,
+    "widths": (4, 8, 8), "deep_supervision": 1,
+}  # fmt: skip
 
 
 class TestResume:

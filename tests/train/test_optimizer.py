@@ -99,6 +99,16 @@ class TestMuon:
         matrices = {name for name in ours if ours[name].ndim == 4}
         assert alike & matrices == {"head.weight", "encoder.0.conv1.weight"}
 
+    def test_further_weights_move_as_adamw_moves_them(self, make_model):
+        more, others = torch.nn.Conv2d(4, 2, 1), torch.nn.Conv2d(4, 2, 1)
+        others.load_state_dict(more.state_dict())
+        for head in (more, others):
+            with_gradients(head)
+        Muon(with_gradients(make_model().network), 0.01, 0.1, more.parameters()).step()
+        torch.optim.AdamW(others.parameters(), 0.01, weight_decay=0.1).step()
+        assert torch.allclose(more.weight, others.weight, atol=1e-6)
+        assert torch.allclose(more.bias, others.bias, atol=1e-6)
+
     def test_the_layout_of_the_weights_changes_nothing(self, make_model):
         plain, last = (with_gradients(make_model().network) for _ in range(2))
         last = last.to(memory_format=torch.channels_last)

@@ -18,13 +18,17 @@ def make_state(make_model):
         network = make_model(seed=seed).network
         if channels_last:
             network = network.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(network.parameters(), 1e-2, fused=True)
+        torch.manual_seed(seed)
+        heads = torch.nn.ModuleList([torch.nn.Conv2d(8, 1, 1)])
+        weights = [*network.parameters(), *heads.parameters()]
+        optimizer = torch.optim.AdamW(weights, 1e-2, fused=True)
         if muon:
-            optimizer = Muon(network, 1e-2, 0.1)
-        state = State(network, AveragedWeights(network, 0.5), optimizer, Best())
+            optimizer = Muon(network, 1e-2, 0.1, heads.parameters())
+        state = State(network, heads, AveragedWeights(network, 0.5), optimizer, Best())
         for _ in range(steps):
             optimizer.zero_grad()
             network(torch.ones(2, 1, 8, 8)).square().mean().backward()
+            heads[0](torch.ones(2, 8, 4, 4)).square().mean().backward()
             optimizer.step()
             state.step += 1
             state.average.update(network, state.step, 10)
@@ -49,6 +53,7 @@ def test_a_restored_state_is_the_same(make_state, channels_last, muon):
     assert (back.step, back.rate_factor) == (3, 0.3)
     assert (back.recent, back.history) == (there.recent, there.history)
     assert equal(back.network.state_dict(), there.network.state_dict())
+    assert equal(back.heads.state_dict(), there.heads.state_dict())
     assert equal(back.average.network.state_dict(), there.average.network.state_dict())
     assert equal(back.best.weights, there.best.weights)
     moments = zip(back.optimizer.state.values(), there.optimizer.state.values(), strict=True)

@@ -23,7 +23,7 @@ FILE = "calibration.json"
 MAX_ENTRIES = 500
 MEASURED = (  # what of a plan the time of a step depends on
     "patch_size", "batch_size", "widths", "normalization", "upsampling", "loss", "precision",
-    "channels_last", "num_threads", "optimizer", "encoder",
+    "channels_last", "num_threads", "optimizer", "encoder", "deep_supervision",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedi
 Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's own size.
 """
 
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch.nn.functional as F
@@ -148,22 +149,27 @@ class UNet(nn.Module):
         Returns:
             (B, K, *spatial) logits, before sigmoid or softmax.
         """
-        size = image.shape[2:]
-        padding = self._padding(image)
-        features = F.pad(image, padding, mode="replicate") if any(padding) else image
+        for level, features in self.decode(image):
+            if level == 0:
+                logits = cast(Tensor, self.head(features))
+        if logits.shape[2:] != image.shape[2:]:
+            for dim, n in enumerate(image.shape[2:], start=2):
+                logits = logits.narrow(dim, 0, n)
+        return logits
 
-        skips = self._encode(features)
+    def decode(self, image: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Give each level of the decoder with its features, from the lowest up to 0.
+
+        They are those of the extended image: (B, width, *spatial), halved at each level.
+        """
+        padding = self._padding(image)
+        skips = self._encode(F.pad(image, padding, mode="replicate") if any(padding) else image)
         features = self.bottleneck(skips.pop())
         for level in reversed(range(self.depth)):
             features = self.upsample[level](features)
             skip = skips.pop()
             features = self.decoder[level](features, skip if self.skips else None)
-        logits = cast(Tensor, self.head(features))
-
-        if any(padding):
-            for dim, n in enumerate(size, start=2):
-                logits = logits.narrow(dim, 0, n)
-        return logits
+            yield level, features
 
     def _encode(self, image: Tensor) -> list[Tensor]:
         """The features of each level's skip, and what goes on into the bottleneck."""

@@ -48,6 +48,7 @@ def choose_from_data(
         "normalization": ("instance", "each image by itself: sets are often of mixed kinds"),
         "upsampling": ("nearest", "cheapest; as good as the others"),
         "loss": ("cross_entropy_dice", "honest probabilities, and small objects count"),
+        "deep_supervision": (2, "lower levels learn sooner what they are for"),
         "class_weights": _choose_class_weights(fingerprint, task),
         "foreground_share": (share, "this share of the patches is centred on a labelled object"),
         "augmentation": _choose_augmentation(fingerprint, class_names),

@@ -77,6 +77,8 @@ class Plan(BaseModel):
     normalization: Literal["none", "batch", "instance", "group"]
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
     loss: Literal[LossName, "custom"]
+    # levels of the decoder below full size that are compared with smaller masks too, if there are
+    deep_supervision: int = Field(default=0, ge=0)
     class_weights: tuple[float, ...] | None = None  # in the cross-entropy; None: all alike
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()

@@ -108,9 +108,10 @@ class Trainer:
             metrics=self.metrics,
             ranks=ranks,
         )
-        network, average = self._stepper.network, self._stepper.average
+        stepper = self._stepper
+        network, average = stepper.network, stepper.average
         best = Best(weights=copy_weights(network))
-        self.state = State(network, average, self._stepper.optimizer, best)
+        self.state = State(network, stepper.heads, average, stepper.optimizer, best)
         self.predictor = Predictor(Model(model.config, average.network), device=device)
         self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []

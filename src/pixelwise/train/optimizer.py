@@ -10,6 +10,7 @@ updates after Liu et al., Muon is Scalable for LLM Training, 2025.
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -25,12 +26,13 @@ TINY = 1e-7
 ENDS = "encoder.0.conv1.weight", "head.weight"
 
 
-def make_optimizer(network: UNet, plan: Plan) -> torch.optim.Optimizer:
-    """Return the optimizer of a plan for the weights of a network."""
+def make_optimizer(network: UNet, plan: Plan, more: Iterable[Tensor] = ()) -> torch.optim.Optimizer:
+    """Return the optimizer of a plan for the weights of a network, and `more` that AdamW moves."""
     if plan.optimizer == "muon":
-        return Muon(network, plan.learning_rate, plan.weight_decay)
+        return Muon(network, plan.learning_rate, plan.weight_decay, more)
+    weights = [*network.parameters(), *more]
     return torch.optim.AdamW(
-        network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+        weights, plan.learning_rate, weight_decay=plan.weight_decay, fused=True
     )
 
 
@@ -44,14 +46,22 @@ class Muon(torch.optim.Optimizer):
         network: whose weights to update.
         learning_rate: the same for both.
         weight_decay: decoupled, the same for both.
+        more: weights for AdamW.
     """
 
-    def __init__(self, network: UNet, learning_rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        network: UNet,
+        learning_rate: float,
+        weight_decay: float,
+        more: Iterable[Tensor] = (),
+    ) -> None:
         matrices: list[Tensor] = []
         others: list[Tensor] = []
         for name, weight in network.named_parameters():
             is_matrix = weight.ndim >= 4 and name not in ENDS
             (matrices if is_matrix else others).append(weight)
+        others.extend(more)
         self._adamw = torch.optim.AdamW(
             others, learning_rate, weight_decay=weight_decay, fused=True
         )

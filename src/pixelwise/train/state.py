@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelwise.evaluate import Scores
 from pixelwise.network import UNet
 from pixelwise.train.average import AveragedWeights
 from pixelwise.train.checkpoint import Checkpoint
+
+HEADS = "deep."  # before the names of their weights, in a checkpoint
 
 Row = dict[str, float]
 
@@ -35,8 +37,9 @@ class State:
 
     Attributes:
         network: with the newest weights.
+        heads: of deep supervision.
         average: of the weights.
-        optimizer: of the network.
+        optimizer: of the network and the heads.
         best: the best weights so far.
         step: steps done.
         rate_factor: on the planned learning rate; lower where the loss was lost.
@@ -45,6 +48,7 @@ class State:
     """
 
     network: UNet
+    heads: nn.Module
     average: AveragedWeights
     optimizer: torch.optim.Optimizer
     best: Best
@@ -77,7 +81,7 @@ class State:
         }
         return Checkpoint(
             facts,
-            self.network.state_dict(),
+            self.network.state_dict() | self.heads.state_dict(prefix=HEADS),
             self.average.network.state_dict(),
             self.optimizer.state_dict()["state"],
             self.best.weights,
@@ -85,7 +89,10 @@ class State:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Stand where the training stood at a checkpoint."""
-        self.network.load_state_dict(checkpoint.network)
+        weights = checkpoint.network
+        heads = {name: weights[name] for name in weights if name.startswith(HEADS)}
+        self.network.load_state_dict({name: weights[name] for name in weights.keys() - heads})
+        self.heads.load_state_dict({name.removeprefix(HEADS): heads[name] for name in heads})
         self.average.network.load_state_dict(checkpoint.average)
         state = self.optimizer.state_dict()
         state["state"] = checkpoint.optimizer

@@ -12,6 +12,7 @@ from pixelwise.plan import Plan
 from pixelwise.predict import autocast
 from pixelwise.train.augment import augment
 from pixelwise.train.average import AveragedWeights
+from pixelwise.train.deep import DeepSupervision, deep_loss
 from pixelwise.train.objective import Loss
 from pixelwise.train.optimizer import make_optimizer
 from pixelwise.train.patches import Batch
@@ -30,6 +31,12 @@ class Measured:
 
 class Stepper:
     """Takes training steps of a plan.
+
+    Attributes:
+        network: that is trained.
+        heads: of deep supervision, trained beside it.
+        optimizer: of both.
+        average: of the network's weights.
 
     Args:
         network: to train; moved to the device and into the plan's memory layout.
@@ -53,10 +60,14 @@ class Stepper:
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.network = _place(network, device, channels_last=plan.channels_last)
-        self.optimizer = optimizer or make_optimizer(network, plan)
+        self._deep = DeepSupervision(self.network, plan.deep_supervision).to(device)
+        self.heads = self._deep.heads
+        self.optimizer = optimizer or make_optimizer(network, plan, self.heads.parameters())
+        if optimizer is not None and len(self.heads):
+            optimizer.add_param_group({"params": list(self.heads.parameters())})
         self.average = AveragedWeights(self.network, plan.average_share)
         self._plan, self._device, self._metrics = plan, device, metrics or {}
-        self._called = ranks.wrap(self.network, device)
+        self._called = ranks.wrap(self._deep, device)
         self._loss = ranks.joint(loss)
         self._rate_factors = [  # an optimizer of several groups keeps their ratios
             group["lr"] / plan.learning_rate for group in self.optimizer.param_groups
@@ -78,16 +89,16 @@ class Stepper:
         network.train()
         with autocast(self._device, plan.precision):
             logits = self._called(batch.images)
-        loss = self._loss(logits.float(), batch.targets)
+        loss, total = deep_loss(self._loss, logits, batch.targets)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         if plan.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), plan.max_gradient_norm)
+            torch.nn.utils.clip_grad_norm_(self._deep.parameters(), plan.max_gradient_norm)
         optimizer.step()
         self.average.update(network, step + 1, num_steps)
         with torch.no_grad():
             metrics = {
-                name: metric(logits.detach().float(), batch.targets)
+                name: metric(logits[0].detach().float(), batch.targets)
                 for name, metric in self._metrics.items()
             }
         return Measured(loss.detach(), metrics, batch.num_images)
