@@ -20,11 +20,11 @@ class FakeMachine:
 
     def __init__(self, seconds=0.1, validation=0.5, max_pixels=10**9):
         self.seconds, self.validation, self.max_pixels = seconds, validation, max_pixels
-        self.plans, self.anew = [], []
+        self.plans, self.measured = [], []
 
-    def time_steps(self, plan, *, anew=True):
+    def time_steps(self, plan, *, seconds):
         self.plans.append(plan)
-        self.anew.append(anew)
+        self.measured.append(seconds)
         pixels = plan.batch_size
         for side in plan.patch_size:
             pixels *= side

@@ -73,10 +73,10 @@ class TestFormats:
 
     def test_what_is_remembered_is_checked_where_it_is_unusual(self, make_machine, make_small_plan):
         machine = make_machine(lambda plan: 0.1 if format_of(plan) == OTHERS[1] else 0.2)
-        Calibrator(machine, math.inf).choose_format(make_small_plan())
-        asked = list(zip(map(format_of, machine.plans), machine.anew, strict=True))
-        first = [(each, False) for each in (USUAL, *OTHERS)]
-        assert asked == [*first, (USUAL, True), (OTHERS[1], True)]
+        Calibrator(machine, math.inf, seconds=0.7).choose_format(make_small_plan())
+        asked = list(zip(map(format_of, machine.plans), machine.measured, strict=True))
+        first = [(each, None) for each in (USUAL, *OTHERS)]
+        assert asked == [*first, (USUAL, 0.7), (OTHERS[1], 0.7)]
 
     def test_past_the_deadline_the_usual_one_alone(self, make_machine, make_small_plan):
         machine = make_machine(lambda plan: 0.2 if format_of(plan) == USUAL else 0.1)

@@ -233,6 +233,14 @@ class TestTime:
         assert machine.plans[-1].patch_size == plan.patch_size
         assert plan.calibration.seconds_per_step == pytest.approx(1e-6 * plan.widths[0])
 
+    @pytest.mark.parametrize(("budget", "seconds"), [(20, 0.6), (120, 1.8), (3600, 5)])
+    def test_longer_trainings_are_measured_for_longer(
+        self, plan_for, make_machine, budget, seconds
+    ):
+        machine = make_machine()
+        plan_for(budget=budget, machine=machine)
+        assert {each for each in machine.measured if each} == {pytest.approx(seconds)}
+
     def test_epochs_count_passes_over_the_samples(self, plan_for):
         plan = plan_for(budget=None, epochs=3, num_train=20)
         assert plan.num_steps == 3 * -(-20 // plan.batch_size)

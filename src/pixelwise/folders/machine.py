@@ -17,7 +17,6 @@ from pixelwise.train import (
     time_validation,
 )
 
-MIN_SECONDS = 0.6  # that steps are measured for, of what is not only compared
 MAX_SAMPLES = 16  # that steps are measured on, evenly spread
 MAX_VALIDATED = 5  # that a validation is measured on
 
@@ -45,9 +44,9 @@ class TrainingMachine:
         channels = (dataset.in_channels, len(dataset.encoding.classes))
         self._remembered = RememberedTimings(device, channels)
 
-    def time_steps(self, plan: Plan, *, anew: bool = True) -> Timing:
+    def time_steps(self, plan: Plan, *, seconds: float | None) -> Timing:
         """Measure real training steps of a plan; raise MemoryError where memory is short."""
-        known = None if anew else self._remembered.find(plan)
+        known = self._remembered.find(plan) if seconds is None else None
         if known is not None:
             return known
         if not self._samples:
@@ -61,7 +60,7 @@ class TrainingMachine:
                 self._samples,
                 loss,
                 self.device,
-                min_seconds=MIN_SECONDS if anew else 0,
+                min_seconds=seconds or 0,
             )
         except RuntimeError as error:
             if is_out_of_memory(error):

@@ -12,6 +12,7 @@ from pixelwise.plan.timing import Precision, Timing
 from pixelwise.predict import has_bfloat16
 
 HANDICAP = 1.2  # what is usually slower must be so many times faster to be chosen
+MEASURED_SECONDS = 0.6  # for steps, at least
 FORMAT_BATCH = 2  # images, enough to tell formats apart
 
 
@@ -20,10 +21,13 @@ class Machine(Protocol):
 
     device: torch.device
 
-    def time_steps(self, plan: Plan, *, anew: bool = True) -> Timing:
+    def time_steps(self, plan: Plan, *, seconds: float | None) -> Timing:
         """Measure real training steps of a plan; raise MemoryError where memory is short.
 
-        Where it need not be `anew`, what this machine took in an earlier training will do.
+        Args:
+            plan: whose steps they are.
+            seconds: to measure for, at least. None: a few steps are enough, and what this machine
+                took in an earlier training will do.
         """
 
     def time_validation(self, plan: Plan) -> float:
@@ -47,10 +51,13 @@ class Calibrator:
     Args:
         machine: to measure on.
         deadline: `time.monotonic()` from which nothing is measured that can be left out.
+        seconds: that the steps of a plan are measured for, where they are not only compared.
     """
 
-    def __init__(self, machine: Machine, deadline: float) -> None:
-        self._machine, self._deadline = machine, deadline
+    def __init__(
+        self, machine: Machine, deadline: float, seconds: float = MEASURED_SECONDS
+    ) -> None:
+        self._machine, self._deadline, self._seconds = machine, deadline, seconds
         self.timings: list[Timing] = []
 
     @property
@@ -58,8 +65,12 @@ class Calibrator:
         """Whether more may be measured."""
         return time.monotonic() < self._deadline
 
-    def time(self, plan: Plan, *, anew: bool = True) -> tuple[Plan, Timing]:
+    def time(self, plan: Plan, *, compared: bool = False) -> tuple[Plan, Timing]:
         """Measure a plan; where memory is short with smaller batches, then smaller patches.
+
+        Args:
+            plan: to measure.
+            compared: shortly, or from memory, since it is only to be compared.
 
         Returns:
             The plan that fits, and its timing.
@@ -69,7 +80,7 @@ class Calibrator:
         """
         while True:
             try:
-                timing = self._machine.time_steps(plan, anew=anew)
+                timing = self._machine.time_steps(plan, seconds=None if compared else self._seconds)
             except MemoryError as error:
                 plan = _smaller(plan, error)
             else:
@@ -85,22 +96,22 @@ class Calibrator:
         """
         small = plan.model_copy(update={"batch_size": min(FORMAT_BATCH, plan.batch_size)})
 
-        def time_format(format_: Format, *, anew: bool) -> float:
+        def time_format(format_: Format, *, compared: bool) -> float:
             draft = small.model_copy(update=format_._asdict())
-            return self.time(draft, anew=anew)[1].seconds_per_step
+            return self.time(draft, compared=compared)[1].seconds_per_step
 
         formats = _formats(self._machine.device, is_volume=len(plan.patch_size or ()) == 3)
         usual = best = next(formats)
-        best_seconds = time_format(usual, anew=False)
+        best_seconds = time_format(usual, compared=True)
         for format_ in formats:
             if not self.has_time:
                 break
-            seconds = time_format(format_, anew=False)
+            seconds = time_format(format_, compared=True)
             if seconds * HANDICAP < best_seconds:
                 best, best_seconds = format_, seconds
         if best == usual or not self.has_time:
             return usual
-        usual_seconds, best_seconds = (time_format(each, anew=True) for each in (usual, best))
+        usual_seconds, best_seconds = (time_format(each, compared=False) for each in (usual, best))
         return best if best_seconds * HANDICAP < usual_seconds else usual
 
 

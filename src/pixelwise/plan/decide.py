@@ -9,7 +9,7 @@ import torch
 
 from pixelwise.network import ModelConfig, Task, UNetConfig
 from pixelwise.plan.budget import closing_seconds
-from pixelwise.plan.calibration import Calibrator, Machine
+from pixelwise.plan.calibration import MEASURED_SECONDS, Calibrator, Machine
 from pixelwise.plan.choices import Decisions, Encoder, choose_for_encoder, choose_from_data
 from pixelwise.plan.fingerprint import Fingerprint
 from pixelwise.plan.follow import follow_model
@@ -24,6 +24,8 @@ MAX_VALIDATION = 0.1  # of the budget, for scoring all validation images once
 MIN_VAL_IMAGES = 8
 CALIBRATION_SHARE = 0.05  # of the budget
 MAX_CALIBRATION = 30.0  # seconds
+MEASURED_SHARE = 0.015  # of the budget, for the steps of one plan; speed changes with the seconds
+MAX_MEASURED = 5.0  # seconds
 OPEN_SECONDS = 3600.0  # without a budget the sizes are those for an hour
 OPEN_VALIDATIONS = 10  # the fewest of a training that ends by itself
 DRAFT_STEPS = 1000  # of plans that are measured and not carried out
@@ -63,7 +65,8 @@ def make_plan(
     began = time.monotonic()
     is_open = budget is None and epochs is None
     deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
-    calibrator = Calibrator(machine, deadline)
+    measured = min(MAX_MEASURED, max(MEASURED_SECONDS, MEASURED_SHARE * (budget or 0)))
+    calibrator = Calibrator(machine, deadline, measured)
     decisions = choose_from_data(fingerprint, task, class_names)
     decisions["seed"] = seed, "as asked"
     decisions["encoder"] = None, "none was asked for"
