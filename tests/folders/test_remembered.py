@@ -42,7 +42,7 @@ def test_it_is_found_by_another_training(path):
     "changes",
     [{"precision": "bfloat16"}, {"channels_last": True}, {"num_threads": 1}, {"batch_size": 4},
      {"optimizer": "muon"}, {"patch_size": (16, 32)}, {"widths": (4, 8, 16)},
-     {"normalization": "batch"}],
+     {"normalization": "batch"}, {"deep_supervision": 1}],
     ids=lambda changes: next(iter(changes)),
 )  # fmt: skip
 def test_it_holds_for_what_was_measured_alone(path, changes):

@@ -239,7 +239,7 @@ class TestTime:
     ):
         machine = make_machine()
         plan_for(budget=budget, machine=machine)
-        assert {each for each in machine.measured if each} == {pytest.approx(seconds)}
+        assert machine.measured[-1] == pytest.approx(seconds)
 
     def test_epochs_count_passes_over_the_samples(self, plan_for):
         plan = plan_for(budget=None, epochs=3, num_train=20)
