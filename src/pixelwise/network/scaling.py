@@ -81,7 +81,10 @@ def scale_intensities(
         float32 of the image's shape.
     """
     shape = (-1,) + (1,) * (image.ndim - 1)  # (C,) -> (C, 1, ..., 1)
-    return (image.astype(np.float32) - offset.reshape(shape)) * gain.reshape(shape)
+    scaled = image.astype(np.float32)
+    scaled -= offset.reshape(shape)
+    scaled *= gain.reshape(shape)
+    return scaled
 
 
 def _subsample(image: NDArray[Any]) -> NDArray[Any]:

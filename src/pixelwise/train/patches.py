@@ -159,6 +159,8 @@ class PatchSource:
             image, mask = _take(image, coordinates), _take(mask, coordinates)
             if is_turned:
                 image, mask = image.swapaxes(-2, -1), mask.swapaxes(-2, -1)
+        if self._scaling.scheme == "none":
+            return image.astype(np.float32, copy=False), mask.astype(np.uint8)
         return scale_intensities(image, offset, gain), mask.astype(np.uint8)
 
     def _draw_moves(self, dims: int, rng: np.random.Generator) -> tuple[list[bool], bool]:
@@ -284,8 +286,15 @@ def _mirrored(start: int, side: int, length: int) -> NDArray[np.intp]:
 
 
 def _take(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
-    """Index the last axes of an array (..., *spatial) by a grid of coordinates."""
-    taken: NDArray[Any] = array[(Ellipsis, *np.ix_(*coordinates))]  # type: ignore[arg-type]
+    """Index the last axes of an array (..., *spatial) by a grid of coordinates.
+
+    One axis after the other, the last one first: several times as fast as all at once.
+    """
+    box = [slice(int(each.min()), int(each.max()) + 1) for each in coordinates]
+    window: tuple[Any, ...] = (Ellipsis, *box)
+    taken: NDArray[Any] = array[window]  # of a memory map no more is read
+    for axis in range(-1, -1 - len(box), -1):
+        taken = taken.take(coordinates[axis] - box[axis].start, axis)
     return taken
 
 
