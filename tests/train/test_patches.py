@@ -15,7 +15,7 @@ from PIL import Image
 from pixelwise.data import IGNORE_INDEX, Sample, read_dataset
 from pixelwise.network import IntensityScaling
 from pixelwise.train import patches as patches_module
-from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, _mirrored
+from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, _mirrored, _take
 
 NO_SCALING = IntensityScaling()
 
@@ -175,6 +175,18 @@ class TestCrops:
         )
         expected = padded[start + before : start + before + side]
         np.testing.assert_array_equal(_mirrored(start, side, length), expected)
+
+    @given(
+        st.lists(st.tuples(st.integers(1, 6), st.integers(-9, 9), st.integers(1, 9)),
+                 min_size=2, max_size=3),
+        st.booleans(),
+    )  # fmt: skip
+    def test_taking_is_indexing_by_a_grid(self, axes, has_channels):
+        sizes = [length for length, _, _ in axes]
+        values = np.random.default_rng(0).random(([2] if has_channels else []) + sizes)
+        coordinates = [_mirrored(start, side, length)[::-1] for length, start, side in axes]
+        expected = values[(Ellipsis, *np.ix_(*coordinates))]
+        np.testing.assert_array_equal(_take(values, coordinates), expected)
 
     def test_volumes(self):
         volume = np.arange(6 * 7 * 8).reshape(1, 6, 7, 8)
