@@ -88,7 +88,7 @@ def test_the_clock_stands_still_while_a_peer_is_validated(tmp_path, monkeypatch)
     monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(common, "read_split", lambda *_: [])
     given = {"minutes": 1, "started": 90.0, "data": tmp_path}
-    given |= {"test": False, "images": None, "classes": 1}
+    given |= {"test": False, "images": None, "classes": 1, "validations": 4}
     clock = common.Clock(Namespace(**given))
     assert clock.elapsed == 10
     with clock.stopped():
