@@ -54,6 +54,10 @@ class TestReasons:
         assert parse_plan(plan.to_yaml()) == plan
 
 
+def test_two_lower_levels_are_supervised(plan_for):
+    assert plan_for().deep_supervision == 2
+
+
 class TestUpAndSide:
     def test_scenes_with_an_up_are_not_turned_upside_down(self, plan_for):
         augmentation = plan_for(vertical_order=0.8).augmentation

@@ -306,6 +306,14 @@ class TestSameSeed:
         assert not equal(*map(weights_of, runs))
 
 
+class TestDeepSupervision:
+    def test_lower_levels_are_trained_beside_the_network(self, make_trainer):
+        trainer = make_trainer(num_steps=5, widths=(4, 8, 8), deep_supervision=1)
+        before = trainer.state.heads[0].weight.detach().clone()
+        trainer.run()
+        assert (trainer.state.heads[0].weight - before).abs().min() > 0
+
+
 RESUMED = {
     "num_steps": 20, "validate_every": 5, "augmentation": BUSY, "average_share": 0.2,
     "widths": (4, 8, 8), "deep_supervision": 1,
