@@ -40,7 +40,7 @@ class TrainingMachine:
     ) -> None:
         self.device = device
         self._dataset, self._train, self._val = dataset, train, val
-        self._samples: list[Sample] = []
+        self._samples: Sequence[Sample] = []
         channels = (dataset.in_channels, len(dataset.encoding.classes))
         self._remembered = RememberedTimings(device, channels)
 
@@ -50,7 +50,7 @@ class TrainingMachine:
         if known is not None:
             return known
         if not self._samples:
-            self._samples = _spread(self._train, MAX_SAMPLES)
+            self._samples = spread(self._train, MAX_SAMPLES)
         model = new_model(self._dataset, plan, {})
         loss = new_loss(model, plan)
         try:
@@ -73,7 +73,7 @@ class TrainingMachine:
         """Seconds that one validation takes, over all validation images: from some of them."""
         if not self._val:
             return 0.0
-        samples = _spread(self._val, MAX_VALIDATED)
+        samples = spread(self._val, MAX_VALIDATED)
         model = new_model(self._dataset, plan, {})
         loss = new_loss(model, plan)
         seconds = time_validation(model, samples, loss, self.device, plan.num_threads)
@@ -84,10 +84,11 @@ class TrainingMachine:
         return peak_megabytes(self.device)
 
 
-def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """At most so many samples, evenly spread."""
-    chosen = np.linspace(0, len(samples) - 1, most).astype(int)
-    return [samples[int(index)] for index in sorted(set(chosen))]
+def spread(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
+    """Return that many samples, evenly spread; all of them for None, or where there are fewer."""
+    if number is None or number >= len(samples):
+        return samples
+    return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
 
 
 def _num_pixels(samples: Sequence[Sample]) -> float:

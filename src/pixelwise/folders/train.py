@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from pixelwise.data import (
@@ -31,6 +30,7 @@ from pixelwise.folders.build import new_loss, new_model, new_pace
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.folds import cross_validate, num_folds_of
 from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
+from pixelwise.folders.machine import spread
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
@@ -206,7 +206,7 @@ def _train_watched(
     elif plan.encoder is not None and checkpoint is None:
         plan = start_encoder(model, plan, watcher)
     watcher.planned(plan)
-    val = _chosen(val, plan.num_val_images)
+    val = spread(val, plan.num_val_images)
     trainer = Trainer(
         model,
         plan,
@@ -315,13 +315,6 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
             "of the data. Resume with the data and the plan that it was trained with, or train "
             "into another folder."
         ) from error
-
-
-def _chosen(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
-    """Return that many samples, evenly spread; all of them for None."""
-    if number is None or number >= len(samples):
-        return samples
-    return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
 
 
 def _closing_line(run: Run, plan: Plan, device: torch.device) -> str:

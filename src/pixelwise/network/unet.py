@@ -15,7 +15,7 @@ Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedi
 Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's own size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, cast
 
 import torch.nn.functional as F
@@ -152,10 +152,7 @@ class UNet(nn.Module):
         for level, features in self.decode(image):
             if level == 0:
                 logits = cast(Tensor, self.head(features))
-        if logits.shape[2:] != image.shape[2:]:
-            for dim, n in enumerate(image.shape[2:], start=2):
-                logits = logits.narrow(dim, 0, n)
-        return logits
+        return crop(logits, image.shape[2:])
 
     def decode(self, image: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Give each level of the decoder with its features, from the lowest up to 0.
@@ -291,7 +288,21 @@ def initialize(network: UNet) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    nn.init.normal_(network.head.weight, std=0.1 * network.head.in_channels**-0.5)
+    initialize_head(cast(nn.Conv2d, network.head))
+
+
+def initialize_head(head: nn.Conv2d | nn.Conv3d) -> None:
+    """Draw the small weights of a head; its biases are zero."""
+    nn.init.normal_(head.weight, std=0.1 * head.in_channels**-0.5)
+    nn.init.zeros_(cast(Tensor, head.bias))
+
+
+def crop(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """The first pixels of (B, K, *spatial) along each spatial axis; all of them as they are."""
+    if logits.shape[2:] != tuple(size):
+        for dim, n in enumerate(size, start=2):
+            logits = logits.narrow(dim, 0, n)
+    return logits
 
 
 def count_parameters(module: nn.Module) -> int:

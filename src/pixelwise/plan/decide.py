@@ -65,8 +65,7 @@ def make_plan(
     began = time.monotonic()
     is_open = budget is None and epochs is None
     deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
-    measured = min(MAX_MEASURED, max(MEASURED_SECONDS, MEASURED_SHARE * (budget or 0)))
-    calibrator = Calibrator(machine, deadline, measured)
+    calibrator = Calibrator(machine, deadline, _seconds_measured(budget))
     decisions = choose_from_data(fingerprint, task, class_names)
     decisions["seed"] = seed, "as asked"
     decisions["encoder"] = None, "none was asked for"
@@ -184,6 +183,11 @@ def _choose_lengths(
             f"about {validations} validations in all",
         ),
     }
+
+
+def _seconds_measured(budget: float | None) -> float:
+    """How long the steps of a plan are measured."""
+    return min(MAX_MEASURED, max(MEASURED_SECONDS, MEASURED_SHARE * (budget or 0)))
 
 
 def _seconds_left(budget: float | None, began: float) -> float | None:

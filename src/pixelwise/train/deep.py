@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.network import UNet
+from pixelwise.network.unet import crop, initialize_head
 from pixelwise.train.objective import Loss
 
 HALVED = 0.5  # weight of a level's loss relative to the level above it
-FIRST_SIZE = 0.1  # of fresh weights, as of the network's own head
 
 
 class DeepSupervision(nn.Module):
@@ -40,7 +40,7 @@ class DeepSupervision(nn.Module):
         size = images.shape[2:]
         heads = (self.network.head, *self.heads)
         found = [
-            _crop(heads[level](features), [-(-side // 2**level) for side in size])
+            crop(heads[level](features), [-(-side // 2**level) for side in size])
             for level, features in self.network.decode(images)
             if level < len(heads)
         ]
@@ -80,13 +80,5 @@ def _head(network: UNet, level: int) -> nn.Module:
     """The head of a level, with small weights: every class starts nearly equal."""
     own = cast(nn.Conv2d, network.head)
     head = type(own)(network.config.widths[level], own.out_channels, 1)
-    nn.init.normal_(head.weight, std=FIRST_SIZE * head.in_channels**-0.5)
-    nn.init.zeros_(cast(Tensor, head.bias))
+    initialize_head(head)
     return head
-
-
-def _crop(logits: Tensor, size: list[int]) -> Tensor:
-    """The first pixels along each spatial axis."""
-    for axis, side in enumerate(size, start=2):
-        logits = logits.narrow(axis, 0, side)
-    return logits
