@@ -26,40 +26,45 @@ def weight_file(timm, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(data, weight_file, make_noting, tmp_path_factory):
+def ready(plan, weight_file):
+    """A plan with the encoder, so that no step is measured to make one (see tests/plan)."""
+    asked = {"encoder": NAME, "encoder_weights": str(weight_file), "widths": (4, 8, 8)}
+    return plan.model_copy(update={**asked, "num_steps": 2, "validate_every": 2})
+
+
+@pytest.fixture(scope="module")
+def trained(data, ready, make_noting, tmp_path_factory):
     """A run, and what it told."""
     watcher = make_noting()
-    run = pw.train(
-        data,
-        tmp_path_factory.mktemp("runs") / "run",
-        epochs=1,
-        encoder=NAME,
-        encoder_weights=weight_file,
-        watcher=watcher,
-    )
+    run = pw.train(data, tmp_path_factory.mktemp("runs") / "run", plan=ready, watcher=watcher)
     return run, watcher
 
 
-def test_the_plan_says_which_encoder_and_what_follows_from_it(trained, weight_file):
+def test_the_plan_says_which_encoder_it_starts_from(trained, weight_file):
     run, watcher = trained
     plan = parse_plan((run.folder / "plan.yaml").read_text())
     assert (plan.encoder, plan.encoder_weights) == (NAME, str(weight_file))
-    assert (plan.optimizer, plan.learning_rate, len(plan.widths)) == ("adamw", 1e-3, 6)
     said = f"The encoder resnet18 starts from the weights in {weight_file}."
     assert said in watcher.notes
     assert watcher.plan.reasons["encoder_weights"] == said
 
 
-def test_training_starts_from_the_weights_of_the_file(data, weight_file, trained, timm, tmp_path):
-    plan = parse_plan((trained[0].folder / "plan.yaml").read_text())
-    frozen = plan.model_copy(
+@pytest.mark.slow  # steps of several plans are measured
+def test_asked_for_by_its_name_it_is_planned_for(data, weight_file, tmp_path):
+    run = pw.train(data, tmp_path / "run", epochs=1, encoder=NAME, encoder_weights=weight_file)
+    plan = parse_plan((run.folder / "plan.yaml").read_text())
+    assert (plan.optimizer, plan.learning_rate, len(plan.widths)) == ("adamw", 1e-3, 6)
+
+
+def test_training_starts_from_the_weights_of_the_file(data, ready, timm, tmp_path):
+    frozen = ready.model_copy(
         update={"num_steps": 1, "validate_every": 1, "learning_rate": 1e-12, "weight_decay": 0}
     )
     run = pw.train(data, tmp_path / "run", plan=frozen)
     found = load_model(run.folder).network.backbone.state_dict()
     torch.manual_seed(7)
     whole = timm.create_model(NAME).state_dict()
-    for name in ("layer1.0.conv1.weight", "layer4.1.conv2.weight"):
+    for name in ("layer1.0.conv1.weight", "layer1.1.conv2.weight"):
         torch.testing.assert_close(found[name], whole[name])
 
 
@@ -70,17 +75,19 @@ def test_the_model_predicts_without_the_file(data, trained):
     assert model.model.config.network.encoder == NAME
 
 
-def test_a_finished_run_goes_on_without_the_file(data, weight_file, trained, tmp_path):
+def test_a_finished_run_goes_on_without_the_file(data, weight_file, ready, tmp_path):
     moved = tmp_path / "own.safetensors"
     copyfile(weight_file, moved)
-    run = pw.train(data, tmp_path / "run", epochs=1, encoder=NAME, encoder_weights=moved)
+    own = ready.model_copy(update={"encoder_weights": str(moved)})
+    run = pw.train(data, tmp_path / "run", plan=own)
     moved.unlink()
     again = pw.train(data, tmp_path / "run", epochs=2, resume=True)
     assert again.num_steps == 2 * run.num_steps
 
 
-def test_a_model_with_an_encoder_is_one_to_start_from(data, trained, tmp_path):
-    run = pw.train(data, tmp_path / "run", epochs=1, start=trained[0].folder)
+def test_a_model_with_an_encoder_is_one_to_start_from(data, ready, trained, tmp_path):
+    own = ready.model_copy(update={"encoder_weights": None})  # its weights are the model's
+    run = pw.train(data, tmp_path / "run", plan=own, start=trained[0].folder)
     network = load_model(run.folder).config.network
     assert network == load_model(trained[0].folder).config.network
 
