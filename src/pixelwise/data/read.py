@@ -27,6 +27,7 @@ from pixelwise.data.groups import match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
+from pixelwise.data.layouts.unique import check_names
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
@@ -147,6 +148,7 @@ def examine_dataset(
     options, root = options or ReadOptions(), root_of(data)
     try:
         layout = _with_groups(_find(data, options), options.split_by)
+        check_names(layout.samples)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
     surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))

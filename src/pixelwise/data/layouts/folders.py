@@ -16,7 +16,6 @@ from pixelwise.data.layouts.annotations import (
     below,
     names_of,
     shorten_names,
-    with_unique_names,
 )
 from pixelwise.data.layouts.beside import Beside, pair_beside
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
@@ -72,7 +71,7 @@ def find_folders(root: Path, options: LayoutOptions) -> Layout:
     findings = (*_note_near_misses(found), *_note_stray(found), *_note_aside(found, root))
     return Layout(
         found.description,
-        with_unique_names(_as_parts(found.pairs)),
+        tuple(_as_parts(found.pairs)),
         tuple(found.lone_masks),
         findings=findings,
     )
