@@ -10,7 +10,7 @@ Samples of one group, and copies of each other, are in one fold.
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -119,13 +119,17 @@ def assign_folds(
     units = join_samples(names, groups, twins)
     _check_number(num_folds, len(units), len(names))
     units.sort(key=lambda unit: (-len(unit[1]), hash_position(unit[0], seed)))
+    holders: dict[int, list[tuple[str, list[str]]]] = defaultdict(list)
+    for unit in units:
+        for present in {index for name in unit[1] for index in classes.get(name, ())}:
+            holders[present].append(unit)
     counts = Counter(index for name in names for index in classes.get(name, ()))
+    order = sorted(counts, key=lambda index: (counts[index], index))
     samples, of_class = Counter[int](), Counter[tuple[int, int]]()
     folds: dict[str, int] = {}
-    for index in (*sorted(counts, key=lambda index: (counts[index], index)), None):
-        for _, members in units:
-            has_class = any(index in classes.get(name, ()) for name in members)
-            if members[0] in folds or (index is not None and not has_class):
+    for index in (*order, None):
+        for _, members in units if index is None else holders[index]:
+            if members[0] in folds:
                 continue
             fold = min(
                 range(1, num_folds + 1),
