@@ -82,13 +82,35 @@ def test_the_order_of_the_names_does_not_matter():
     assert deal(NAMES[::-1]) == deal()
 
 
+class Counted(dict):
+    """Classes of names that count how often they are asked for."""
+
+    num_asked = 0
+
+    def get(self, *args):
+        self.num_asked += 1
+        return super().get(*args)
+
+
+@pytest.mark.parametrize("num_classes", [2, 80])
+def test_the_time_does_not_grow_with_images_times_classes(num_classes):
+    names = [f"{number:04}" for number in range(400)]
+    classes = Counted({name: {int(name) % num_classes} for name in names})
+    folds = deal(names, num_folds=5, classes=classes)
+    assert classes.num_asked <= 4 * len(names)
+    of_class = Counter((int(name) % num_classes, fold) for name, fold in folds.items())
+    assert set(of_class.values()) == {400 // num_classes // 5}
+
+
 def test_fewer_images_than_folds_are_refused():
     with pytest.raises(DataError, match=r"5 folds .* only 4 images in train.*Use 4 folds or fewer"):
         deal(NAMES[:4], num_folds=5)
 
 
 def test_fewer_groups_than_folds_are_refused():
-    with pytest.raises(DataError, match=r"only 2 groups of images \(8 images\).*Use 2 folds"):
+    with pytest.raises(
+        DataError, match=r"only 2 groups of images \(8 images\).*2 folds.*--split-by none"
+    ):
         deal(NAMES[:8], num_folds=3, groups={name: name[0] for name in NAMES})
     with pytest.raises(DataError, match="Train without folds"):
         deal(NAMES[:4], num_folds=3, groups={name: name[0] for name in NAMES})

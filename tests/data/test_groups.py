@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelwise.data import ReadOptions, examine_dataset, read_split, write_split
-from pixelwise.data.groups import find_group_pattern, find_groups, join_samples, match_groups
+from pixelwise.data.groups import (
+    find_group_pattern,
+    find_groups,
+    join_samples,
+    match_groups,
+    name_of_groups,
+)
 from pixelwise.errors import DataError
 
 SLICES = [f"patient_{patient:02}_slice_{slice_}" for patient in range(4) for slice_ in range(5)]
@@ -89,10 +95,11 @@ def test_bad_patterns_are_refused_with_the_fix(pattern, message):
     ],
 )  # fmt: skip
 def test_series_are_found_in_names(names, groups):
-    found = find_groups(names)
+    found = match_groups(names, find_group_pattern(names))
     assert set(found) == set(names)
     assert set(found.values()) == groups
-    assert match_groups(names, find_group_pattern(names)) == found
+    told = find_groups(names)
+    assert len(set(told.values())) == len(set(zip(found.values(), told.values(), strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -107,11 +114,41 @@ def test_series_are_found_in_names(names, groups):
         [f"{row:04}_{column:04}" for row in range(5) for column in range(5)],
         [f"patient_{number}_slice_1" for number in range(30)],  # one image each
         [f"patient_3_slice_{number}" for number in range(30)],  # one patient
-        [*SLICES, "overview"],
+        [*SLICES, *(f"overview{number}" for number in range(4))],
+        [f"site{s}/{n:04}" for s in range(4) for n in range(9)],  # folders may be anything
     ],
 )
 def test_names_that_may_mean_something_else_are_no_groups(names):
-    assert find_groups(names) is None
+    assert find_groups(names) == {}
+
+
+def test_a_few_odd_names_do_not_hide_the_patients():
+    found = find_groups([*SLICES, "overview"])
+    assert found.keys() == set(SLICES) and len(set(found.values())) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("patient_{}_scan_{}_slice_{}", "patient_{}"),  # the widest, so that scans stay together
+        ("patient_{}_eye_{}{}", "patient_{}"),
+        ("scans/patient_{}/{}_{}", "scans/patient_{}"),
+        ("day{1}/mouse{0}_{2}", "mouse{}"),  # one mouse on two days
+        ("train/case_{}/{}_{}", "case_{}"),  # the split in front tells names apart, no more
+        ("patient_7_scan_{}_slice_{}_{}", "patient_7_scan_{}"),  # all of one patient
+    ],
+)
+def test_the_widest_group_that_leaves_several(name, group):
+    names = {name.format(p, s, k): group.format(p) for p in range(3) for s in (1, 2) for k in (3,)}
+    assert find_groups(list(names)) == names
+
+
+@pytest.mark.parametrize(
+    ("groups", "called"),
+    [({"patient_1", "patient_2"}, "patients"), ({"a/Plate7"}, "plates"), ({"0001TP"}, "groups")],
+)
+def test_what_groups_are_called(groups, called):
+    assert name_of_groups(groups) == called
 
 
 def test_groups_in_real_names(shared_data):
@@ -121,7 +158,7 @@ def test_groups_in_real_names(shared_data):
         "0001TP", "0006R0", "0016E5", "Seq05VD",
     }  # fmt: skip
     assert len(nuclei) == 464
-    assert find_groups(nuclei) is None
+    assert find_groups(nuclei) == {}
 
 
 def test_a_folder_is_split_by_a_pattern(save, disc, tmp_path):

@@ -43,7 +43,7 @@ SplitBy = Annotated[
     str | None,
     typer.Option(
         metavar="REGEX",
-        help="What of a name is its group (patient, plate): kept in one split.",
+        help="What of a name is its group (patient, plate), kept in one split; or none.",
         rich_help_panel=PANEL,
     ),
 ]

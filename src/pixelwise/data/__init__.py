@@ -16,7 +16,14 @@ from pixelwise.data.files.writers import (
     write_text,
 )
 from pixelwise.data.findings import Finding
-from pixelwise.data.folds import find_folds, fold_dataset, rare_classes, read_folds, write_folds
+from pixelwise.data.folds import (
+    describe_groups,
+    find_folds,
+    fold_dataset,
+    rare_classes,
+    read_folds,
+    write_folds,
+)
 from pixelwise.data.inputs import find_images
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
 from pixelwise.data.masks.stored import to_stored
@@ -45,6 +52,7 @@ __all__ = [
     "SampleFiles",
     "TargetForm",
     "check_dataset",
+    "describe_groups",
     "examine_dataset",
     "find_folds",
     "find_images",

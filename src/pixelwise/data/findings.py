@@ -126,6 +126,9 @@ KINDS: dict[str, FindingKind] = {
     "multilabel": FindingKind("note", "classes that overlap, so that a pixel may have several"),
     "object-ids": FindingKind("note", "numbers that were taken for object ids"),
     "one-hot": FindingKind("note", "planes that were taken for one class each"),
+    "name-groups": FindingKind(
+        "note", "patients, plates or scenes that the file names tell, each kept in one split"
+    ),
     "left-aside": FindingKind("note", "annotations beside masks in pixels, which were taken"),
     "near-name": FindingKind("note", "names in an annotation file that differ from the files"),
     "exif-turned": FindingKind("note", "images turned by their EXIF data", "written upright"),

@@ -10,7 +10,7 @@ Samples of one group, and copies of each other, are in one fold.
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +19,14 @@ from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.groups import join_samples
-from pixelwise.data.read import Examination, classes_in
+from pixelwise.data.read import Examination
+from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes_in, count_groups
 from pixelwise.data.split_file import UTF8, write_table
 from pixelwise.data.splits import hash_position
 from pixelwise.errors import DataError
 
 FOLD_COLUMN = "fold"
+LARGEST_FOLD = 2  # times the mean: a group of names beyond it leaves no even folds
 
 
 def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str, int]:
@@ -46,14 +48,42 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
     files = [entry for entry in examination.dataset.files if entry.split in ("train", "val")]
     names = {entry.name for entry in files}
     surveyed = [facts for facts in examination.surveyed if facts.found.name in names]
+    groups = {entry.name: entry.group for entry in files if entry.group is not None}
     return assign_folds(
         sorted(names),
         num_folds,
         seed,
-        groups={entry.name: entry.group for entry in files if entry.group is not None},
+        groups=groups or _groups_told(examination, num_folds)[0],
         twins=find_twins(surveyed),
         classes=classes_in(surveyed, examination.encoding),
     )
+
+
+def describe_groups(examination: Examination, num_folds: int) -> str:
+    """What file names tell of groups and how the folds go by it, in a line; "" where they do not.
+
+    Also "" where the split went by groups already, which the data set says itself.
+    """
+    groups, told = _groups_told(examination, num_folds)
+    if not told or (examination.dataset is not None and examination.dataset.groups):
+        return ""
+    if groups:
+        return f"{count_groups(told)}; the images of each are in one fold. {SPLIT_BY_IMAGE}"
+    return f"{count_groups(told)}, too few or too unlike for {num_folds} folds by them."
+
+
+def _groups_told(
+    examination: Examination, num_folds: int
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Groups that file names tell, as they are used for folds, and as they are told."""
+    dataset = examination.dataset
+    names = [e.name for e in dataset.files if e.split in ("train", "val")] if dataset else []
+    told = {n: examination.name_groups[n] for n in names if n in examination.name_groups}
+    sizes = Counter(told.get(name, name) for name in names)
+    is_even = max(sizes.values(), default=0) * num_folds <= LARGEST_FOLD * len(names)
+    classes = classes_in(examination.surveyed, examination.encoding) if examination.encoding else {}
+    is_used = len(sizes) >= num_folds and is_even and not are_the_classes(told, classes)
+    return told if is_used else {}, told
 
 
 def assign_folds(
@@ -89,13 +119,17 @@ def assign_folds(
     units = join_samples(names, groups, twins)
     _check_number(num_folds, len(units), len(names))
     units.sort(key=lambda unit: (-len(unit[1]), hash_position(unit[0], seed)))
+    holders: dict[int, list[tuple[str, list[str]]]] = defaultdict(list)
+    for unit in units:
+        for present in {index for name in unit[1] for index in classes.get(name, ())}:
+            holders[present].append(unit)
     counts = Counter(index for name in names for index in classes.get(name, ()))
+    order = sorted(counts, key=lambda index: (counts[index], index))
     samples, of_class = Counter[int](), Counter[tuple[int, int]]()
     folds: dict[str, int] = {}
-    for index in (*sorted(counts, key=lambda index: (counts[index], index)), None):
-        for _, members in units:
-            has_class = any(index in classes.get(name, ()) for name in members)
-            if members[0] in folds or (index is not None and not has_class):
+    for index in (*order, None):
+        for _, members in units if index is None else holders[index]:
+            if members[0] in folds:
                 continue
             fold = min(
                 range(1, num_folds + 1),
@@ -113,6 +147,7 @@ def _check_number(num_folds: int, num_units: int, num_images: int) -> None:
     kind = "images" if num_units == num_images else f"groups of images ({num_images} images)"
     advice = (
         f"Use {num_units} folds or fewer, or label more images."
+        + " `--split-by none` leaves groups out of it." * (num_units != num_images)
         if num_units > 1
         else "Train without folds, or label more images."
     )

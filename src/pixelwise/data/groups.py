@@ -6,11 +6,17 @@ patient_07_slice_01   -> patient_07
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pixelwise.errors import DataError
 
 NUM_SHOWN = 3
+BY_IMAGE = "none"  # in place of a pattern: every image is split by itself
+MIN_MATCHED = 0.9  # of the names: a few may be odd, where a word says what the others are
+NOUNS = (
+    "patient", "subject", "case", "donor", "animal", "specimen", "plate", "slide", "scan", "volume",
+    "stack", "scene", "video", "movie", "clip", "sequence",
+)  # fmt: skip
 
 # What names of series look like, the surest first; the first group of each is the group.
 # Words alone ("cat_001") may be classes and numbers alone may be dates or tiles: never groups.
@@ -19,8 +25,12 @@ _WORDS = (
     "slide|wsi|scene|video|vid|movie|clip|sequence|seq"
 )
 _PARTS = "slice|frame|tile|patch|crop|view|section|aug|augmented"
+WORD_PATTERNS = (
+    rf"^((?:.*?[/_-])??(?:{_WORDS})[_-]?[A-Za-z]{{0,3}}\d+)(?=[/_-])",  # patient_03_scan_1_slice_12
+    rf"^((?:.*[/_-])?(?:{_WORDS})[_-]?[A-Za-z]{{0,3}}\d+)(?=[/_-])",  # where all are of one patient
+)
 PATTERNS = (
-    rf"^((?:.*[/_-])?(?:{_WORDS})[_-]?[A-Za-z]{{0,3}}\d+)(?=[/_-])",  # patient_03_slice_12
+    *WORD_PATTERNS,
     rf"^(.+?)[/_-](?:{_PARTS})[_-]?\d+",  # slide7b_tile_3_4
     r"^(.*[A-Za-z][^/_-]*\d[^/_-]*|.*\d[^/_-]*[A-Za-z][^/_-]*)[/_-][A-Za-z]?\d{3,}$",  # 01TP_0069
 )
@@ -100,21 +110,40 @@ def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:
     return groups
 
 
-def find_group_pattern(names: Sequence[str]) -> str | None:
+def find_group_pattern(names: Sequence[str], patterns: Sequence[str] = PATTERNS) -> str | None:
     """A pattern for `match_groups` under which the names fall into groups; None where none is sure.
 
-    All names must match, at least two groups must come out, and the groups must hold three images
-    on average. What it finds is likely, not certain: good for advice, never for a split of its own.
+    At least two groups must come out. All names must match, and the groups hold three images on
+    average; with a word such as "patient" nine names in ten are enough, and two images in a group.
     """
-    for pattern in PATTERNS:
-        matches = [re.search(pattern, name, re.IGNORECASE) for name in names]
-        groups = {match[1] for match in matches if match}
-        if names and all(matches) and 2 <= len(groups) <= len(names) / 3:
+    for pattern in patterns:
+        matches = [match for n in names if (match := re.search(pattern, n, re.IGNORECASE))]
+        number = len({match[1] for match in matches})
+        is_sure = pattern in WORD_PATTERNS
+        most = len(matches) - 1 if is_sure else len(names) // 3
+        if len(matches) >= (MIN_MATCHED if is_sure else 1) * len(names) and 2 <= number <= most:
             return f"(?i){pattern}"
     return None
 
 
-def find_groups(names: Sequence[str]) -> dict[str, str] | None:
-    """The likely group of each name (`patient_03_slice_12` -> `patient_03`), or None."""
-    pattern = find_group_pattern(names)
-    return None if pattern is None else match_groups(names, pattern)
+def find_groups(names: Sequence[str]) -> dict[str, str]:
+    """The likely group of each name (`patient_03_slice_12` -> `patient_03`); empty where unsure.
+
+    The names of the files count first, so that a patient in two folders is one; then the folders,
+    where they say by a word what they are (`patient_03/12`).
+    """
+    files = {name: name.rpartition("/")[2] for name in names}
+    pattern = find_group_pattern(list(files.values()))
+    if pattern is None:
+        files = {name: re.sub("^(?:train|val|test)/", "", name) for name in names}
+        pattern = find_group_pattern(list(files.values()), WORD_PATTERNS)
+    if pattern is None:
+        return {}
+    found = match_groups(list(files.values()), pattern)
+    return {name: found[file] for name, file in files.items() if file in found}
+
+
+def name_of_groups(groups: Collection[str]) -> str:
+    """What groups are called: "patients" for patient_03, else "groups"."""
+    words = {word for group in groups for word in re.findall(r"[a-z]+", group.lower())}
+    return next((f"{noun}s" for noun in NOUNS if noun in words), "groups")

@@ -12,7 +12,6 @@ from pathlib import Path
 from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.check import check_files, check_masks, check_splits
-from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.doctor.survey import (
     ImageFacts,
     SampleFacts,
@@ -23,10 +22,11 @@ from pixelwise.data.doctor.survey import (
 )
 from pixelwise.data.files.spacing import common_spacing
 from pixelwise.data.findings import Finding, finding_of_error, sort_findings
-from pixelwise.data.groups import match_groups
+from pixelwise.data.groups import BY_IMAGE, match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
+from pixelwise.data.layouts.unique import check_names
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
 from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
@@ -34,8 +34,9 @@ from pixelwise.data.masks.facts import MaskFacts, unify_forms
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.sequences import DataSource, find_pairs, root_of
+from pixelwise.data.split_choice import choose_splits
 from pixelwise.data.split_file import with_split_file
-from pixelwise.data.splits import Split, assign_splits, to_split
+from pixelwise.data.splits import Split
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 
@@ -47,7 +48,7 @@ class ReadOptions:
     foreground: int | None = None
     ignore: int | Sequence[int] | None = None
     split: Mapping[str, str] | None = None  # of names; folders and manifests win over it
-    split_by: str | None = None  # regular expression that finds the group in a name
+    split_by: str | None = None  # regular expression that finds the group in a name; "none"
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
 
@@ -70,6 +71,8 @@ class Examination:
         surveyed: the facts of every sample.
         encoding: what the values of the masks mean; None where that is not clear.
         splits: split of every name.
+        name_groups: groups that the file names tell, where nothing else names groups; they are
+            used for the folds of a cross-validation also where they do not make the split.
     """
 
     dataset: Dataset | None
@@ -78,6 +81,7 @@ class Examination:
     surveyed: tuple[SampleFacts, ...] = ()
     encoding: MaskEncoding | None = None
     splits: Mapping[str, Split] = field(default_factory=dict)
+    name_groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[Finding]:
@@ -147,21 +151,27 @@ def examine_dataset(
     options, root = options or ReadOptions(), root_of(data)
     try:
         layout = _with_groups(_find(data, options), options.split_by)
+        check_names(layout.samples)
     except DataError as error:
         return Examination(None, (finding_of_error("layout", [], error),))
     surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(root, layout, surveyed, options, findings)
-    splits = _choose_splits(surveyed, encoding, options)
-    findings += check_splits(surveyed, splits)
+    choice = choose_splits(
+        surveyed, encoding, options.split, options.seed, by_names=options.split_by is None
+    )
+    surveyed, splits = choice.surveyed, choice.splits
+    findings += [*choice.findings, *check_splits(surveyed, splits)]
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
     findings = sort_findings(findings)
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
         dataset = _build(root, layout, surveyed, splits, channels, encoding, findings)
-    return Examination(dataset, tuple(findings), layout, tuple(surveyed), encoding, splits)
+    return Examination(
+        dataset, tuple(findings), layout, tuple(surveyed), encoding, splits, choice.name_groups
+    )
 
 
 def _find(data: DataSource, options: ReadOptions) -> Layout:
@@ -266,40 +276,10 @@ def _with_groups(layout: Layout, pattern: str | None) -> Layout:
     """The layout with groups taken from the names, where a pattern is given; DataError if bad."""
     if pattern is None:
         return layout
-    groups = match_groups([sample.name for sample in layout.samples], pattern)
+    names = [sample.name for sample in layout.samples]
+    groups = {} if pattern == BY_IMAGE else match_groups(names, pattern)
     samples = (replace(sample, group=groups.get(sample.name)) for sample in layout.samples)
     return replace(layout, samples=tuple(samples))
-
-
-def _choose_splits(
-    surveyed: Sequence[SampleFacts], encoding: MaskEncoding | None, options: ReadOptions
-) -> dict[str, Split]:
-    """Split of every name; images without masks are "unlabelled"."""
-    labelled = [facts for facts in surveyed if facts.found.mask is not None]
-    splits = assign_splits(
-        {
-            facts.found.name: None if facts.found.split is None else to_split(facts.found.split)
-            for facts in labelled
-        },
-        options.split,
-        options.seed,
-        find_twins(labelled),
-        {facts.found.name: facts.found.group for facts in labelled if facts.found.group},
-        classes_in(labelled, encoding) if encoding else None,
-    )
-    unlabelled: dict[str, Split] = {
-        f.found.name: "unlabelled" for f in surveyed if f.found.mask is None
-    }
-    return splits | unlabelled
-
-
-def classes_in(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> dict[str, set[int]]:
-    """Indices of the classes that occur in each mask that could be read."""
-    known = set(range(len(encoding.classes)))
-    return {
-        facts.found.name: known.intersection(encoding.index_of(mask.values).tolist())
-        for facts, _, mask in readable_masks(surveyed)
-    }
 
 
 def _build(

@@ -11,9 +11,10 @@ later move no earlier one; with the split.csv of an earlier training they move n
 
 import hashlib
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Literal, TypeVar
 
 from pixelwise.data.groups import join_samples
@@ -165,9 +166,17 @@ class _Balance:
             (index for index, number in counts.items() if number >= MIN_UNITS_OF_CLASS),
             key=lambda index: (counts[index], index),
         )
+        self.are_common = frozenset(self.common)
+        self.holders: dict[int, list[_Unit]] = defaultdict(list)  # the units of a class
+        for unit in units:
+            for index in unit.classes & self.are_common:
+                self.holders[index].append(unit)
+        self._nearest_to_train: dict[Split, list[_Unit]] = {}
 
     def move(self, unit: _Unit, split: Split) -> None:
         """Put a unit into another split."""
+        for changed in (unit.split, split):
+            self._nearest_to_train.pop(changed, None)
         self._count(unit, -1)
         unit.split = split
         self._count(unit, 1)
@@ -203,9 +212,16 @@ class _Balance:
 
     def _is_kept(self, unit: _Unit, classes: set[int]) -> bool:
         """Whether those of these classes that are common stay in the split without the unit."""
-        return all(
-            self.with_class[unit.split, index] > 1 for index in classes.intersection(self.common)
-        )
+        return all(self.with_class[unit.split, index] > 1 for index in classes & self.are_common)
+
+    def nearest_to_train(self, split: Split) -> list[_Unit]:
+        """The first units of a split to give back to train, as many as are tried."""
+        if split not in self._nearest_to_train:
+            inside = (unit for unit in self.units if unit.split == split and not unit.is_fixed)
+            self._nearest_to_train[split] = nsmallest(
+                MAX_SWAPS, inside, key=lambda unit: unit.distance("train")
+            )
+        return self._nearest_to_train[split]
 
 
 def _balance(units: list[_Unit], with_test: bool) -> None:
@@ -255,9 +271,8 @@ def _spread(balance: _Balance, index: int, split: Split) -> None:
         return
     movable = [
         unit
-        for unit in balance.units
-        if index in unit.classes
-        and len(unit.names) <= balance.room(split)
+        for unit in balance.holders[index]
+        if len(unit.names) <= balance.room(split)
         and balance.may_move(unit, split)
         and balance.is_spare(unit)
     ]
@@ -269,14 +284,14 @@ def _spread(balance: _Balance, index: int, split: Split) -> None:
 
 def _swap(balance: _Balance, index: int, split: Split) -> None:
     """Bring a class into a split in exchange for a unit of it, where no other class is lost."""
-    free = [unit for unit in balance.units if not unit.is_fixed]
-    inside = sorted((u for u in free if u.split == split), key=lambda u: u.distance("train"))
-    outside = sorted(
-        (u for u in free if u.split != split and index in u.classes),
-        key=lambda u: u.distance(split),
+    outside = nsmallest(
+        MAX_SWAPS,
+        (u for u in balance.holders[index] if u.split != split and not u.is_fixed),
+        key=lambda unit: unit.distance(split),
     )
-    for unit in outside[:MAX_SWAPS]:
-        for other in inside[:MAX_SWAPS]:
+    inside = balance.nearest_to_train(split)
+    for unit in outside:
+        for other in inside:
             if balance.may_swap(unit, other):
                 source = unit.split
                 balance.move(unit, split)

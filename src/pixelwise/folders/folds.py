@@ -17,6 +17,7 @@ import torch
 from pixelwise.data import (
     Dataset,
     Examination,
+    describe_groups,
     find_folds,
     fold_dataset,
     rare_classes,
@@ -113,6 +114,8 @@ def cross_validate(
         request = replace(request, budget=UNVALIDATED_BUDGET)
     _check_budget(request, num_folds)
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
+    if groups := describe_groups(examination, num_folds):
+        watcher.note(groups)
     warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))
     for text in warnings:
         watcher.note(text)

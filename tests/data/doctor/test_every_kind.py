@@ -604,6 +604,15 @@ def _planes_apart(planted):
     return []
 
 
+@plants("name-groups")
+def _patients_in_names(planted):
+    merge_splits(planted)
+    for path in planted.root.glob("*/*.png"):
+        number = int(path.stem)
+        path.rename(path.with_stem(f"patient_{number // 2}_slice_{number}"))
+    return []
+
+
 # --- the test ---------------------------------------------------------------------------------
 
 SEVERITIES = sorted(

@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from pixelwise.data.layouts.coco import find_coco
 from pixelwise.data.layouts.found import LayoutOptions
+from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.errors import DataError, FileError, LayoutError
 
@@ -53,7 +54,7 @@ def write(tmp_path):
 def find(root, **options):
     layout = find_coco(root, LayoutOptions(**options))
     assert layout is not None
-    return layout
+    return with_unique_names(layout, root)
 
 
 def paint(sample):

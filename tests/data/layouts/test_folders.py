@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from pixelwise.data.layouts.find import find_layout
+from pixelwise.data.layouts.folders import find_folders
+from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.names import mask_stem
 from pixelwise.errors import LayoutError
 
@@ -201,3 +203,30 @@ def test_mask_stem():
     assert mask_stem("cell_labels") == "cell"
     assert mask_stem("cell") is None
     assert mask_stem("_mask") is None
+
+
+@pytest.mark.parametrize("splits", [{"": 3}, {"train": 3, "val": 2, "test": 2}])
+@pytest.mark.parametrize("image", ["{0}/images/{0}.png", "{0}/{0}.png"])
+def test_where_each_folder_holds_one_image_the_folder_pairs(tmp_path, splits, image):
+    for split, number in splits.items():
+        for n in range(number):
+            touch(tmp_path / split, image.format(n), f"{n}/masks/o1.png")
+    layout = find_folders(tmp_path, LayoutOptions())
+    assert len(layout.samples) == sum(splits.values()) and layout.lone_masks == ()
+    for sample in layout.samples:
+        folder = tmp_path / (sample.split or "") / sample.image.stem
+        assert sample.mask.path == folder / "masks" / "o1.png"
+
+
+def test_one_image_and_one_mask_of_other_names_are_no_pair(tmp_path):
+    touch(tmp_path, "images/a.png", "masks/o1.png")
+    with pytest.raises(LayoutError, match="no two names match"):
+        find_layout(tmp_path)
+
+
+def test_a_folder_of_two_images_pairs_by_names_alone(tmp_path):
+    touch(tmp_path, "1/images/a.png", "1/masks/o1.png", "2/images/b.png", "2/masks/o1.png")
+    touch(tmp_path, "3/images/c.png", "3/images/d.png", "3/masks/c.png")
+    layout = find_layout(tmp_path)
+    assert [s.image.stem for s in layout.samples if s.mask] == ["c"]
+    assert len(layout.lone_masks) == 2

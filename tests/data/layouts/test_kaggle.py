@@ -9,6 +9,7 @@ from PIL import Image
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle, to_runs
+from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.errors import FileError, LayoutError
 
@@ -25,7 +26,7 @@ def write(root: Path, text: str, name: str = "train.csv", folder: str = "images"
 def find(root: Path, **options: Path) -> Layout:
     layout = find_kaggle(root, LayoutOptions(**options))
     assert layout is not None
-    return layout
+    return with_unique_names(layout, root)
 
 
 def values_of(layout: Layout, number: int = 0) -> list[list[int]]:

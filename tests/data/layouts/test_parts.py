@@ -172,3 +172,22 @@ def test_parts_are_painted_with_the_values_of_their_classes(tmp_path):
     dataset = examine_dataset(tmp_path).dataset
     assert dataset is not None and dataset.encoding.class_names == ("background", "metal", "wood")
     assert dataset.samples("train")[0].mask[:, 0].tolist() == [1, 1, 0, 0, 0, 2, 2, 2]
+
+
+def test_objects_whose_names_begin_with_a_part_of_their_image(tmp_path):
+    for well, uid in (("A01", "9F3C"), ("A02", "77D1")):
+        touch(tmp_path, f"images/1649_{well}_w2_{uid}.tif")
+        touch(tmp_path, *(f"masks/{well}_{n:02}_ground_truth.png" for n in (1, 2, 3)))
+    layout = find_layout(tmp_path)
+    masks = [(f"A01_{n:02}_ground_truth.png", 1) for n in (1, 2, 3)]
+    assert parts_of(layout)["1649_A01_w2_9F3C"] == masks
+    assert layout.description == "images/ + masks/, one file an object"
+
+
+def test_classes_whose_names_begin_with_a_part_of_their_image(tmp_path):
+    for well, uid in (("A01", "9F3C"), ("A02", "77D1")):
+        touch(tmp_path, f"images/1649_{well}_w2_{uid}.tif")
+        touch(tmp_path, *(f"masks/{well}_{name}.png" for name in ("cell", "dirt")))
+    layout = find_layout(tmp_path)
+    assert parts_of(layout)["1649_A02_w2_77D1"] == [("A02_cell.png", 1), ("A02_dirt.png", 2)]
+    assert layout.description == "images/ + masks/, one file a class"

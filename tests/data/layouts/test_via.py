@@ -10,6 +10,7 @@ from PIL import Image
 
 from pixelwise.data.layouts.annotations import ellipse_ring
 from pixelwise.data.layouts.found import LayoutOptions
+from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.errors import FileError, LayoutError
@@ -45,7 +46,7 @@ def write(tmp_path):
 def find(root, **options):
     layout = find_via(root, LayoutOptions(**options))
     assert layout is not None
-    return layout
+    return with_unique_names(layout, root)
 
 
 def values_of(layout):

@@ -70,12 +70,11 @@ def _find_split_groups(
         facts.found.name: facts for facts in surveyed if facts.found.split and facts.found.mask
     }
     groups = {name: facts.found.group for name, facts in given.items() if facts.found.group}
-    groups = groups or find_groups([name.rpartition("/")[2] for name in given]) or {}
+    groups = groups or find_groups(list(given))
     members: dict[str, list[str]] = {}
     for name in given:
-        group = groups.get(name) or groups.get(name.rpartition("/")[2])
-        if group is not None:
-            members.setdefault(group, []).append(name)
+        if name in groups:
+            members.setdefault(groups[name], []).append(name)
     torn = {group: names for group, names in members.items() if len({splits[n] for n in names}) > 1}
     named = "; ".join(
         f"{group} in {' and '.join(dict.fromkeys(splits[name] for name in names))}"

@@ -8,7 +8,7 @@ category 7, "door"         -> declare_classes -> value 3, named door
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pixelwise.data.findings import Finding, Severity
-from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
@@ -242,23 +241,6 @@ def shorten_names(names: Sequence[str]) -> str:
     """Join the first few names, and count them where there are more."""
     shown = ", ".join(names[:NUM_SHOWN])
     return shown if len(names) <= NUM_SHOWN else f"{shown}, ... ({len(names)} in all)"
-
-
-def with_unique_names(samples: Iterable[FoundSample]) -> tuple[FoundSample, ...]:
-    """The same samples in the order of splits and names, none with the name of another.
-
-    Where names collide, all get their split in front; where they still do, their ending behind.
-    """
-    samples = list(samples)
-    if _collide(samples):
-        samples = [replace(s, name=f"{s.split}/{s.name}" if s.split else s.name) for s in samples]
-    if _collide(samples):
-        samples = [replace(s, name=s.name + s.image.suffix) for s in samples]
-    return tuple(sorted(samples, key=lambda sample: (sample.split or "", sample.name)))
-
-
-def _collide(samples: Sequence[FoundSample]) -> bool:
-    return len({sample.name for sample in samples}) < len(samples)
 
 
 def names_of(images: Sequence[Path]) -> dict[Path, str]:

@@ -32,7 +32,6 @@ from pixelwise.data.layouts.annotations import (
     names_of,
     to_ring,
     unlisted_images,
-    with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.places import OFFICIAL_PREFIX, Place, find_places
@@ -97,7 +96,7 @@ def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
     names = ", ".join(below(place.path, root) for place, _ in files)
     return Layout(
         f"COCO annotations in {names}",
-        with_unique_names(samples),
+        tuple(samples),
         declaration=declaration,
         findings=tuple(findings),
     )

@@ -31,6 +31,7 @@ from pixelwise.data.layouts.names import (
 from pixelwise.data.layouts.nnunet import find_nnunet
 from pixelwise.data.layouts.parts import find_class_files, find_objects
 from pixelwise.data.layouts.rooms import find_rooms
+from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.layouts.voc import find_voc
 from pixelwise.data.layouts.yolo import find_yolo
@@ -78,12 +79,12 @@ def find_layout(root: Path, options: LayoutOptions | None = None) -> Layout:
     if root.is_file() and root.suffix.lower() == ".json":
         root, options = root.parent, replace(options, masks=Path(root.name))
     if root.suffix.lower() in MANIFEST_SUFFIXES and root.is_file():
-        return _find_named(root, options, "manifest")
+        return with_unique_names(_find_named(root, options, "manifest"), root.parent)
     check_folder(root)
     with remember_folders():
         _check_given(root, options)
         inside = root if options.images or options.masks else _unwrap(root)
-        layout = _find_in(inside, options)
+        layout = with_unique_names(_find_in(inside, options), inside)
     return layout if inside == root else _with_place(layout, root, inside)
 
 

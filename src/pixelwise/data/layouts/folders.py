@@ -5,6 +5,7 @@ DATA/train/images/a.png  DATA/train/masks/...   the same in split folders, or in
 DATA/images/train/a.png  DATA/masks/train/...   split folders inside
 DATA/train/a.png  DATA/train_masks/a.png        splits in the names of the folders
 DATA/a.png  DATA/a_mask.png                     side by side
+DATA/ID/images/a.png  DATA/ID/masks/o1.png      one image a folder: any names
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,6 @@ from pixelwise.data.layouts.annotations import (
     below,
     names_of,
     shorten_names,
-    with_unique_names,
 )
 from pixelwise.data.layouts.beside import Beside, pair_beside
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
@@ -47,6 +47,8 @@ class _Found:
     near_misses: list[Path] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
     unused: list[Path] = field(default_factory=list)  # folders of masks whose images are unknown
+    num_places: int = 0  # folders, or pairs of them, that the images lie in
+    alone: dict[Path, Path] = field(default_factory=dict)  # the one mask beside the one image
 
     def add(self, other: "_Found") -> None:
         """Take in what was found elsewhere."""
@@ -56,6 +58,20 @@ class _Found:
         self.near_misses += other.near_misses
         self.aside += other.aside
         self.unused += other.unused
+        self.num_places += other.num_places
+        self.alone |= other.alone
+
+    def pair_alone(self) -> None:
+        """Pair masks of any name where each folder holds one image: the folder says it."""
+        if len(self.pairs) != self.num_places or len(self.pairs) < 2:
+            return
+        self.pairs = [
+            replace(pair, mask=MaskFile(self.alone[pair.image]))
+            if pair.image in self.alone
+            else pair
+            for pair in self.pairs
+        ]
+        self.lone_masks = [path for path in self.lone_masks if path not in self.alone.values()]
 
 
 def find_folders(root: Path, options: LayoutOptions) -> Layout:
@@ -65,6 +81,7 @@ def find_folders(root: Path, options: LayoutOptions) -> Layout:
         LayoutError: the folder holds no images, or nothing that pairs.
     """
     found = _look(root, own_split(root), options)
+    found.pair_alone()
     if not (found.pairs or found.lone_masks):
         raise LayoutError(_describe_nothing(root))
     if not any(pair.mask for pair in found.pairs):
@@ -72,7 +89,7 @@ def find_folders(root: Path, options: LayoutOptions) -> Layout:
     findings = (*_note_near_misses(found), *_note_stray(found), *_note_aside(found, root))
     return Layout(
         found.description,
-        with_unique_names(_as_parts(found.pairs)),
+        tuple(_as_parts(found.pairs)),
         tuple(found.lone_masks),
         findings=findings,
     )
@@ -170,7 +187,7 @@ def _look_in_room(folder: Path, room: Room, split: str | None, prefix: str) -> _
             FoundSample(f"{prefix}{name}", (path,), None, split)
             for path, name in names_of(list_images(room.images)).items()
         ]
-        return _Found(f"{where}/", pairs)
+        return _Found(f"{where}/", pairs, num_places=1)
     paired = pair_folders(room.images, room.masks, list_folder(folder)[1] if is_own else None)
     pairing, splits = paired.pairing, paired.splits
     found = _Found(f"{where}/ + {room.masks.name}/{_describe_pairs(paired)}")
@@ -184,6 +201,9 @@ def _look_in_room(folder: Path, room: Room, split: str | None, prefix: str) -> _
     found.lone_masks = [path for name, path in paired.masks.items() if name not in pairing.pairs]
     found.near_misses = [paired.masks[name] for name in pairing.near_misses]
     found.aside = list(paired.aside)
+    found.num_places = 1
+    if len(found.pairs) == len(paired.masks) == len(found.lone_masks) == 1:
+        found.alone = {found.pairs[0].image: found.lone_masks[0]}
     return found
 
 
@@ -207,6 +227,7 @@ def _from_beside(beside: Beside, split: str | None, prefix: str) -> _Found:
         list(beside.lone),
         near_misses=list(beside.near_misses),
         aside=list(beside.aside),
+        num_places=1,
     )
 
 

@@ -27,7 +27,6 @@ from pixelwise.data.layouts.annotations import (
     declare_classes,
     names_of,
     unlisted_images,
-    with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.places import Place, find_places
@@ -94,7 +93,7 @@ def find_kaggle(root: Path, options: LayoutOptions) -> Layout | None:
     names = ", ".join(below(place.path, root) for place, _ in files)
     return Layout(
         f"run lengths in {names}",
-        with_unique_names(samples),
+        tuple(samples),
         declaration=declaration,
         findings=tuple(findings),
     )

@@ -35,7 +35,6 @@ from pixelwise.data.layouts.annotations import (
     names_of,
     to_ring,
     unlisted_images,
-    with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import stem_of
@@ -90,7 +89,7 @@ def find_labelme(root: Path, options: LayoutOptions) -> Layout | None:
     ]
     return Layout(
         "LabelMe: one JSON file beside each image",
-        with_unique_names(samples),
+        tuple(samples),
         declaration=declaration,
         findings=notes.findings(),
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.layouts.annotations import with_unique_names
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
 from pixelwise.data.masks.class_file import ClassDeclaration
@@ -47,7 +46,7 @@ def find_nnunet(root: Path, options: LayoutOptions) -> Layout | None:
     _check_channels(samples, content, path)
     description = "nnU-Net: imagesTr/ + labelsTr/"
     declaration = _read_labels(content, path)
-    return Layout(description, with_unique_names(samples), tuple(lone), declaration)
+    return Layout(description, tuple(samples), tuple(lone), declaration)
 
 
 def _list(folder: Path, ending: str) -> list[Path]:

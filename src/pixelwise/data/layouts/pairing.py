@@ -5,12 +5,14 @@ a            a_mask       a usual suffix
 Cell 1       cell_1       nearly the same: case, blanks, Unicode form; said
 image_001    mask_001     one renaming that holds for the whole folder, learned from it
 t2           t2_seg-3     the name of the image begins that of the mask; the longest wins
+x_A01_9F3C   A01_binary   a part is the same, at one place in all names
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.data.layouts.inside import pair_inside
 from pixelwise.data.layouts.names import (
     IMAGE_WORDS,
     MASK_WORDS,
@@ -54,7 +56,8 @@ def pair_names(images: Files, masks: Files) -> Pairing:
         masks: the same of the masks; a mask only pairs with an image of the same folder.
 
     Raises:
-        LayoutError: two masks for one image, or two renamings that pair equally many but otherwise.
+        LayoutError: two masks for one image, or two renamings, or parts of the names, that pair
+            equally many but otherwise.
     """
     usual = _pair_usual(images, masks)
     smaller = min(len(images), len(masks))
@@ -68,7 +71,8 @@ def pair_names(images: Files, masks: Files) -> Pairing:
     for pairs in (_pair_by_words(images, masks), _pair_by_start(images, masks)):
         if len(pairs) > len(usual.pairs) and len(pairs) >= MIN_SHARE * smaller:
             return Pairing(pairs)
-    return usual
+    inside = {} if usual.pairs else pair_inside(images, masks)
+    return Pairing(inside) if inside else usual
 
 
 def _pair_usual(images: Files, masks: Files) -> Pairing:

@@ -2,6 +2,7 @@
 
 ID/images/ID.png   ID/masks/*.png                 one folder an image, one file an object
 images/1001.jpg    masks/1001_circle_3.png        one file an object: ID_class_number
+images/x_A01_9F.tif  masks/A01_03_gt.png          the same, where a part of the names is the ID
 images/a.png       masks/cell/a.png               one file a class, in folders of the classes
 images/a.png       masks/a_cell.png               one file a class, side by side
 """
@@ -12,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.inside import pair_inside, rest_of_mask
 from pixelwise.data.layouts.names import (
     MASK_WORDS,
     PICTURE_WORDS,
@@ -124,7 +126,23 @@ def _read_tags(
             left.append(path)
         else:
             tags[image][path] = stem_of(path)[len(image[1]) + 1 :]
-    return tags, left
+    return (tags, left) if len(left) <= len(masks) // 10 else _read_inner_tags(images, masks)
+
+
+def _read_inner_tags(
+    images: Collection[tuple[str, str]], masks: Sequence[Path]
+) -> tuple[dict[tuple[str, str], dict[Path, str]], list[Path]]:
+    """The same where a part of the image's name is in those of its masks: A01_03_ground_truth."""
+    files = {("", stem_of(path)): path for path in masks}
+    is_many = len(files) == len(masks) > len(images) and not files.keys() & set(images)
+    try:
+        pairs = pair_inside(images, files, are_many=True) if is_many else {}
+    except LayoutError:
+        pairs = {}  # whoever pairs one mask an image says it
+    tags: dict[tuple[str, str], dict[Path, str]] = defaultdict(dict)
+    for name, image in pairs.items():
+        tags[image][files[name]] = rest_of_mask(name[1], image[1])
+    return tags, [path for name, path in files.items() if name not in pairs]
 
 
 def _class_names(tags: Sequence[dict[Path, str]], *, are_objects: bool) -> list[str] | None:

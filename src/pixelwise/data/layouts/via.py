@@ -33,7 +33,6 @@ from pixelwise.data.layouts.annotations import (
     names_of,
     to_ring,
     unlisted_images,
-    with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.places import Place, find_places
@@ -81,7 +80,7 @@ def find_via(root: Path, options: LayoutOptions) -> Layout | None:
     names = ", ".join(below(place.path, root) for place, _ in files)
     return Layout(
         f"VIA annotations in {names}",
-        with_unique_names(samples),
+        tuple(samples),
         declaration=declaration,
         findings=tuple(findings),
     )

@@ -21,7 +21,6 @@ from pixelwise.data.layouts.annotations import (
     ImageIndex,
     declare_classes,
     names_of,
-    with_unique_names,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import own_split, stem_of
@@ -76,7 +75,7 @@ def find_yolo(root: Path, options: LayoutOptions) -> Layout | None:
         FoundSample(name, (image,), masks.get(image), split_of(image, root))
         for image, name in names_of(images).items()
     ]
-    return Layout("YOLO segmentation text", with_unique_names(samples), declaration=declaration)
+    return Layout("YOLO segmentation text", tuple(samples), declaration=declaration)
 
 
 def _pair(images: Sequence[Path], root: Path, folder: Path | None) -> dict[Path, Path]:
