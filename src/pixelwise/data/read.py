@@ -28,7 +28,7 @@ from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
-from pixelwise.data.masks.class_table import TABLE_FILES
+from pixelwise.data.masks.class_table import SPLIT_TABLE, TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts, unify_forms
 from pixelwise.data.masks.learn import understand_masks
@@ -213,10 +213,11 @@ def _choose_encoding(
 ) -> MaskEncoding | None:
     """The meaning of the mask values; None, and a finding, where they have no clear one."""
     masks = [mask for _, _, mask in readable_masks(surveyed)]
+    class_file: Path | None = None
     try:
+        class_file = find_class_file(root, (CLASS_FILE, *TABLE_FILES))
         declared = _read_declaration(root, layout)
     except (MaskError, FileError) as error:
-        class_file = find_class_file(root, (CLASS_FILE, *TABLE_FILES))
         findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
         return None
     if not masks:
@@ -242,15 +243,33 @@ def _choose_encoding(
 def find_class_file(root: Path, names: Sequence[str] = (CLASS_FILE,)) -> Path | None:
     """classes.json of a data folder; for one of its split folders, that of the folder above.
 
+    Tables that lie in every split folder count where there is none above them.
+
     Args:
         root: the data folder.
         names: of the files to look for, in the order in which they are preferred.
+
+    Raises:
+        MaskError: the files of two split folders differ.
     """
     folders = (
         [root, root.resolve().parent] if root.resolve().name.lower() in SPLIT_FOLDERS else [root]
     )
     paths = [folder / name for name in names for folder in folders]
-    return next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if path.is_file()), None)
+    return found or (_find_split_table(root) if SPLIT_TABLE in names else None)
+
+
+def _find_split_table(root: Path) -> Path | None:
+    """The table that every split folder has a copy of; MaskError where the copies differ."""
+    paths = sorted(root.glob(f"*/{SPLIT_TABLE}"))
+    paths = [path for path in paths if path.parent.name.lower() in SPLIT_FOLDERS]
+    for path in paths[1:]:
+        if path.read_bytes() != paths[0].read_bytes():
+            raise MaskError(
+                f"{paths[0]} and {path} differ. Keep one {SPLIT_TABLE} in {root} for all splits."
+            )
+    return paths[0] if paths else None
 
 
 def _read_declaration(root: Path, layout: Layout) -> ClassDeclaration | None:

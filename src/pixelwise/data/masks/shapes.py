@@ -157,12 +157,51 @@ def paint_runs(
     return Patch(0, left, inside.reshape(right - left, height).T)
 
 
-def encode_runs(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Run lengths of (H, W) bool: pixels outside, inside, outside, ..., column by column."""
-    flat = inside.T.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts = [0, 0] if flat.size and flat[0] else [0]
-    return np.diff(np.concatenate([starts, changes, [flat.size]])).astype(np.int64)
+def encode_runs(
+    inside: NDArray[np.bool_], corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+) -> NDArray[np.int64]:
+    """Run lengths: pixels outside, inside, outside, ..., column by column.
+
+    Args:
+        inside: (h, w) bool.
+        corner: (row, column) of its first pixel in a larger image, not negative.
+        size: (height, width) of that image, which is never painted; what reaches beyond it is cut.
+    """
+    height, width = size or inside.shape
+    inside = inside[: max(0, height - corner[0]), : max(0, width - corner[1])]
+    columns, rows = np.nonzero(inside.T)
+    places = (columns + corner[1]) * height + rows + corner[0]
+    is_start = np.diff(places, prepend=-2) > 1
+    starts, stops = places[is_start], places[np.roll(is_start, -1)] + 1
+    return _to_lengths(np.stack([starts, stops], axis=1).ravel(), height * width)
+
+
+def join_runs(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Run lengths of what lies in any of several parts of one image.
+
+    Args:
+        parts: one at least: numbers of pixels outside, inside, outside, ..., of one sum.
+
+    >>> join_runs([np.array([1, 2, 5]), np.array([2, 3, 3])]).tolist()
+    [1, 4, 3]
+    """
+    if len(parts) == 1:
+        return parts[0]
+    ends = [np.cumsum(runs, dtype=np.int64) for runs in parts]
+    starts = np.concatenate([end[:-1:2] for end in ends])
+    stops = np.concatenate([end[1::2] for end in ends])
+    places, index = np.unique(np.concatenate([starts, stops]), return_inverse=True)
+    steps = np.zeros(len(places), dtype=np.int64)
+    np.add.at(steps, index, np.repeat([1, -1], [len(starts), len(stops)]))
+    is_inside = np.cumsum(steps) > 0
+    turns = places[np.flatnonzero(np.diff(is_inside, prepend=False))]
+    return _to_lengths(turns, max(int(end[-1]) if len(end) else 0 for end in ends))
+
+
+def _to_lengths(turns: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Run lengths from the places where outside becomes inside, or back; no last run of 0."""
+    ends = turns if len(turns) and turns[-1] == total else np.append(turns, total)
+    return np.diff(ends, prepend=0).astype(np.int64)
 
 
 def decode_runs(text: str | bytes) -> NDArray[np.int64]:
