@@ -39,15 +39,15 @@ class Painted:
             object: outside, in groups, in ignored regions and in shapes of the value 0.
         num_overlap: pixels that more than one object covers.
         num_outside: shapes with corners more than a pixel beyond the image.
-        num_empty: shapes that cover no pixel: fewer than three corners, a corner that is no number,
-            smaller than a pixel, or wholly outside.
+        num_undrawn: shapes that cover no pixel: fewer than three corners, a corner that is no
+            number, smaller than a pixel, or wholly outside.
     """
 
     values: NDArray[np.int32]
     instances: NDArray[np.int32]
     num_overlap: int
     num_outside: int
-    num_empty: int = 0
+    num_undrawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,18 @@ def paint_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> Painted:
     values = np.zeros(size, dtype=np.int32)
     instances = np.zeros(size, dtype=np.int32)
     is_covered, is_shared = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
-    num_empty = 0
+    num_undrawn = 0
     for number, shape in enumerate(shapes, 1):
         is_object = not shape.is_group and shape.value not in (0, IGNORE_INDEX)
         patches = _locate(shape, size, number)
-        num_empty += not any(patch.inside.any() for patch in patches)
+        num_undrawn += not any(patch.inside.any() for patch in patches)
         for patch in patches:
             values[patch.place][patch.inside] = shape.value
             instances[patch.place][patch.inside] = number if is_object else 0
         if is_object:
             _count_cover(patches, is_covered, is_shared)
     num_outside = sum(_reaches_out(shape, size) for shape in shapes)
-    return Painted(values, instances, int(is_shared.sum()), num_outside, num_empty)
+    return Painted(values, instances, int(is_shared.sum()), num_outside, num_undrawn)
 
 
 def paint_ring(ring: NDArray[np.float64], size: tuple[int, int]) -> Patch | None:
