@@ -157,6 +157,11 @@ def paint_runs(
     return Patch(0, left, inside.reshape(right - left, height).T)
 
 
+def covers_pixels(shape: Shape, size: tuple[int, int]) -> bool:
+    """Whether a shape covers any pixel of an image of a size (height, width)."""
+    return any(patch.inside.any() for patch in _locate(shape, size, 0))
+
+
 def encode_runs(
     inside: NDArray[np.bool_], corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
 ) -> NDArray[np.int64]:
