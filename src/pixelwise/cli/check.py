@@ -13,6 +13,7 @@ from pixelwise.cli.data_options import (
     Images,
     LayoutName,
     Masks,
+    MaxPixels,
     SplitBy,
     read_options,
 )
@@ -52,6 +53,7 @@ def check(
     foreground: Foreground = None,
     ignore: Ignore = None,
     split_by: SplitBy = None,
+    max_pixels: MaxPixels = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

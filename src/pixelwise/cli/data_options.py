@@ -47,6 +47,15 @@ SplitBy = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Read files that claim up to so many pixels, however small they are.",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 def read_options(

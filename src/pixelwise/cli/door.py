@@ -6,6 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -41,6 +42,7 @@ SYSTEM_FIXES = {
 def clear_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command so that whatever fails becomes one message on stderr and exit status 1.
 
+    `--max-pixels`, where a command has it, holds for all that it reads.
     Usage errors (exit status 2) and chosen exit statuses pass through to typer.
     """
 
@@ -50,7 +52,8 @@ def clear_errors(command: Callable[..., None]) -> Callable[..., None]:
         with warnings.catch_warnings():
             _print_warnings_plainly(verbose)
             try:
-                command(*args, **options)
+                with _pixels_allowed(options.get("max_pixels")):
+                    command(*args, **options)
             except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
                 raise
             except KeyboardInterrupt:
@@ -61,6 +64,15 @@ def clear_errors(command: Callable[..., None]) -> Callable[..., None]:
                 fail(explain(error))
 
     return wrapped
+
+
+def _pixels_allowed(count: object) -> AbstractContextManager[None]:
+    """While open, files may claim as many pixels as `--max-pixels` says."""
+    if not isinstance(count, int):
+        return nullcontext()
+    from pixelwise.data.files.claims import allow_pixels
+
+    return allow_pixels(count)
 
 
 def fail(message: str, status: int = FAILED) -> NoReturn:

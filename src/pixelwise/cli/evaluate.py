@@ -11,6 +11,7 @@ from pixelwise.cli.data_options import (
     Images,
     LayoutName,
     Masks,
+    MaxPixels,
     SplitBy,
     read_options,
 )
@@ -54,6 +55,7 @@ def evaluate(
     foreground: Foreground = None,
     ignore: Ignore = None,
     split_by: SplitBy = None,
+    max_pixels: MaxPixels = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pixelwise.cli.data_options import MaxPixels
 from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, write_json
 
 SAVED = ("mask", "probability", "overlay")
@@ -35,6 +36,7 @@ def predict(
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
     device: Device = "auto",
+    max_pixels: MaxPixels = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -11,6 +11,7 @@ from pixelwise.cli.data_options import (
     Images,
     LayoutName,
     Masks,
+    MaxPixels,
     SplitBy,
     read_options,
 )
@@ -82,6 +83,7 @@ def train(
     foreground: Foreground = None,
     ignore: Ignore = None,
     split_by: SplitBy = None,
+    max_pixels: MaxPixels = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

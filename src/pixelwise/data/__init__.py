@@ -4,6 +4,7 @@ from pixelwise.data.arrays import TargetForm, to_images, to_samples, to_targets
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.display import overlay, to_rgb
+from pixelwise.data.files.claims import allow_pixels
 from pixelwise.data.files.image_files import read_image, read_mask_values
 from pixelwise.data.files.writers import (
     is_written_mask,
@@ -51,6 +52,7 @@ __all__ = [
     "Sample",
     "SampleFiles",
     "TargetForm",
+    "allow_pixels",
     "check_dataset",
     "describe_groups",
     "examine_dataset",

@@ -41,6 +41,7 @@ KINDS: dict[str, FindingKind] = {
     "mask-values": FindingKind(
         "error", "masks whose values have no clear meaning", "masks that hold no classes left out"
     ),
+    "no-foreground": FindingKind("error", "no mask holds anything but background"),
     "unknown-value": FindingKind("error", "values that are none of the classes", "left out"),
     "size-mismatch": FindingKind(
         "error",
@@ -56,7 +57,7 @@ KINDS: dict[str, FindingKind] = {
     ),
     "broken-shape": FindingKind(
         "warning",
-        "shapes that are no areas (error: run lengths that are damaged)",
+        "shapes that are no areas (error: most of them, or run lengths that are damaged)",
         also="error",
     ),
     "inverted-mask": FindingKind(
@@ -76,13 +77,30 @@ KINDS: dict[str, FindingKind] = {
     ),
     "missing-file": FindingKind("warning", "files that a manifest lists and that are not there"),
     "stray-file": FindingKind("warning", "files that belong to no image; left out"),
-    "lost-shapes": FindingKind("warning", "shapes of images that the file does not list"),
-    "boxes-only": FindingKind("warning", "objects with a box and no outline; left out"),
-    "not-an-area": FindingKind("warning", "points and lines among the shapes; left out"),
+    "lost-shapes": FindingKind(
+        "warning",
+        "shapes of images that the file does not list (error: most shapes, or all of a class)",
+        also="error",
+    ),
+    "boxes-only": FindingKind(
+        "warning", "objects with a box and no outline; left out (error: most)", also="error"
+    ),
+    "not-an-area": FindingKind(
+        "warning", "points and lines among the shapes; left out (error: most)", also="error"
+    ),
     "duplicate-entry": FindingKind("warning", "an image that its annotation file lists twice"),
     "missing-mask": FindingKind("warning", "images without a mask; left out", "left out"),
-    "missing-image": FindingKind("warning", "masks without an image; left out", "left out"),
-    "absent-class": FindingKind("warning", "classes that never appear, or not in every split"),
+    "missing-image": FindingKind(
+        "warning",
+        "masks without an image; left out (error: most images of an annotation file)",
+        "left out",
+        also="error",
+    ),
+    "absent-class": FindingKind(
+        "warning",
+        "classes that never appear, or not in every split (error: though they have shapes)",
+        also="error",
+    ),
     "empty-mask": FindingKind(
         "note", "masks that hold only background (warning: more than half)", also="warning"
     ),
@@ -143,6 +161,7 @@ ERROR_CLASSES: dict[str, type[DataError]] = {
     "unreadable": FileError,
     "not-an-image": FileError,
     "mask-values": MaskError,
+    "no-foreground": MaskError,
     "class-file": MaskError,
     "unknown-value": MaskError,
     "size-mismatch": MaskError,

@@ -12,6 +12,7 @@ from pathlib import Path
 from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.check import check_files, check_masks, check_splits
+from pixelwise.data.doctor.masks import find_no_foreground
 from pixelwise.data.doctor.survey import (
     ImageFacts,
     SampleFacts,
@@ -21,13 +22,18 @@ from pixelwise.data.doctor.survey import (
     survey_samples,
 )
 from pixelwise.data.files.spacing import common_spacing
-from pixelwise.data.findings import Finding, finding_of_error, sort_findings
+from pixelwise.data.findings import (
+    Finding,
+    finding_of_error,
+    make_general_finding,
+    sort_findings,
+)
 from pixelwise.data.groups import BY_IMAGE, match_groups
+from pixelwise.data.layouts.declared import find_class_file, read_declaration
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
-from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.layouts.unique import check_names
-from pixelwise.data.masks.class_file import CLASS_FILE, ClassDeclaration, read_class_file
+from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts, unify_forms
@@ -165,6 +171,10 @@ def examine_dataset(
     findings += [*choice.findings, *check_splits(surveyed, splits)]
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
+        if options.encoding is None:  # images without anything to find may be scored
+            findings += find_no_foreground(surveyed, encoding)
+    elif not any(found.severity == "error" for found in findings):
+        findings.append(_say_unlabelled(root, surveyed))
     findings = sort_findings(findings)
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
@@ -223,10 +233,11 @@ def _choose_encoding(
 ) -> MaskEncoding | None:
     """The meaning of the mask values; None, and a finding, where they have no clear one."""
     masks = [mask for _, _, mask in readable_masks(surveyed)]
+    class_file: Path | None = None
     try:
-        declared = _read_declaration(root, layout)
-    except (MaskError, FileError) as error:
         class_file = find_class_file(root, (CLASS_FILE, *TABLE_FILES))
+        declared = read_declaration(root, layout)
+    except (MaskError, FileError) as error:
         findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
         return None
     if not masks:
@@ -247,29 +258,6 @@ def _choose_encoding(
         for r in reading.remarks
     ]
     return reading.encoding
-
-
-def find_class_file(root: Path, names: Sequence[str] = (CLASS_FILE,)) -> Path | None:
-    """classes.json of a data folder; for one of its split folders, that of the folder above.
-
-    Args:
-        root: the data folder.
-        names: of the files to look for, in the order in which they are preferred.
-    """
-    folders = (
-        [root, root.resolve().parent] if root.resolve().name.lower() in SPLIT_FOLDERS else [root]
-    )
-    paths = [folder / name for name in names for folder in folders]
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _read_declaration(root: Path, layout: Layout) -> ClassDeclaration | None:
-    """classes.json wins, then what the layout says, then a class table of another tool."""
-    class_file = find_class_file(root)
-    if class_file is not None or layout.declaration is not None:
-        return read_class_file(class_file) if class_file else layout.declaration
-    table = find_class_file(root, TABLE_FILES)
-    return read_class_file(table) if table else None
 
 
 def _with_groups(layout: Layout, pattern: str | None) -> Layout:
@@ -315,6 +303,12 @@ def _build(
         spacing_um=common_spacing([image.spacing_um for _, image in images]),
         digests=tuple(_digest(facts, image) for facts, image in images),
     )
+
+
+def _say_unlabelled(root: Path, surveyed: Sequence[SampleFacts]) -> Finding:
+    message = f"not one of the {len(surveyed)} images of {root} has a mask."
+    fix = "Add masks with the names of the images; `pixelwise predict` takes images alone."
+    return make_general_finding("layout", message, fix)
 
 
 def _digest(facts: SampleFacts, image: ImageFacts) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelwise.data import IGNORE_INDEX, MaskEncoding, make_folder, write_json, write_mask
-from pixelwise.data.files.picture_files import EXIF_ORIENTATION
+from pixelwise.data.files.picture_files import EXIF_ORIENTATION, FORMATS, open_picture
 from pixelwise.data.files.writers import write_pixels
 from pixelwise.data.masks.class_file import CLASS_FILE
 from pixelwise.data.masks.encoding import instances_of
@@ -65,7 +65,7 @@ def has_ignored(mask: NDArray[Any], encoding: MaskEncoding) -> bool:
 
 def exif_orientation(path: Path) -> int:
     """The EXIF orientation of a picture, 1 to 8."""
-    with Image.open(path) as picture:
+    with path.open("rb") as file, open_picture(file, (*FORMATS, "TIFF")) as picture:
         return int(picture.getexif().get(EXIF_ORIENTATION, 1))
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pixelwise.data import Examination, MaskEncoding, read_mask
 from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, survey_samples
 from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.read import SizeError
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.samples import SampleFiles
 from pixelwise.errors import DataError
@@ -86,6 +87,7 @@ def why_left_out(sample: SampleFacts, encoding: MaskEncoding) -> tuple[str, str]
         return "missing-mask", "the image has no mask"
     if not isinstance(mask, MaskFacts):
         kind = "unreadable" if type(mask).__name__ == "FileError" else "mask-values"
+        kind = "size-mismatch" if isinstance(mask, SizeError) else kind
         return kind, f"the mask cannot be used ({mask})"
     if not image.is_finite:
         return "non-finite", "the image holds NaN or infinite pixels"

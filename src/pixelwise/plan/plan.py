@@ -6,6 +6,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from pixelwise.data.files.yaml_text import parse_yaml
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
 from pixelwise.plan.budget import format_seconds
@@ -152,7 +153,10 @@ def format_megabytes(megabytes: float) -> str:
 
 
 class _PlanDumper(yaml.SafeDumper):
-    """Writes short lists of numbers on one line."""
+    """Writes short lists of numbers on one line, and every value out: references are not read."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
@@ -170,7 +174,7 @@ def parse_plan(text: str, source: str = "plan.yaml") -> Plan:
         PlanError: the text is not YAML, or a value is missing, unknown or out of range.
     """
     try:
-        document = yaml.safe_load(text)
+        document = parse_yaml(text)
     except yaml.YAMLError as error:
         raise PlanError(f"{source} is not valid YAML: {error}. Mend the line it names.") from error
     if not isinstance(document, Mapping) or not isinstance(document.get("decisions"), Mapping):

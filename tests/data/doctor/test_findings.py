@@ -20,7 +20,7 @@ from pixelwise.errors import DataError, FileError, MaskError
 ROOT = Path(__file__).resolve().parents[3]
 USES = re.compile(
     r'(?:Remark|Finding|finding_of_error|make_finding|make_general_finding|_of_errors)\(\s*"([a-z-]+)"'
-    r'|tuple\[str, Severity, str, str\] = \(\s*"([a-z-]+)"'
+    r'|NoteKind\(\s*"([a-z-]+)"'
 )
 
 

@@ -179,7 +179,7 @@ def test_shapes_more_than_a_pixel_outside_are_counted(corners, num_outside):
 )
 def test_shapes_without_a_pixel_are_counted_and_paint_nothing(corners):
     painted = paint_shapes([Shape(1, (corners,)), Shape(2, (box(0, 0, 1, 1),))], (6, 6))
-    assert painted.num_empty == 1
+    assert painted.num_undrawn == 1
     assert painted.values.sum() == 2
 
 
@@ -273,4 +273,4 @@ def test_500_polygons_take_less_than_a_second():
     start = time.perf_counter()
     painted = paint_shapes(shapes, (480, 640))
     assert time.perf_counter() - start < 1.0  # about 60 ms on a free core
-    assert painted.num_empty == 0
+    assert painted.num_undrawn == 0

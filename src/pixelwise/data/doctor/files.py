@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import UnidentifiedImageError
 
 from pixelwise.data.doctor.image_facts import ImageFacts
@@ -13,10 +14,13 @@ from pixelwise.data.findings import (
     make_finding,
     make_general_finding,
 )
+from pixelwise.data.masks.read import SizeError
+from pixelwise.data.masks.sources import MaskShapes
 from pixelwise.data.samples import describe_size_mismatch
 from pixelwise.errors import FileError, MaskError
 
 FEW_IMAGES = 10
+MAX_UNDRAWN = 0.5  # share of the shapes of a data set
 CLEAR_TURN_SIGMA = 5.0  # outlines lie on edges as far as chance would take them once in 10^6
 
 Failed = list[tuple[Path, Exception]]
@@ -28,6 +32,7 @@ def check_files(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) -> 
         *_find_unreadable(surveyed),
         *_find_unclear_masks(surveyed),
         *_find_size_mismatch(surveyed),
+        *_find_undrawn(surveyed),
         *_find_unpaired(surveyed, lone_masks),
         *_find_few(surveyed),
         *_find_turned(surveyed),
@@ -54,20 +59,53 @@ def _find_unclear_masks(surveyed: Sequence[SampleFacts]) -> list[Finding]:
         [
             (f.found.mask.path, f.mask)
             for f in surveyed
-            if f.found.mask and isinstance(f.mask, MaskError)
+            if f.found.mask and isinstance(f.mask, MaskError) and not isinstance(f.mask, SizeError)
         ],
     )
 
 
 def _find_size_mismatch(surveyed: Sequence[SampleFacts]) -> list[Finding]:
-    return _of_errors(
-        "size-mismatch",
-        [
-            (path, _describe_mismatch(facts, facts.image, path, mask.size))
-            for facts, path, mask in readable_masks(surveyed)
-            if isinstance(facts.image, ImageFacts) and facts.image.size != mask.size
-        ],
+    failed: Failed = [
+        (f.found.mask.path, f.mask)
+        for f in surveyed
+        if f.found.mask and isinstance(f.mask, SizeError)
+    ]
+    failed += [
+        (path, _describe_mismatch(facts, facts.image, path, mask.size))
+        for facts, path, mask in readable_masks(surveyed)
+        if isinstance(facts.image, ImageFacts) and facts.image.size != mask.size
+    ]
+    return _of_errors("size-mismatch", failed)
+
+
+def _find_undrawn(surveyed: Sequence[SampleFacts]) -> list[Finding]:
+    """Annotations most of whose shapes cover no pixel: their corners are in other units."""
+    shapes = [
+        (facts.found.mask, mask.num_undrawn)
+        for facts, _, mask in readable_masks(surveyed)
+        if isinstance(facts.found.mask, MaskShapes)
+    ]
+    total, lost = sum(len(mask.shapes) for mask, _ in shapes), sum(count for _, count in shapes)
+    if lost <= MAX_UNDRAWN * total:
+        return []
+    first = next(mask for mask, count in shapes if count)
+    return make_finding(
+        "broken-shape",
+        [mask.path for mask, count in shapes if count],
+        f"{{files}} have shapes that cover no pixel, {lost} of {total}: those of the first lie "
+        f"{_describe_corners(first)}, its image has {_show(first.size or ())} pixels.",
+        "Export them with corners in pixels of these images.",
+        "error",
     )
+
+
+def _describe_corners(mask: MaskShapes) -> str:
+    """Where the shapes of a mask lie."""
+    rings = [ring for shape in mask.shapes for ring in shape.polygons]
+    if not rings:
+        return "nowhere"
+    low, high = np.concatenate(rings).min(axis=0), np.concatenate(rings).max(axis=0)
+    return f"in rows {low[0]:.4g} to {high[0]:.4g} and columns {low[1]:.4g} to {high[1]:.4g}"
 
 
 def _describe_mismatch(
@@ -112,7 +150,7 @@ def _find_unpaired(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) 
 
 def _find_few(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     number = sum(facts.found.mask is not None for facts in surveyed)
-    if number >= FEW_IMAGES:
+    if number >= FEW_IMAGES or not number:  # none at all is an error of its own
         return []
     what = (
         "there is only 1 image with a mask"

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from pixelwise.data.doctor.pair_facts import PairFacts
 from pixelwise.data.doctor.survey import SampleFacts, readable_masks
-from pixelwise.data.findings import Finding, make_finding, make_general_finding
+from pixelwise.data.findings import Finding, make_finding, make_general_finding, name_files
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
-from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskEncoding
+from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.outliers import foreign_values
+from pixelwise.data.masks.shapes import covers_pixels
+from pixelwise.data.masks.sources import MaskShapes
 from pixelwise.data.splits import Split
 
 MAX_CLASSES_NAMED = 5
@@ -74,6 +76,24 @@ def _find_unknown_values(surveyed: Sequence[SampleFacts], encoding: MaskEncoding
     )
 
 
+def find_no_foreground(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
+    """An error where all masks together hold nothing but background: there is nothing to learn."""
+    masks = readable_masks(surveyed)
+    counts = sum((count_classes(mask, encoding) for _, _, mask in masks), np.zeros(1, np.int64))
+    first = int(has_background(encoding))
+    is_unknown = any(foreign_values(mask, encoding).size for _, _, mask in masks)
+    if not masks or is_unknown or counts[first:].any():
+        return []
+    named = ", ".join(encoding.class_names[first:][:MAX_CLASSES_NAMED])
+    held = encoding.show_values(sorted({int(v) for _, _, mask in masks for v in mask.values}))
+    message = (
+        f"not one of {len(masks)} masks holds any {named}: {name_files([p for _, p, _ in masks])} "
+        f"hold nothing but {encoding.unit} {held}."
+    )
+    fix = "Check that these are the masks, and that they and their classes mean the same."
+    return [make_general_finding("no-foreground", message, fix)]
+
+
 def _find_empty_masks(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> list[Finding]:
     masks = readable_masks(surveyed)
     meaningless = [IGNORE_INDEX] if encoding.multilabel else [0, IGNORE_INDEX]
@@ -107,6 +127,8 @@ def _find_absent_classes(
     names = encoding.class_names
     nowhere = [name for k, name in enumerate(names) if not sum(c[k] for c in present.values())]
     findings = []
+    for entry in (entry for entry in encoding.classes if entry.name in nowhere):
+        findings += _find_undrawn_class(surveyed, entry)
     if nowhere:
         findings.append(_say_absent(nowhere, "any mask", "Remove them from the classes, or label"))
     for split, counts in present.items():
@@ -114,6 +136,27 @@ def _find_absent_classes(
         if absent:
             findings.append(_say_absent(absent, f"the {split} split", "Label"))
     return findings
+
+
+def _find_undrawn_class(surveyed: Sequence[SampleFacts], entry: MaskClass) -> list[Finding]:
+    """An error where the annotations have shapes of an absent class: none covers a pixel."""
+    own = [
+        (path, shape, mask.size)
+        for facts, path, mask in readable_masks(surveyed)
+        if isinstance(facts.found.mask, MaskShapes)
+        for shape in facts.found.mask.shapes
+        if shape.value == entry.value
+    ]
+    if any(covers_pixels(shape, (size[0], size[1])) for _, shape, size in own):
+        return []  # others lie above them
+    return make_finding(
+        "absent-class",
+        [path for path, _, _ in own],
+        f"{{files}} have {len(own)} shapes of {entry.name}, none of which covers a pixel"
+        f"{f' ({own[0][1].name})' if own else ''}.",
+        "Export them with corners in pixels of these images, or remove them with their class.",
+        "error",
+    )
 
 
 def _say_absent(names: Sequence[str], where: str, first: str) -> Finding:

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.files.claims import check_claim
 from pixelwise.data.files.extras import import_extra
-from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.pixels import Pixels, plain_type
 from pixelwise.data.files.spacing import spacing_of
 from pixelwise.errors import FileError
 

@@ -9,7 +9,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pixelwise.data.files.axes import order_axes
-from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.claims import check_claim
+from pixelwise.data.files.pixels import Pixels, plain_type
 from pixelwise.errors import FileError
 
 NPY_START = b"\x93NUMPY"
@@ -63,7 +64,7 @@ def _read_npy(file: IO[bytes], num_bytes: int) -> NDArray[Any]:
             "it holds Python objects (a pickle), which may run code when they are read. Save the "
             "mask or image itself as a plain array, PNG or TIFF."
         )
-    check_claim(shape, dtype.itemsize)
+    check_claim(shape, dtype.itemsize, num_bytes)
     if np.prod(shape, dtype=np.int64) * dtype.itemsize > num_bytes - file.tell():
         raise FileError("it is truncated. Copy it again from its source, or remove it.")
     count = int(np.prod(shape, dtype=np.int64))

@@ -1,27 +1,32 @@
 """Read PNG, JPEG, BMP, GIF, WebP and PNM files, by Pillow."""
 
+import contextlib
 import io
-from typing import Any
+import struct
+from collections.abc import Sequence
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
-from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.claims import check_claim
+from pixelwise.data.files.pixels import Pixels, plain_type
 from pixelwise.data.files.turns import turn
 from pixelwise.errors import FileError
 
 EXIF_ORIENTATION = 0x0112
 PNG_GREY = 0  # colour type of the PNG header
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # others may start programs
+NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # as Pillow has it
 FILMS = (
     "GIF",
     "WEBP",
     "PNG",
 )  # formats whose frames are moments; those in a JPEG file are other views
 
-# Pillow refuses pictures that our users have (179 megapixels); `check_claim` stands in for it.
-Image.MAX_IMAGE_PIXELS = None
+BYTES_OF_MODES = {"1": 0.125, "I;16": 2, "I;16B": 2, "I": 4, "F": 4}  # others: 1 a channel
 
 
 def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
@@ -35,7 +40,7 @@ def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
         UnidentifiedImageError: it is none of these formats.
         FileError: the file holds a film, or claims more than it can hold.
     """
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+    with open_picture(io.BytesIO(data)) as picture:
         _check_picture(picture, len(data))
         orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
         palette = _palette_of(picture) if as_mask else None
@@ -44,14 +49,38 @@ def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
     return Pixels(values, len(data), turned=orientation in range(2, 9), palette=palette)
 
 
+def open_picture(file: IO[bytes], formats: Sequence[str] = FORMATS) -> ImageFile:
+    """Open a picture as `PIL.Image.open` does, but for its limit on pixels, which is none of ours.
+
+    Pillow refuses pictures that our users have (179 megapixels), by a limit of the whole process,
+    which a library must not change. `check_claim` stands in for it.
+
+    Args:
+        file: open for reading; the caller closes it.
+        formats: that are tried.
+
+    Raises:
+        UnidentifiedImageError: it is none of these formats.
+    """
+    start = file.read(16)
+    for name in formats:
+        if name not in Image.OPEN:
+            Image.init()
+        factory, accept = Image.OPEN[name]
+        if accept is None or accept(start) is True:
+            file.seek(0)
+            with contextlib.suppress(*NOT_THIS_FORMAT):
+                return factory(file, "")
+    raise UnidentifiedImageError("no picture of a known format")
+
+
 def _check_picture(picture: Image.Image, num_bytes: int) -> None:
     """Refuse absurd sizes, before any memory is taken, and films."""
     num_frames = getattr(picture, "n_frames", 1)
     if num_frames > 1 and picture.format in FILMS:
         raise FileError(f"it holds {num_frames} frames. Save each frame as a picture of its own.")
-    shape = (picture.height, picture.width)
-    is_bounded = picture.format != "WEBP"  # which holds a plain picture of any size in a few bytes
-    check_claim(shape, 0.125 if picture.mode == "1" else 1, num_bytes if is_bounded else None)
+    itemsize = BYTES_OF_MODES.get(picture.mode, len(picture.getbands()))
+    check_claim((picture.height, picture.width), itemsize, num_bytes)
 
 
 def _palette_of(picture: Image.Image) -> NDArray[np.uint8] | None:

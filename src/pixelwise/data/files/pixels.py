@@ -1,9 +1,8 @@
-"""What a reader gives, what it refuses before memory is taken, and quiet for the libraries."""
+"""What a reader gives, values of plain types, and quiet for the libraries."""
 
-import math
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import FileError
 
-MAX_VALUES = 2**32  # of a picture or volume; a header that claims more is taken for damage
-MAX_RATIO = 4096  # bytes of values from one byte of a file: deflate gives 1,032, GIF 2,700
-SMALL_BYTES = 2**26  # below this nothing is refused for its ratio
 LIBRARIES = r"(PIL|tifffile|imagecodecs|nibabel|numcodecs|zarr|numpy)\b|<unknown>"
 
 _quiet_lock = threading.Lock()
@@ -44,31 +40,6 @@ class Pixels:
     spatial_dims: int = 2
     spacing_um: tuple[float, ...] | None = None
     palette: NDArray[np.uint8] | None = None
-
-
-def check_claim(shape: Sequence[int], itemsize: float, num_bytes: int | None = None) -> None:
-    """Refuse what a header claims, before memory is taken for it.
-
-    Args:
-        shape: claimed.
-        itemsize: bytes of a value, as stored.
-        num_bytes: of the file, where its compression cannot do better than MAX_RATIO.
-
-    Raises:
-        FileError: there are no values, too many, or more than the file can hold.
-    """
-    count = math.prod(int(length) for length in shape)
-    by = "x".join(str(length) for length in shape)
-    if not 0 < count <= MAX_VALUES or min(shape, default=1) < 0:
-        raise FileError(
-            f"its header claims {by} pixels, where 1 to {MAX_VALUES} can be read. Cut the picture "
-            "into smaller ones, or remove the file if it is damaged."
-        )
-    if num_bytes is not None and count * itemsize > max(SMALL_BYTES, MAX_RATIO * num_bytes):
-        raise FileError(
-            f"its header claims {by} pixels, but a file of {num_bytes} bytes cannot hold them: it "
-            "is damaged or truncated. Copy it again from its source, or remove it."
-        )
 
 
 def plain_type(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:

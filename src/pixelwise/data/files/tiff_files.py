@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelwise.data.files.axes import order_axes
-from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.claims import check_claim
+from pixelwise.data.files.pixels import Pixels, plain_type
 from pixelwise.data.files.tiff_pages import check_pages
 from pixelwise.data.files.tiff_spacing import read_spacing
 from pixelwise.data.files.turns import swaps_sides, turn
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BOUNDED_COMPRESSIONS = (1, 5, 7, 8, 32773, 32946)  # none, LZW, JPEG, deflate, PackBits, deflate
 ORIENTATION_TAG = 274
 MINISWHITE, MINISBLACK, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 3, 5, 6, 8
 JPEG_COMPRESSIONS = (6, 7)  # decoded to RGB
@@ -90,8 +90,10 @@ def _note(tiff: "TiffFile", assumed: str) -> str:
 
 def _check_series(series: "TiffPageSeries", page: "TiffPage", num_bytes: int) -> None:
     """Refuse absurd sizes before memory is taken, and files that lack a part of their data."""
-    bounded = page.compression in BOUNDED_COMPRESSIONS and not _is_sparse(page)
-    check_claim(series.shape, page.bitspersample / 8, num_bytes if bounded else None)
+    check_claim(series.shape, page.bitspersample / 8, num_bytes)
+    check_claim(
+        page.chunks, page.bitspersample / 8, num_bytes
+    )  # strips and tiles are decoded whole
     if series.dataoffset is not None:
         _check_end(series.dataoffset + series.nbytes, num_bytes)
         return
@@ -117,11 +119,6 @@ def _check_end(end: int, num_bytes: int) -> None:
             f"it is truncated: {num_bytes} bytes of at least {end} are there. Copy it again from "
             "its source, or remove it."
         )
-
-
-def _is_sparse(page: "TiffPage") -> bool:
-    """Whether parts of the picture are left out of the file, as GDAL does where all is empty."""
-    return 0 in page.databytecounts
 
 
 def _read_colors(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelwise.data.files.picture_files import open_picture
 from pixelwise.data.masks.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
 
@@ -88,7 +89,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
 def is_written_mask(path: str | os.PathLike[str], colors: Sequence[str]) -> bool:
     """Whether a file is a palette PNG in these class colours, as `write_mask` writes it."""
     try:
-        with Image.open(path) as picture:
+        with Path(path).open("rb") as file, open_picture(file) as picture:
             palette = picture.getpalette() if picture.mode == "P" else None
     except OSError:  # no picture
         return False

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.files.axes import order_axes
+from pixelwise.data.files.claims import check_claim
 from pixelwise.data.files.extras import import_extra
-from pixelwise.data.files.pixels import Pixels, check_claim, plain_type
+from pixelwise.data.files.pixels import Pixels, plain_type
 from pixelwise.data.files.spacing import spacing_of, unit_to_um
 from pixelwise.errors import FileError
 
@@ -62,7 +63,8 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
     """
     level = _find_level(path)
     metadata = _array_metadata(level.path)
-    shape = _check_array(metadata)
+    num_bytes = sum(file.stat().st_size for file in level.path.rglob("*") if file.is_file())
+    shape = _check_array(metadata, num_bytes)
     zarr = import_extra("zarr", "volumes", "Zarr images")
     array = zarr.open_array(
         store=str(level.path), mode="r", zarr_format=int(metadata["zarr_format"])
@@ -73,7 +75,7 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
     ordered = order_axes(np.asarray(array[...]), axes)
     return Pixels(
         plain_type(ordered.values, as_mask),
-        sum(file.stat().st_size for file in level.path.rglob("*") if file.is_file()),
+        num_bytes,
         f"Zarr {ordered.note}" if ordered.note else "",
         spatial_dims=len(ordered.spatial_axes),
         spacing_um=spacing_of(ordered.spatial_axes, level.sizes_um),
@@ -159,7 +161,7 @@ def _array_metadata(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_array(metadata: Mapping[str, Any]) -> tuple[int, ...]:
+def _check_array(metadata: Mapping[str, Any], num_bytes: int) -> tuple[int, ...]:
     """The shape, after sizes, number type and codecs were found harmless."""
     if not isinstance(metadata["dtype"], str) or "O" in metadata["dtype"]:
         raise FileError(f"it holds values of type {metadata['dtype']}. Save numbers.")
@@ -167,8 +169,9 @@ def _check_array(metadata: Mapping[str, Any]) -> tuple[int, ...]:
     if dtype.kind not in "biufc":
         raise FileError(f"it holds values of type {dtype}. Save numbers.")
     shape = tuple(int(length) for length in metadata["shape"])
-    check_claim(shape, dtype.itemsize)
-    check_claim([int(length) for length in metadata["chunks"]], dtype.itemsize)
+    check_claim(shape, dtype.itemsize, num_bytes)
+    for chunk in (metadata["chunks"], *_shards_of(metadata)):
+        check_claim([int(length) for length in chunk], dtype.itemsize, num_bytes)
     if unknown := sorted(set(_codecs_of(metadata)) - CODECS):
         raise FileError(
             f"it is packed with {', '.join(unknown)}, which is not read. Export it with zstd or "
@@ -191,7 +194,14 @@ def _codecs_of(metadata: Mapping[str, Any]) -> list[str]:
     nested = [{"codecs": [*c.get("codecs", []), *c.get("index_codecs", [])]} for c in inside]
     for one in nested:
         names += _codecs_of(one) if one["codecs"] else []
-    for configuration in inside:
-        if "chunk_shape" in configuration:
-            check_claim([int(n) for n in configuration["chunk_shape"]], 1)
     return names
+
+
+def _shards_of(metadata: Mapping[str, Any]) -> list[Sequence[int]]:
+    """Shapes of the chunks inside shards, at any depth."""
+    shapes: list[Sequence[int]] = []
+    for entry in metadata.get("codecs") or []:
+        inside = entry.get("configuration", {}) if isinstance(entry, Mapping) else {}
+        shapes += [inside["chunk_shape"]] if "chunk_shape" in inside else []
+        shapes += _shards_of(inside)
+    return shapes

@@ -8,7 +8,7 @@ category 7, "door"         -> declare_classes -> value 3, named door
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pixelwise.data.findings import Finding, Severity
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
@@ -24,6 +23,7 @@ from pixelwise.data.masks.encoding import IGNORE_INDEX, MAX_CLASSES
 from pixelwise.errors import LayoutError
 
 NUM_SHOWN = 3
+MAX_DIGITS = 30  # of a number; longer ones are texts
 COLOR_LENGTH = 7  # of "#rrggbb"
 
 
@@ -128,6 +128,23 @@ def ellipse_ring(
     return np.stack([rows, columns], axis=1)
 
 
+def to_id(identity: object) -> int | str | None:
+    """An id as what it means, however it is written: 7, 7.0, "7" and "0007" are one id.
+
+    Returns:
+        A number; the text where it is no number; None where it is neither.
+    """
+    if isinstance(identity, float) and identity.is_integer():
+        return int(identity)
+    if isinstance(identity, int):
+        return int(identity)
+    if not isinstance(identity, str) or not identity.strip():
+        return None
+    text = identity.strip()
+    is_number = text.removeprefix("-").isdecimal() and len(text) <= MAX_DIGITS
+    return int(text) if is_number else text
+
+
 class ImageIndex:
     """Image files below some folders, found by what an annotation file calls them."""
 
@@ -135,9 +152,11 @@ class ImageIndex:
         self.folders = tuple(folders)
         self.files = [path for folder in folders for path in list_images(folder)]
         self._by_name: dict[str, list[Path]] = {}
+        self._by_place: dict[tuple[str, ...], list[Path]] = {}  # by folder and name
         self._by_stem: dict[str, list[Path]] = {}
         for path in self.files:
             self._by_name.setdefault(path.name, []).append(path)
+            self._by_place.setdefault(path.parts[-2:], []).append(path)
             self._by_stem.setdefault(near_key(stem_of(path)), []).append(path)
 
     def find(self, file_name: str) -> Path | None:
@@ -150,7 +169,11 @@ class ImageIndex:
         if not parts:
             return None
         stem = near_key(stem_of(Path(parts[-1])))
-        candidates = self._by_name.get(parts[-1]) or self._by_stem.get(stem, [])
+        candidates = (
+            (self._by_place.get(parts[-2:]) if len(parts) > 1 else None)
+            or self._by_name.get(parts[-1])
+            or self._by_stem.get(stem, [])
+        )
         if len(candidates) > 1:
             lengths = [_shared_end(path, parts) for path in candidates]
             candidates = [
@@ -174,67 +197,6 @@ def _shared_end(path: Path, parts: Sequence[str]) -> int:
             break
         number += 1
     return number
-
-
-@dataclass(slots=True)
-class Notes:
-    """What is noticed while annotations are read: the names under each kind, then findings."""
-
-    path: Path
-    noted: dict[tuple[str, Severity, str, str], list[str]] = field(default_factory=dict)
-    files: dict[tuple[str, Severity, str, str], list[Path]] = field(default_factory=dict)
-
-    def add(
-        self, kind: tuple[str, Severity, str, str], name: str, file: Path | None = None
-    ) -> None:
-        """Note one case of a kind: code, severity, message with {path} and {names}, and fix.
-
-        Args:
-            kind: of what is noticed.
-            name: of the case.
-            file: that has it, where `path` is the folder of many.
-        """
-        self.noted.setdefault(kind, []).append(name)
-        self.files.setdefault(kind, []).append(file or self.path)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """One finding for each kind, with the first names."""
-        return tuple(
-            Finding(
-                code,
-                severity,
-                tuple(dict.fromkeys(self.files[code, severity, message, fix])),
-                message.format(path=self.path, names=shorten_names(names)),
-                fix,
-            )
-            for (code, severity, message, fix), names in self.noted.items()
-        )
-
-
-NOT_AN_AREA: tuple[str, Severity, str, str] = (
-    "not-an-area",
-    "warning",
-    "{path} has points or lines, which cover no pixels: {names}.",
-    "Draw them as areas, or remove them; they are left out.",
-)
-MISSING_IMAGE: tuple[str, Severity, str, str] = (
-    "missing-image",
-    "warning",
-    "{path} lists images that are not there: {names}.",
-    "Add them, or remove their entries; they are left out.",
-)
-OTHER_NAME: tuple[str, Severity, str, str] = (
-    "near-name",
-    "note",
-    "{path} calls images by names that differ from those on disk: {names}.",
-    "Check that each is the image meant; they were matched by the name without ending.",
-)
-BROKEN_SHAPE: tuple[str, Severity, str, str] = (
-    "broken-shape",
-    "warning",
-    "{path} has shapes with fewer than three corners or corners that are no numbers: {names}.",
-    "Draw them again, or remove them; they are left out.",
-)
 
 
 def shorten_names(names: Sequence[str]) -> str:

@@ -17,50 +17,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import Finding, Severity
 from pixelwise.data.layouts.annotations import (
-    BROKEN_SHAPE,
-    MISSING_IMAGE,
-    OTHER_NAME,
     Category,
     ImageIndex,
-    Notes,
     as_list,
     as_object,
-    below,
     declare_classes,
     names_of,
+    to_id,
     to_ring,
     unlisted_images,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.notes import (
+    BROKEN_SHAPE,
+    MISSING_IMAGE,
+    OTHER_NAME,
+    NoteKind,
+    Notes,
+    make_layout,
+    name_places,
+)
 from pixelwise.data.layouts.places import OFFICIAL_PREFIX, Place, find_places
 from pixelwise.data.layouts.tables import parse_json, read_table
-from pixelwise.data.masks.shapes import decode_runs
+from pixelwise.data.masks.shapes import decode_runs, join_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import LayoutError, MaskError
 
 MAX_LENGTH = 2**30
 KEYS = (b'"images"', b'"annotations"')
-BOXES_ONLY: tuple[str, Severity, str, str] = (
+BOXES_ONLY = NoteKind(
     "boxes-only",
     "warning",
     "{path} has objects with a box but no outline: {names}.",
     "Outline them; they are left out, so that their pixels count as background.",
+    "shapes",
 )
-BROKEN_RUNS: tuple[str, Severity, str, str] = (
+BROKEN_RUNS = NoteKind(
     "broken-shape",
     "error",
     "{path} has run lengths that are damaged or of another size than the image: {names}.",
     "Export these annotations again.",
+    "shapes",
 )
-LOST_SHAPES: tuple[str, Severity, str, str] = (
+LOST_SHAPES = NoteKind(
     "lost-shapes",
     "warning",
     "{path} has shapes of images that it does not list: {names}.",
     "Export the file again with all its images; these shapes are left out.",
+    "shapes",
 )
-TWICE: tuple[str, Severity, str, str] = (
+TWICE = NoteKind(
     "duplicate-entry",
     "warning",
     "{path} lists images more than once: {names}.",
@@ -88,18 +95,14 @@ def find_coco(root: Path, options: LayoutOptions) -> Layout | None:
         return None
     categories = _join_categories(files)
     declaration, values = declare_classes(categories, files[0][0].path)
-    samples, findings = list[FoundSample](), list[Finding]()
-    for place, content in files:
-        notes = Notes(place.path)
-        samples += _read_samples(place, content, values, notes)
-        findings += notes.findings()
-    names = ", ".join(below(place.path, root) for place, _ in files)
-    return Layout(
-        f"COCO annotations in {names}",
-        tuple(samples),
-        declaration=declaration,
-        findings=tuple(findings),
-    )
+    notes = [Notes(place.path) for place, _ in files]
+    samples = [
+        sample
+        for (place, content), noted in zip(files, notes, strict=True)
+        for sample in _read_samples(place, content, values, noted)
+    ]
+    names = name_places((place.path for place, _ in files), root)
+    return make_layout(f"COCO annotations in {names}", samples, declaration, notes)
 
 
 def _official(places: list[Place]) -> list[Place]:
@@ -141,13 +144,12 @@ def _join_categories(files: Sequence[tuple[Place, dict[str, Any]]]) -> list[Cate
 
 def _integer(entry: dict[str, Any], key: str, path: Path, what: str) -> int:
     """A number that an entry must have; LayoutError says which one has none."""
-    value = entry.get(key)
-    if isinstance(value, int) and not isinstance(value, bool):
+    value = to_id(entry.get(key))
+    if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        return int(value)
     raise LayoutError(
-        f"{path}: {what} has the {key} {value!r}, which should be a whole number. Correct it."
+        f"{path}: {what} has the {key} {entry.get(key)!r}, which should be a whole number. "
+        "Correct it."
     )
 
 
@@ -157,7 +159,7 @@ def _read_samples(
     """All images of one file with their shapes, then the images beside them that it lacks."""
     index = ImageIndex([place.images])
     paths = _find_images(place, content["images"], index, notes)
-    sizes = {paths[_id_of(entry)]: _size(entry) for entry in content["images"]}
+    sizes = {paths[to_id(entry["id"])]: _size(entry) for entry in content["images"]}
     shapes = _read_shapes(place, content, paths, values, notes)
     listed = [path for path in dict.fromkeys(paths.values()) if path]
     unlisted = unlisted_images(index, listed)
@@ -178,23 +180,18 @@ def _in_order(shapes: list[Shape]) -> tuple[Shape, ...]:
     return tuple(sorted(shapes, key=lambda shape: not shape.is_group))
 
 
-def _id_of(entry: dict[str, Any]) -> Hashable:
-    """Id of an image: a number in the format, a text in some exports."""
-    identity: Hashable = entry.get("id")
-    return identity
-
-
 def _find_images(
     place: Place, entries: list[dict[str, Any]], index: ImageIndex, notes: Notes
 ) -> dict[Hashable, Path | None]:
     """File of each image id, None where it is missing; LayoutError where ids are not unique."""
     paths: dict[Hashable, Path | None] = {}
     names: dict[Hashable, str] = {}
+    seen = set[Path]()
     for number, entry in enumerate(entries):
-        identity, name = _id_of(entry), entry.get("file_name")
-        if not isinstance(identity, int | str) or not isinstance(name, str) or not name:
+        identity, name = to_id(entry.get("id")), entry.get("file_name")
+        if identity is None or not isinstance(name, str) or not name:
             raise LayoutError(
-                f"{place.path}: images[{number}] has the id {identity!r} and the file_name "
+                f"{place.path}: images[{number}] has the id {entry.get('id')!r} and the file_name "
                 f"{name!r}; both are needed. Correct the entry."
             )
         if names.setdefault(identity, name) != name:
@@ -203,8 +200,11 @@ def _find_images(
                 "every image an id of its own."
             )
         path = paths[identity] if identity in paths else index.find(name)
-        _note_image(identity in paths or path in paths.values(), name, path, notes)
+        _note_image(identity in paths or path in seen, name, path, notes)
         paths[identity] = path
+        if path is not None:
+            seen.add(path)
+    notes.expect("images", len(entries), [file.name for file in index.files])
     return paths
 
 
@@ -240,13 +240,14 @@ def _read_shapes(
             f"{place.path} holds {len(entries)} boxes or captions, but no outlines: it is made for "
             "detection. Give annotations with a segmentation, or mask files."
         )
-    sizes = {_id_of(entry): _size(entry) for entry in content["images"]}
+    sizes = {to_id(entry["id"]): _size(entry) for entry in content["images"]}
+    notes.expect("shapes", len(entries), [f"image {image_id}" for image_id in paths])
     shapes: dict[Path, list[Shape]] = {}
     for number, entry in enumerate(entries):
         name = f"annotation {entry.get('id', number)}"
-        image_id, category = entry.get("image_id"), entry.get("category_id")
-        if not isinstance(image_id, Hashable) or image_id not in paths:
-            notes.add(LOST_SHAPES, name)
+        image_id = to_id(entry.get("image_id"))
+        if image_id not in paths:
+            notes.add(LOST_SHAPES, f"{name} (image {entry.get('image_id')!r})")
             continue
         category = _integer(entry, "category_id", place.path, name)
         if category not in values:
@@ -265,34 +266,41 @@ def _to_shape(
     entry: dict[str, Any], name: str, value: int, size: tuple[int, int] | None, notes: Notes
 ) -> Shape | None:
     """The shape of one annotation; None, and a note, where it has none that can be used."""
-    outline, is_group = entry.get("segmentation"), bool(entry.get("iscrowd"))
+    outline, is_group = entry.get("segmentation"), to_id(entry.get("iscrowd")) not in (None, 0)
     if not outline:
-        notes.add(BOXES_ONLY, name)
+        notes.add(BOXES_ONLY, name, value=value)
         return None
-    if isinstance(outline, dict):
-        runs = to_runs(outline, size)
-        if runs is None:
-            notes.add(BROKEN_RUNS, name)
-            return None
-        return Shape(value, runs=runs, is_group=is_group, name=name)
-    rings = to_rings(outline)
-    if any(ring is None for ring in rings):
-        notes.add(BROKEN_SHAPE, name)
+    parts = outline if isinstance(outline, list) else [outline]
+    rings = to_rings([part for part in parts if not isinstance(part, dict)])
+    packed = [part for part in parts if isinstance(part, dict)]
     polygons = tuple(ring for ring in rings if ring is not None)
-    return Shape(value, polygons, is_group=is_group, name=name) if polygons else None
+    runs = _join([to_runs(part, size) for part in packed])
+    is_part = bool(polygons) or runs is not None
+    if packed and runs is None:
+        notes.add(BROKEN_RUNS, name, value=value, is_part=is_part)
+    elif len(polygons) < len(rings):
+        notes.add(BROKEN_SHAPE, name, value=value, is_part=is_part)
+    return Shape(value, polygons, runs, is_group=is_group, name=name) if is_part else None
 
 
-def to_rings(outline: object) -> list[NDArray[np.float64] | None]:
+def _join(parts: list[NDArray[np.int64] | None]) -> NDArray[np.int64] | None:
+    """Run lengths of all parts of a shape together; None where there are none, or one is broken."""
+    sound = [part for part in parts if part is not None]
+    if not sound or len(sound) < len(parts) or len({int(part.sum()) for part in sound}) > 1:
+        return None
+    return join_runs(sound)
+
+
+def to_rings(outline: list[Any]) -> list[NDArray[np.float64] | None]:
     """Rings of a COCO segmentation: [[x, y, ...], ...], or one ring [x, y, ...]; None if broken."""
-    if not isinstance(outline, list):
-        return [None]
-    return [to_ring(ring) for ring in (outline if isinstance(outline[0], list) else [outline])]
+    is_one = bool(outline) and not isinstance(outline[0], list)
+    return [to_ring(ring) for ring in ([outline] if is_one else outline)]
 
 
 def to_runs(outline: dict[str, Any], size: tuple[int, int] | None) -> NDArray[np.int64] | None:
     """Run lengths of a COCO segmentation {"size": [h, w], "counts": ...}; None where damaged."""
     claimed, counts = outline.get("size"), outline.get("counts")
-    if size is not None and isinstance(claimed, list) and claimed != list(size):
+    if size is not None and isinstance(claimed, list) and [*map(to_id, claimed)] != list(size):
         return None
     try:
         runs = decode_runs(counts) if isinstance(counts, str) else np.asarray(counts)

@@ -17,18 +17,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import Finding, Severity
 from pixelwise.data.layouts.annotations import (
-    MISSING_IMAGE,
     Category,
     ImageIndex,
-    Notes,
-    below,
     declare_classes,
     names_of,
     unlisted_images,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.notes import (
+    MISSING_IMAGE,
+    NoteKind,
+    Notes,
+    make_layout,
+    name_places,
+)
 from pixelwise.data.layouts.places import Place, find_places
 from pixelwise.data.layouts.tables import read_csv
 from pixelwise.data.masks.sources import MaskShapes, Shape
@@ -43,11 +46,12 @@ NOTHING = frozenset({"", "-1", "nan", "none", "null"})  # an image in which noth
 EXAMPLE_WORD = "sample"  # sample_submission.csv holds no labels
 ONLY_CLASS = "object"
 FIRST_BYTES = 10_000
-BROKEN_RUNS: tuple[str, Severity, str, str] = (
+BROKEN_RUNS = NoteKind(
     "broken-shape",
     "error",
     "{path} has run lengths that are not pairs of start and length, in order: {names}.",
     "Export these rows again.",
+    "shapes",
 )
 
 
@@ -85,18 +89,14 @@ def find_kaggle(root: Path, options: LayoutOptions) -> Layout | None:
     labels = sorted({row.label for _, rows in files for row in rows}, key=_in_number_order)
     categories = [Category(label, _class_name(label), label) for label in labels]
     declaration, values = declare_classes(categories, files[0][0].path)
-    samples, findings = list[FoundSample](), list[Finding]()
-    for place, rows in files:
-        notes = Notes(place.path)
-        samples += _read_samples(place, rows, values, notes)
-        findings += notes.findings()
-    names = ", ".join(below(place.path, root) for place, _ in files)
-    return Layout(
-        f"run lengths in {names}",
-        tuple(samples),
-        declaration=declaration,
-        findings=tuple(findings),
-    )
+    notes = [Notes(place.path) for place, _ in files]
+    samples = [
+        sample
+        for (place, rows), noted in zip(files, notes, strict=True)
+        for sample in _read_samples(place, rows, values, noted)
+    ]
+    names = name_places((place.path for place, _ in files), root)
+    return make_layout(f"run lengths in {names}", samples, declaration, notes)
 
 
 def _in_number_order(label: str) -> tuple[bool, int, str]:
@@ -145,6 +145,8 @@ def _read_samples(
     """All images of one table with their shapes, then those beside them that it lacks."""
     index = ImageIndex([place.images])
     paths = {name: index.find(name) for name in dict.fromkeys(row.image for row in rows)}
+    notes.expect("images", len(paths), [file.name for file in index.files])
+    notes.expect("shapes", len(rows))
     for name in (name for name, path in paths.items() if path is None):
         notes.add(MISSING_IMAGE, name)
     shapes: dict[Path, list[Shape]] = {path: [] for path in paths.values() if path}
@@ -154,7 +156,7 @@ def _read_samples(
             continue
         runs = to_runs(row.runs)
         if runs is None:
-            notes.add(BROKEN_RUNS, f"row {row.number}")
+            notes.add(BROKEN_RUNS, f"row {row.number}", value=values[row.label])
         else:
             name = f"row {row.number}"
             shapes[path].append(Shape(values[row.label], runs=runs, name=name, is_open=True))

@@ -2,10 +2,11 @@
 
 DATA/a.jpg  DATA/a.json
 
-The format: github.com/wkentaro/labelme, `labelme/label_file.py`. Shapes are polygons, rectangles,
-circles and masks; points and lines cover nothing. `__ignore__` leaves a region out, `_background_`
-cuts it out. Shapes of one label and `group_id` are one object. Classes are numbered in the order of
-labels.txt or class_names.txt in the folder or above it, else by the alphabet.
+The format: github.com/wkentaro/labelme, `labelme/label_file.py`; X-AnyLabeling writes it too.
+Shapes are polygons, rectangles (two corners, or four of a turned one), circles, ellipses and masks;
+points and lines cover nothing. `__ignore__` leaves a region out, `_background_` cuts it out. Shapes
+of one label and `group_id` are one object. Classes are numbered in the order of labels.txt or
+class_names.txt in the folder or above it, else by the alphabet.
 """
 
 import base64
@@ -21,12 +22,8 @@ from numpy.typing import NDArray
 
 from pixelwise.data.files.image_files import decode_mask
 from pixelwise.data.layouts.annotations import (
-    BROKEN_SHAPE,
-    MISSING_IMAGE,
-    NOT_AN_AREA,
     Category,
     ImageIndex,
-    Notes,
     as_list,
     as_object,
     box_ring,
@@ -38,6 +35,14 @@ from pixelwise.data.layouts.annotations import (
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import stem_of
+from pixelwise.data.layouts.notes import (
+    BROKEN_SHAPE,
+    MISSING_IMAGE,
+    NOT_AN_AREA,
+    UNKNOWN_SHAPE,
+    Notes,
+    make_layout,
+)
 from pixelwise.data.layouts.places import split_of
 from pixelwise.data.layouts.tables import parse_json, read_names, read_table
 from pixelwise.data.masks.encoding import IGNORE_INDEX
@@ -49,7 +54,11 @@ KEYS = (b'"shapes"', b'"imagePath"')
 NUM_LOOKED_AT = 5  # JSON files that are opened before the folder is taken for something else
 IGNORED_LABEL = "__ignore__"
 LABEL_FILES = ("labels.txt", "class_names.txt")
-LINES = frozenset({"line", "linestrip", "point", "points"})
+LINES = frozenset({"line", "linestrip", "polyline", "point", "points"})
+RINGS = frozenset(
+    {"polygon", "rotation", "oriented_rectangle", "rotated_rectangle", "quadrilateral"}
+)  # all corners are given
+BOXES = frozenset({"rectangle", "ellipse", "circle", "mask"})  # two points are enough
 
 
 def find_labelme(root: Path, options: LayoutOptions) -> Layout | None:
@@ -87,12 +96,7 @@ def find_labelme(root: Path, options: LayoutOptions) -> Layout | None:
         FoundSample(name, (image,), masks.get(image), split_of(image, root))
         for image, name in names.items()
     ]
-    return Layout(
-        "LabelMe: one JSON file beside each image",
-        tuple(samples),
-        declaration=declaration,
-        findings=notes.findings(),
-    )
+    return make_layout("LabelMe: one JSON file beside each image", samples, declaration, [notes])
 
 
 def _is_labelme(data: bytes) -> bool:
@@ -139,10 +143,12 @@ def _read_masks(
     """Shapes of each image that is there."""
     masks: dict[Path, MaskShapes] = {}
     beside = {image.parent / stem_of(image): image for image in index.files}
+    notes.expect("images", len(contents), [image.name for image in index.files])
     for path, content in contents.items():
         image = _find_image(path, content, index, beside)
         if image is None:
-            notes.add(MISSING_IMAGE, path.name, path)
+            named = content.get("imagePath")
+            notes.add(MISSING_IMAGE, f"{path.name} (image {named})", path)
             continue
         if image in masks:
             raise LayoutError(
@@ -180,43 +186,61 @@ def _read_shapes(
 ) -> tuple[Shape, ...]:
     """Shapes of one file in their order; those of one group are joined where the first was."""
     shapes: dict[Hashable, Shape] = {}
+    notes.expect("shapes", len(content["shapes"]))
     for number, entry in enumerate(content["shapes"]):
-        name = f"{path.name} shapes[{number}]"
-        if entry.get("shape_type") in LINES:
-            notes.add(NOT_AN_AREA, name, path)
-            continue
-        shape = _to_shape(entry, path, name, size)
+        name, value = f"{path.name} shapes[{number}]", values[entry["label"]]
+        kind = str(entry.get("shape_type") or "polygon").lower()
+        shape = _to_shape(kind, entry, path, name, size)
         if shape is None:
-            notes.add(BROKEN_SHAPE, name, path)
+            _note_lost(kind, name, path, value, notes)
             continue
         group = entry.get("group_id")
         is_grouped = isinstance(group, int | str) and shape.runs is None
         key: Hashable = (entry["label"], group) if is_grouped else number
         earlier = shapes[key].polygons if key in shapes else ()
-        polygons = (*earlier, *shape.polygons)
-        shapes[key] = replace(shape, value=values[entry["label"]], polygons=polygons)
+        shapes[key] = replace(shape, value=value, polygons=(*earlier, *shape.polygons))
     return tuple(shapes.values())
 
 
+def _note_lost(kind: str, name: str, path: Path, value: int, notes: Notes) -> None:
+    """Note why a shape cannot be drawn."""
+    if kind in LINES:
+        notes.add(NOT_AN_AREA, f"{name} ({kind})", path, value=value)
+    elif kind in RINGS | BOXES:
+        notes.add(BROKEN_SHAPE, name, path, value=value)
+    else:
+        notes.add(UNKNOWN_SHAPE, f"{name} ({kind})", path, value=value)
+
+
 def _to_shape(
-    entry: dict[str, Any], path: Path, name: str, size: tuple[int, int] | None
+    kind: str, entry: dict[str, Any], path: Path, name: str, size: tuple[int, int] | None
 ) -> Shape | None:
-    """A shape still without its value; None where its corners make no area."""
-    kind, points = entry.get("shape_type") or "polygon", entry.get("points")
-    if kind == "polygon":
+    """A shape still without its value; None where its type or its corners make no area."""
+    points = entry.get("points")
+    corners = _to_points(points)
+    if kind in RINGS or (kind == "rectangle" and corners is not None and len(corners) > 2):
         ring = to_ring(points)
         return None if ring is None else Shape(0, (ring,), name=name)
-    corners = _to_points(points)
-    if corners is None or kind not in ("rectangle", "circle", "mask"):
+    if corners is None or kind not in BOXES:
         return None
     (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
+    if kind == "mask":
+        return _mask_shape(entry.get("mask"), (round(top), round(left)), size, path, name)
+    return Shape(0, (_outline(kind, corners, (top, left, bottom, right)),), name=name)
+
+
+def _outline(
+    kind: str, corners: NDArray[np.float64], box: tuple[float, float, float, float]
+) -> NDArray[np.float64]:
+    """The ring of a rectangle or ellipse in a box, or of a circle by its centre and a point."""
+    top, left, bottom, right = box
+    height, width = bottom - top, right - left
     if kind == "rectangle":
-        return Shape(0, (box_ring(top, left, bottom - top, right - left),), name=name)
-    if kind == "circle":
-        radius = float(np.hypot(*(corners[1] - corners[0])))
-        row, column = corners[0]
-        return Shape(0, (ellipse_ring(row, column, radius, radius),), name=name)
-    return _mask_shape(entry.get("mask"), (round(top), round(left)), size, path, name)
+        return box_ring(top, left, height, width)
+    if kind == "ellipse":
+        return ellipse_ring(top + height / 2, left + width / 2, height / 2, width / 2)
+    radius = float(np.hypot(*(corners[1] - corners[0])))
+    return ellipse_ring(corners[0][0], corners[0][1], radius, radius)
 
 
 def _to_points(points: object) -> NDArray[np.float64] | None:
@@ -242,7 +266,4 @@ def _mask_shape(
         return None
     if inside.ndim != 2:
         return None
-    painted = np.zeros(size, dtype=np.bool_)
-    place = painted[corner[0] :, corner[1] :][: inside.shape[0], : inside.shape[1]]
-    place |= inside[: place.shape[0], : place.shape[1]]
-    return Shape(0, runs=encode_runs(painted), name=name)
+    return Shape(0, runs=encode_runs(inside, corner, size), name=name)

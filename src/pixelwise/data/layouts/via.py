@@ -16,17 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.annotations import (
-    BROKEN_SHAPE,
-    MISSING_IMAGE,
-    NOT_AN_AREA,
-    OTHER_NAME,
     Category,
     ImageIndex,
-    Notes,
     as_object,
-    below,
     box_ring,
     declare_classes,
     ellipse_ring,
@@ -35,6 +28,16 @@ from pixelwise.data.layouts.annotations import (
     unlisted_images,
 )
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
+from pixelwise.data.layouts.notes import (
+    BROKEN_SHAPE,
+    MISSING_IMAGE,
+    NOT_AN_AREA,
+    OTHER_NAME,
+    UNKNOWN_SHAPE,
+    Notes,
+    make_layout,
+    name_places,
+)
 from pixelwise.data.layouts.places import Place, find_places
 from pixelwise.data.layouts.tables import parse_json, read_table
 from pixelwise.data.masks.sources import MaskShapes, Shape
@@ -44,6 +47,11 @@ KEYS = (b'"regions"', b'"filename"')
 CLASS_ATTRIBUTES = ("class", "label", "category", "type", "name")  # the first of several wins
 ONLY_CLASS = "object"
 LINES = frozenset({"point", "polyline"})
+NUMBERS = {
+    "rect": ("y", "x", "height", "width"),
+    "circle": ("cy", "cx", "r"),
+    "ellipse": ("cy", "cx", "ry", "rx"),
+}
 
 Entries = list[tuple[str, list[dict[str, Any]]]]  # file name and regions of each image
 
@@ -71,19 +79,13 @@ def find_via(root: Path, options: LayoutOptions) -> Layout | None:
     attribute = _choose_attribute(regions, path)
     labels = sorted({_label(region, attribute, path) for region in regions}) or [ONLY_CLASS]
     declaration, values = declare_classes([Category(label, label) for label in labels], path)
-    samples, findings = list[FoundSample](), list[Finding]()
+    samples, notes = list[FoundSample](), list[Notes]()
     for place, entries in files:
         labelled = [(name, own, [_label(r, attribute, path) for r in own]) for name, own in entries]
-        notes = Notes(place.path)
-        samples += _read_samples(place, labelled, values, notes)
-        findings += notes.findings()
-    names = ", ".join(below(place.path, root) for place, _ in files)
-    return Layout(
-        f"VIA annotations in {names}",
-        tuple(samples),
-        declaration=declaration,
-        findings=tuple(findings),
-    )
+        notes.append(Notes(place.path))
+        samples += _read_samples(place, labelled, values, notes[-1])
+    names = name_places((place.path for place, _ in files), root)
+    return make_layout(f"VIA annotations in {names}", samples, declaration, notes)
 
 
 def _read_samples(
@@ -95,6 +97,7 @@ def _read_samples(
     """All images of one file with their shapes, then those beside them that it lacks."""
     index = ImageIndex([place.images])
     masks: dict[Path, MaskShapes] = {}
+    notes.expect("images", len(entries), [file.name for file in index.files])
     for name, regions, labels in entries:
         image = index.find(name)
         if image is None:
@@ -187,16 +190,20 @@ def _read_shapes(
 ) -> list[Shape]:
     """Shapes of one image; what covers nothing is noted."""
     shapes = []
+    notes.expect("shapes", len(regions))
     for number, (region, value) in enumerate(zip(regions, values, strict=True)):
         what = f"{name} regions[{number}]"
         fields = region.get("shape_attributes")
         fields = fields if isinstance(fields, dict) else {}
-        if fields.get("name") in LINES:
-            notes.add(NOT_AN_AREA, what)
+        kind = fields.get("name")
+        if kind in LINES:
+            notes.add(NOT_AN_AREA, f"{what} ({kind})", value=value)
             continue
         ring = _to_ring(fields)
         if ring is None:
-            notes.add(BROKEN_SHAPE, what)
+            is_known = kind in ("polygon", *NUMBERS)
+            named = what if is_known else f"{what} ({kind})"
+            notes.add(BROKEN_SHAPE if is_known else UNKNOWN_SHAPE, named, value=value)
         else:
             shapes.append(Shape(value, (ring,), name=what))
     return shapes
@@ -210,11 +217,8 @@ def _to_ring(fields: Mapping[str, Any]) -> NDArray[np.float64] | None:
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
             return None
         return to_ring([list(pair) for pair in zip(xs, ys, strict=True)])
-    needed = {"rect": "y x height width", "circle": "cy cx r", "ellipse": "cy cx ry rx"}.get(
-        str(kind), ""
-    )
     try:
-        numbers = [float(fields[key]) for key in needed.split()]
+        numbers = [float(fields[key]) for key in NUMBERS.get(str(kind), ())]
         angle = float(fields.get("theta", 0))
     except (KeyError, TypeError, ValueError):
         return None

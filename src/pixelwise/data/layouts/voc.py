@@ -8,10 +8,12 @@ from pathlib import Path
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_images, stem_of
+from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.sources import MaskFile
 
+LISTS = Path("ImageSets", "Segmentation")  # of the names in each split
 MASK_FOLDERS = ("SegmentationClassPNG", "SegmentationClass")  # LabelMe keeps .npy in the second
 NAME_FILES = ("class_names.txt", "labels.txt", "classes.txt")
 IGNORED_NAMES = ("__ignore__", "_ignore_", "ignore")
@@ -25,7 +27,7 @@ def find_voc(root: Path, options: LayoutOptions) -> Layout | None:
     if options.images or options.masks or not images.is_dir() or masks is None:
         return None
     mask_of = {stem_of(path): path for path in list_images(masks)}
-    split_of = _read_splits(root / "ImageSets" / "Segmentation")
+    split_of = _read_splits(root / LISTS)
     files = {stem_of(path): path for path in list_images(images)}
     names = [name for name in files if not split_of or name in split_of or name in mask_of]
     samples = [
@@ -40,7 +42,17 @@ def find_voc(root: Path, options: LayoutOptions) -> Layout | None:
     samples.sort(key=lambda sample: (sample.split or "", sample.name))
     lone = tuple(path for name, path in mask_of.items() if name not in files)
     description = f"VOC: JPEGImages/ + {masks.name}/"
-    return Layout(description, tuple(samples), lone, _read_names(root))
+    notes = _note_missing(root / LISTS, split_of, files)
+    return Layout(description, tuple(samples), lone, _read_names(root), notes.findings())
+
+
+def _note_missing(lists: Path, split_of: dict[str, str], files: dict[str, Path]) -> Notes:
+    """Note the names in the lists of the splits that have no image."""
+    notes = Notes(lists)
+    notes.expect("images", len(split_of), [path.name for path in files.values()])
+    for name in (name for name in split_of if name not in files):
+        notes.add(MISSING_IMAGE, name)
+    return notes
 
 
 def _read_splits(folder: Path) -> dict[str, str]:

@@ -4,9 +4,10 @@ DATA/images/train/a.jpg  DATA/labels/train/a.txt      a line: class x y x y x y 
 DATA/train/images/a.jpg  DATA/train/labels/a.txt
 DATA/a.jpg  DATA/a.txt
 
-The format: docs.ultralytics.com/datasets/segment. Names come from data.yaml (or another YAML
-file with `names`) or classes.txt. Class k has the value k + 1; 0 is background. An empty file means
-that nothing is in the image; an image without a file has no mask. Lines of five numbers are boxes.
+The format: docs.ultralytics.com/datasets/segment; numbers may have commas between them. Names come
+from data.yaml (or another YAML file with `names`) or classes.txt. Class k has the value k + 1; 0 is
+background. An empty file means that nothing is in the image; an image without a file has no mask.
+Lines of five numbers are boxes.
 """
 
 import os
@@ -16,14 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.layouts.annotations import (
-    Category,
-    ImageIndex,
-    declare_classes,
-    names_of,
-)
+from pixelwise.data.layouts.annotations import Category, ImageIndex, declare_classes, names_of
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import own_split, stem_of
+from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes, make_layout
 from pixelwise.data.layouts.places import split_of
 from pixelwise.data.layouts.tables import read_names, read_text
 from pixelwise.data.masks.class_file import ClassDeclaration
@@ -75,7 +72,23 @@ def find_yolo(root: Path, options: LayoutOptions) -> Layout | None:
         FoundSample(name, (image,), masks.get(image), split_of(image, root))
         for image, name in names_of(images).items()
     ]
-    return Layout("YOLO segmentation text", tuple(samples), declaration=declaration)
+    notes = _note_lone(root, images, list(texts.values()))
+    return make_layout("YOLO segmentation text", samples, declaration, [notes])
+
+
+def _note_lone(root: Path, images: Sequence[Path], paired: Sequence[Path]) -> Notes:
+    """Note text files of outlines that belong to no image: those beside the ones that do."""
+    notes, known = Notes(root), set(paired)
+    lone = [
+        path
+        for folder in sorted({path.parent for path in paired})
+        for path in sorted(folder.glob("*.txt"))
+        if path not in known and path.name not in NAME_FILES and _looks_like_yolo([path])
+    ]
+    notes.expect("images", len(paired) + len(lone), [image.name for image in images])
+    for path in lone:
+        notes.add(MISSING_IMAGE, path.name, path)
+    return notes
 
 
 def _pair(images: Sequence[Path], root: Path, folder: Path | None) -> dict[Path, Path]:
@@ -110,13 +123,20 @@ def _text_files(folders: Sequence[Path]) -> set[str]:
 def _looks_like_yolo(texts: Sequence[Path]) -> bool:
     """Whether the first files with content start with a class number and at least four shares."""
     for path in texts[:NUM_LOOKED_AT]:
-        first = path.read_bytes()[:FIRST_BYTES].strip().split(b"\n")[0].split()
+        with path.open("rb") as file:
+            line = file.read(FIRST_BYTES).strip().split(b"\n")[0]
+        first = _numbers_of(line.decode("utf-8", errors="replace"))
         if first:
             return len(first) >= BOX_LENGTH and first[0].isdigit() and _is_number(first[1])
     return False
 
 
-def _is_number(text: bytes) -> bool:
+def _numbers_of(line: str) -> list[str]:
+    """The numbers of a line, between blanks or commas; commas in place of points stay."""
+    return (line.replace(",", " ") if "." in line else line).split()
+
+
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
@@ -136,7 +156,7 @@ def _read_object(path: Path, line: int, text: str) -> Object:
     """One line; LayoutError says what it is where it is no outline."""
     where = f"{path}, line {line}"
     try:
-        numbers = np.array(text.split(), dtype=np.float64)
+        numbers = np.array(_numbers_of(text), dtype=np.float64)
     except ValueError as error:
         raise LayoutError(f"{where}: {text[:60]!r} are not all numbers. Correct it.") from error
     if len(numbers) == BOX_LENGTH:
@@ -192,9 +212,11 @@ def _read_yaml_names(path: Path) -> list[str] | None:
     """`names` of a YAML file, a list or {0: name, ...}; None for YAML files of another kind."""
     import yaml
 
+    from pixelwise.data.files.yaml_text import parse_yaml
+
     try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = parse_yaml(read_text(path))
+    except yaml.YAMLError as error:
         first = str(error).splitlines()[0]
         raise FileError(f"{path} is not valid YAML ({first}). Correct it.") from error
     names = content.get("names") if isinstance(content, dict) else None

@@ -5,6 +5,8 @@ name,color          Sky,#808080
 value,name          2,crack
 r g b name          CamVid (label_colors.txt)                       128 128 128  Sky
 name: r,g,b         Sky: 128,128,128
+name:r,g,b:...:...  CVAT (labelmap.txt)                             Sky:128,128,128::
+pixel value,class   Roboflow (_classes.csv)                         2, crack
 name                LabelMe and others (labels.txt, class_names.txt)
 """
 
@@ -16,6 +18,7 @@ from typing import Any
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.errors import MaskError
 
+SPLIT_TABLE = "_classes.csv"  # Roboflow puts a copy into every split folder
 TABLE_FILES = (
     "classes.csv",
     "class_dict.csv",
@@ -24,6 +27,8 @@ TABLE_FILES = (
     "class_names.txt",
     "classes.txt",
     "labels.txt",
+    "labelmap.txt",
+    SPLIT_TABLE,
 )
 COLUMNS = {
     "name": ("name", "class", "label", "class_name", "label_name"),
@@ -31,12 +36,12 @@ COLUMNS = {
     "green": ("g", "green"),
     "blue": ("b", "blue"),
     "color": ("color", "colour", "hex"),
-    "value": ("value", "id", "index", "label_id", "class_id"),
+    "value": ("value", "id", "index", "label_id", "class_id", "pixel value"),
 }
 HIDDEN_NAMES = ("__ignore__", "__ignored__")  # LabelMe: stands for -1, which masks hold as 255
 NUMBER = r"\s*(\d{1,3})\s*"
 COLOR_FIRST = re.compile(rf"^{NUMBER}[\s,]{NUMBER}[\s,]{NUMBER}[\s,](.*\S)\s*$")
-NAME_FIRST = re.compile(rf"^\s*(.+?)\s*[:=\t]\s*[\[(]?{NUMBER},{NUMBER},{NUMBER}[\])]?\s*$")
+NAME_FIRST = re.compile(rf"^\s*(.+?)\s*[:=\t]\s*[\[(]?{NUMBER},{NUMBER},{NUMBER}[\])]?\s*(?::.*)?$")
 
 
 def read_class_table(path: Path) -> dict[str, Any]:

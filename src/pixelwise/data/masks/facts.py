@@ -34,6 +34,7 @@ class MaskFacts:
         num_instances: objects, where the source has objects; else the values that are not 0.
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
+        num_undrawn: shapes that cover no pixel.
         palette: colour 0xRRGGBB of each of `values`, where the file has a palette.
         note: of the reader, what it assumed.
     """
@@ -50,6 +51,7 @@ class MaskFacts:
     num_instances: int = 0
     num_overlap: int = 0
     num_outside: int = 0
+    num_undrawn: int = 0
     palette: NDArray[np.int64] | None = None
     note: str = ""
 
@@ -78,6 +80,7 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         num_instances=_count_instances(mask, num_values - (0 in values)),
         num_overlap=mask.num_overlap,
         num_outside=mask.num_outside,
+        num_undrawn=mask.num_undrawn,
         palette=_palette_of(mask, values),
         note=mask.note,
     )

@@ -3,7 +3,6 @@
 MaskFile, MaskParts, MaskShapes, ArraySource -> StoredMask -> (MaskEncoding) -> class indices
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.array_source import ArraySource
+from pixelwise.data.files.claims import check_claim
 from pixelwise.data.files.image_files import read_pixels
 from pixelwise.data.masks.colors import unpack_colors
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
-from pixelwise.errors import MaskError
+from pixelwise.errors import FileError, MaskError
 
+PAINTED_BYTES = 10  # a pixel, of all arrays in which shapes are painted
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
+
+
+class SizeError(MaskError):
+    """An annotation claims another size than its image has; nothing was painted.
+
+    Attributes:
+        size: (height, width) that is claimed.
+    """
+
+    def __init__(self, message: str, size: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> StoredMask:
@@ -51,24 +64,36 @@ def _read_file(path: Path) -> StoredMask:
 
 
 def _read_parts(source: MaskParts) -> StoredMask:
-    """Paint objects one over the other, or stack classes."""
-    files = [_read_file(path) for path in source.paths]
-    for path, file in zip(source.paths, files, strict=True):
-        if file.size != files[0].size:
+    """Paint objects one over the other, or stack classes; one file is in memory at a time."""
+    painted: StoredMask | None = None
+    num_bytes = 0
+    for index, (path, value) in enumerate(zip(source.paths, source.values, strict=True), 1):
+        file = _read_file(path)
+        num_bytes += file.num_bytes
+        if painted is None:
+            painted = _blank(source, file.size)
+            cover = np.zeros(file.size, dtype=np.uint8)  # 0, 1, or 2 for several
+        if file.size != painted.size:
             raise MaskError(
-                f"{path} is {_by(file.size)} but {source.path} is {_by(files[0].size)}, though "
+                f"{path} is {_by(file.size)} but {source.path} is {_by(painted.size)}, though "
                 "both belong to one image. Export them again in one size."
             )
-    parts = [_is_set(file) for file in files]
-    cover = np.sum(parts, axis=0, dtype=np.int32)
-    painted = (
-        _paint_objects(parts, source.values)
-        if source.are_objects
-        else _stack_layers(parts, source.values)
-    )
-    return replace(
-        painted, num_overlap=int((cover > 1).sum()), num_bytes=sum(file.num_bytes for file in files)
-    )
+        part = _is_set(file)
+        cover += part & (cover < 2)
+        if painted.instances is None:
+            painted.values[..., value - 1] |= part
+        else:
+            painted.instances[part], painted.values[part] = index, value
+    assert painted is not None  # a source has one file at least
+    return replace(painted, num_overlap=int((cover > 1).sum()), num_bytes=num_bytes)
+
+
+def _blank(source: MaskParts, size: tuple[int, ...]) -> StoredMask:
+    """Where objects are painted with their ids; or one empty plane for each value of a class."""
+    if source.are_objects:
+        numbers, ids = (np.zeros(size, dtype=np.int32) for _ in range(2))
+        return StoredMask(numbers, instances=ids)
+    return StoredMask(np.zeros((*size, max(source.values)), dtype=np.bool_), "layers")
 
 
 def _is_set(part: StoredMask) -> NDArray[np.bool_]:
@@ -83,33 +108,10 @@ def _is_set(part: StoredMask) -> NDArray[np.bool_]:
     return is_set
 
 
-def _stack_layers(parts: Sequence[NDArray[np.bool_]], values: Sequence[int]) -> StoredMask:
-    """One plane for each value from 1 to the highest; several files of a value are joined."""
-    layers = np.zeros((*parts[0].shape, max(values)), dtype=np.bool_)
-    for part, value in zip(parts, values, strict=True):
-        layers[..., value - 1] |= part
-    return StoredMask(layers, "layers")
-
-
-def _paint_objects(parts: Sequence[NDArray[np.bool_]], values: Sequence[int]) -> StoredMask:
-    """Objects in their order, later ones over earlier ones, with ids from 1."""
-    instances = np.zeros(parts[0].shape, dtype=np.int32)
-    painted = np.zeros(parts[0].shape, dtype=np.int32)
-    for index, (part, value) in enumerate(zip(parts, values, strict=True)):
-        instances[part] = index + 1
-        painted[part] = value
-    return StoredMask(painted, instances=instances)
-
-
 def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> StoredMask:
-    size = source.size or image_size
-    if size is None or len(size) != 2:
-        raise MaskError(
-            f"{source.path} has shapes, which need an image of two axes to be painted in; got "
-            f"{size}. Use pictures, or save the masks as volumes."
-        )
+    size = _size_to_paint(source, image_size)
     try:
-        painted = paint_shapes(source.shapes, (size[0], size[1]))
+        painted = paint_shapes(source.shapes, size)
     except MaskError as error:
         raise MaskError(f"{source.path}, {error}") from error
     return StoredMask(
@@ -117,7 +119,38 @@ def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> Stor
         instances=painted.instances,
         num_overlap=painted.num_overlap,
         num_outside=painted.num_outside,
+        num_undrawn=painted.num_undrawn,
     )
+
+
+def _size_to_paint(source: MaskShapes, image_size: tuple[int, ...] | None) -> tuple[int, int]:
+    """(height, width) in which shapes are painted: what the file claims is compared before.
+
+    Shapes of an image that lies across are painted as they are, to see which turn would mend it.
+
+    Raises:
+        MaskError: no picture of two axes.
+        SizeError: the image has another size than the file claims.
+    """
+    size = source.size or image_size
+    if size is None or len(size) != 2:
+        raise MaskError(
+            f"{source.path} has shapes, which need an image of two axes to be painted in; got "
+            f"{size}. Use pictures, or save the masks as volumes."
+        )
+    if image_size is None:
+        try:
+            check_claim(size, PAINTED_BYTES, 0)
+        except FileError as error:
+            raise FileError(f"{source.path}: {error}") from error
+    elif sorted(size) != sorted(image_size):
+        raise SizeError(
+            f"{source.path} claims {_by(size)}, but the image is {_by(image_size)} (height x "
+            "width). Masks must match their images pixel for pixel: export it again for this "
+            "image, or remove the pair.",
+            size,
+        )
+    return size[0], size[1]
 
 
 def _by(size: tuple[int, ...]) -> str:

@@ -39,15 +39,15 @@ class Painted:
             object: outside, in groups, in ignored regions and in shapes of the value 0.
         num_overlap: pixels that more than one object covers.
         num_outside: shapes with corners more than a pixel beyond the image.
-        num_empty: shapes that cover no pixel: fewer than three corners, a corner that is no number,
-            smaller than a pixel, or wholly outside.
+        num_undrawn: shapes that cover no pixel: fewer than three corners, a corner that is no
+            number, smaller than a pixel, or wholly outside.
     """
 
     values: NDArray[np.int32]
     instances: NDArray[np.int32]
     num_overlap: int
     num_outside: int
-    num_empty: int = 0
+    num_undrawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,18 @@ def paint_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> Painted:
     values = np.zeros(size, dtype=np.int32)
     instances = np.zeros(size, dtype=np.int32)
     is_covered, is_shared = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
-    num_empty = 0
+    num_undrawn = 0
     for number, shape in enumerate(shapes, 1):
         is_object = not shape.is_group and shape.value not in (0, IGNORE_INDEX)
         patches = _locate(shape, size, number)
-        num_empty += not any(patch.inside.any() for patch in patches)
+        num_undrawn += not any(patch.inside.any() for patch in patches)
         for patch in patches:
             values[patch.place][patch.inside] = shape.value
             instances[patch.place][patch.inside] = number if is_object else 0
         if is_object:
             _count_cover(patches, is_covered, is_shared)
     num_outside = sum(_reaches_out(shape, size) for shape in shapes)
-    return Painted(values, instances, int(is_shared.sum()), num_outside, num_empty)
+    return Painted(values, instances, int(is_shared.sum()), num_outside, num_undrawn)
 
 
 def paint_ring(ring: NDArray[np.float64], size: tuple[int, int]) -> Patch | None:
@@ -157,12 +157,56 @@ def paint_runs(
     return Patch(0, left, inside.reshape(right - left, height).T)
 
 
-def encode_runs(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Run lengths of (H, W) bool: pixels outside, inside, outside, ..., column by column."""
-    flat = inside.T.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts = [0, 0] if flat.size and flat[0] else [0]
-    return np.diff(np.concatenate([starts, changes, [flat.size]])).astype(np.int64)
+def covers_pixels(shape: Shape, size: tuple[int, int]) -> bool:
+    """Whether a shape covers any pixel of an image of a size (height, width)."""
+    return any(patch.inside.any() for patch in _locate(shape, size, 0))
+
+
+def encode_runs(
+    inside: NDArray[np.bool_], corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+) -> NDArray[np.int64]:
+    """Run lengths: pixels outside, inside, outside, ..., column by column.
+
+    Args:
+        inside: (h, w) bool.
+        corner: (row, column) of its first pixel in a larger image, not negative.
+        size: (height, width) of that image, which is never painted; what reaches beyond it is cut.
+    """
+    height, width = size or inside.shape
+    inside = inside[: max(0, height - corner[0]), : max(0, width - corner[1])]
+    columns, rows = np.nonzero(inside.T)
+    places = (columns + corner[1]) * height + rows + corner[0]
+    is_start = np.diff(places, prepend=-2) > 1
+    starts, stops = places[is_start], places[np.roll(is_start, -1)] + 1
+    return _to_lengths(np.stack([starts, stops], axis=1).ravel(), height * width)
+
+
+def join_runs(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Run lengths of what lies in any of several parts of one image.
+
+    Args:
+        parts: one at least: numbers of pixels outside, inside, outside, ..., of one sum.
+
+    >>> join_runs([np.array([1, 2, 5]), np.array([2, 3, 3])]).tolist()
+    [1, 4, 3]
+    """
+    if len(parts) == 1:
+        return parts[0]
+    ends = [np.cumsum(runs, dtype=np.int64) for runs in parts]
+    starts = np.concatenate([end[:-1:2] for end in ends])
+    stops = np.concatenate([end[1::2] for end in ends])
+    places, index = np.unique(np.concatenate([starts, stops]), return_inverse=True)
+    steps = np.zeros(len(places), dtype=np.int64)
+    np.add.at(steps, index, np.repeat([1, -1], [len(starts), len(stops)]))
+    is_inside = np.cumsum(steps) > 0
+    turns = places[np.flatnonzero(np.diff(is_inside, prepend=False))]
+    return _to_lengths(turns, max(int(end[-1]) if len(end) else 0 for end in ends))
+
+
+def _to_lengths(turns: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Run lengths from the places where outside becomes inside, or back; no last run of 0."""
+    ends = turns if len(turns) and turns[-1] == total else np.append(turns, total)
+    return np.diff(ends, prepend=0).astype(np.int64)
 
 
 def decode_runs(text: str | bytes) -> NDArray[np.int64]:

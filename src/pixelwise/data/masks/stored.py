@@ -32,6 +32,7 @@ class StoredMask:
         instances: (*S) int32 object ids, 0 outside objects, where the source has objects.
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
+        num_undrawn: shapes that cover no pixel.
         num_bytes: of the files.
         palette: (N, 3) uint8 colours of the numbers 0..N-1, where the file has a palette.
         note: of the reader, what it assumed.
@@ -42,6 +43,7 @@ class StoredMask:
     instances: NDArray[np.int32] | None = None
     num_overlap: int = 0
     num_outside: int = 0
+    num_undrawn: int = 0
     num_bytes: int = 0
     palette: NDArray[np.uint8] | None = None
     note: str = ""
