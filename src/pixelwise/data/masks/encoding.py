@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
+from pixelwise.classes import MAX_CLASSES, UNKNOWN_INDEX
 from pixelwise.data.masks.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 
-IGNORE_INDEX = 255  # class index of pixels that are left out of loss and scores
-UNKNOWN_INDEX = 254  # marks a value without a meaning while decoding; never leaves this file
-MAX_CLASSES = 254
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
 NUM_SHOWN = 8  # values named in a message
