@@ -133,7 +133,16 @@ KINDS: dict[str, FindingKind] = {
         "note", "pixels that several objects claim", "written as class indices"
     ),
     "ignored-values": FindingKind(
-        "note", 'values that were taken to mean "leave out"', "written as class indices"
+        "note",
+        'values that were taken to mean "leave out" (warning: where they may be a class)',
+        "written as class indices",
+        also="warning",
+    ),
+    "mixed-tones": FindingKind(
+        "note",
+        "masks of two tones that are stored in another way (warning: where they may be a class)",
+        "written as class indices",
+        also="warning",
     ),
     "mapped-values": FindingKind("note", "how mask values were taken", "written as class indices"),
     "object-ids-or-classes": FindingKind(

@@ -253,10 +253,11 @@ def _choose_encoding(
     except MaskError as error:
         findings.append(finding_of_error("mask-values", [], error))
         return None
-    findings += [
-        Finding(r.code, r.severity, holders_of(r.values, surveyed), r.message, r.fix)
-        for r in reading.remarks
-    ]
+    paths = {id(mask): path for _, path, mask in readable_masks(surveyed)}
+    for remark in reading.remarks:
+        named = tuple(paths[id(mask)] for mask in remark.masks)
+        files = named or holders_of(remark.values, surveyed)
+        findings.append(Finding(remark.code, remark.severity, files, remark.message, remark.fix))
     return reading.encoding
 
 

@@ -50,6 +50,11 @@ def count_pixels(
            [1, 1, 0]])
     """
     mask, target = np.asarray(mask), np.asarray(target)
+    if 0 <= ignore_index < num_classes and target.dtype != bool:
+        raise ArrayError(
+            f"ignore_index={ignore_index} is one of the {num_classes} classes, which would never "
+            "be scored. Choose another number."
+        )
     if mask.shape != target.shape:
         raise ArrayError(
             f"The mask has shape {mask.shape} but the target has shape {target.shape}. "

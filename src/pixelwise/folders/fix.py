@@ -53,7 +53,7 @@ FIXES = "fixes.csv"
 ALWAYS_GONE = frozenset(
     {
         *("near-miss-name", "missing-mask", "missing-image", "snapped-values", "mapped-values"),
-        *("ignored-values", "out-of-bounds", "overlapping-objects"),
+        *("ignored-values", "mixed-tones", "out-of-bounds", "overlapping-objects"),
     }
 )
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pixelwise.data import Examination, MaskEncoding, read_mask
 from pixelwise.data.doctor.survey import ImageFacts, SampleFacts, survey_samples
 from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.outliers import foreign_values
 from pixelwise.data.masks.read import SizeError
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.samples import SampleFiles
@@ -93,7 +94,7 @@ def why_left_out(sample: SampleFacts, encoding: MaskEncoding) -> tuple[str, str]
         return "non-finite", "the image holds NaN or infinite pixels"
     if mask.size != image.size and not may_turn(image, mask):
         return "size-mismatch", f"the mask is {_by(mask.size)}, the image {_by(image.size)}"
-    if encoding.unknown_values(mask.values).size:
+    if foreign_values(mask, encoding).size:
         return "unknown-value", "the mask holds values that are none of the classes"
     return None
 

@@ -74,7 +74,7 @@ def cross_entropy_loss(
     Returns:
         Scalar float32, in natural logarithm units: ln K for equal logits.
     """
-    check_index_target(logits, target)
+    check_index_target(logits, target, ignore_index)
     weights = None if class_weights is None else class_weights.to(logits.device)
     loss = F.cross_entropy(
         logits.float(), target.long(), weights, ignore_index=ignore_index, reduction="sum"
@@ -259,7 +259,7 @@ def focal_loss(
         target = as_planes(logits, target)
         cross_entropy = _binary_cross_entropies(logits, target)
     else:
-        check_index_target(logits, target)
+        check_index_target(logits, target, ignore_index)
         cross_entropy = F.cross_entropy(
             logits.float(), target.long(), ignore_index=ignore_index, reduction="none"
         )
@@ -291,7 +291,7 @@ def _probabilities_and_one_hot(
         target = as_planes(logits, target)
         probabilities, one_hot = torch.sigmoid(logits), target == 1
     else:
-        check_index_target(logits, target)
+        check_index_target(logits, target, ignore_index)
         target = target.unsqueeze(1)
         classes = torch.arange(logits.shape[1], device=target.device)
         classes = classes.view(-1, *(1,) * (logits.ndim - 2))  # (K, 1, 1): one plane a class

@@ -250,5 +250,11 @@ def _parse_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
     except (json.JSONDecodeError, ValidationError) as error:
         raise ModelFileError(
             f"{path} describes its model in a way that cannot be read: "
-            f"{str(error).splitlines()[0]}. The file is damaged or was edited; use an intact copy."
+            f"{_first_problem(error)}. The file is damaged or was edited; use an intact copy."
         ) from error
+
+
+def _first_problem(error: json.JSONDecodeError | ValidationError) -> str:
+    """What is wrong, in a line."""
+    message = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return message.removeprefix("Value error, ").splitlines()[0].rstrip(".")

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
+from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
 from pixelwise.errors import ArrayError
-
-IGNORE_INDEX = 255
 
 
 def check_target(
@@ -46,8 +45,16 @@ def as_planes(logits: Tensor, target: Tensor) -> Tensor:
     return target
 
 
-def check_index_target(logits: Tensor, target: Tensor) -> None:
-    """Class indices have the shape of the logits without their channels, which are 2 or more."""
+def check_index_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
+    """Class indices have the shape of the logits without their channels, which are 2 or more.
+
+    None of them is the index that is ignored.
+    """
+    if 0 <= ignore_index < logits.shape[1]:
+        raise ArrayError(
+            f"ignore_index={ignore_index} is one of the {logits.shape[1]} classes, which would "
+            "never be learnt. Choose another number."
+        )
     if logits.shape[1] < 2:
         raise ArrayError(
             "A softmax over one class is always 1, so nothing could be learnt: logits of shape "

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor, nn
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.network.blocks import (
     CONVOLUTION,
     LEAKY_SLOPE,
@@ -76,6 +77,13 @@ class UNetConfig(BaseModel):
                 f"but {widths} arrived. Give for example (16, 32, 64)."
             )
         return widths
+
+    @field_validator("out_channels")
+    @classmethod
+    def _check_classes(cls, out_channels: int) -> int:
+        if out_channels > MAX_CLASSES:
+            raise ValueError(too_many_classes(out_channels))
+        return out_channels
 
     @model_validator(mode="after")
     def _check_encoder(self) -> "UNetConfig":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.masks.colors import default_color
 from pixelwise.errors import PlanError
 from pixelwise.evaluate import is_background
@@ -45,7 +46,7 @@ def unet(
     Args:
         input_shape: (H, W, C), or (D, H, W, C) for volumes. Only C matters: images of any size can
             be trained on and predicted.
-        num_classes: 1 gives one sigmoid probability; K of 2 or more a softmax over K classes, of
+        num_classes: 1 gives one sigmoid probability; K from 2 to 254 a softmax over K classes, of
             which class 0 is the background.
         widths: channels per level from the full resolution down; the last is the bottleneck's.
         normalization: "none", "batch", "instance" or "group".
@@ -76,6 +77,8 @@ def unet(
             "(128, 128, 1) for grey and (128, 128, 3) for colour images."
         )
     refuse_weights_alone(encoder, encoder_weights)
+    if num_classes > MAX_CLASSES:
+        raise PlanError(too_many_classes(num_classes))
     task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
     try:
         network = UNetConfig(

@@ -38,8 +38,8 @@ def odd_of(masks, path):
 @pytest.mark.parametrize(
     ("usual", "odd", "unknown"),
     [
-        ((0, 255), (0, 1), [1]),
-        ((0, 1), (0, 255), [255]),
+        ((0, 255), (0, 7), [7]),
+        ((0, 3), (0, 255), [255]),
         ((0, 255), (0, 128, 255), [128]),
         ((0, 1, 2, 3), (0, 1, 2, 200), [200]),
         ((0, 1, 2, 3), (0, 255), [255]),
@@ -77,13 +77,26 @@ def test_a_photograph_among_masks_with_soft_edges_is_not_thresholded(tmp_path):
     assert len(foreign_values(facts[-1], encoding)) > 190
 
 
-def test_a_mask_of_0_and_1_among_damaged_masks_is_not_emptied(tmp_path):
+@pytest.mark.parametrize(("odd", "unknown"), [(blocks(0, 1), []), (blocks(0, 2), [2])])
+def test_a_mask_of_low_numbers_among_damaged_masks_is_not_emptied(odd, unknown, tmp_path):
     damaged = blocks(0, 255)
     damaged[:, 9], damaged[:, 10] = 3, 250
-    facts = facts_of([damaged] * 30 + [blocks(0, 1)], tmp_path, ".jpg")
+    facts = facts_of([damaged] * 30 + [odd], tmp_path, ".jpg")
     encoding = understand_masks(facts).encoding
     assert encoding.snap
-    assert foreign_values(facts[-1], encoding).tolist() == [1]
+    assert foreign_values(facts[-1], encoding).tolist() == unknown
+    if not unknown:
+        assert encoding.index_of(facts[-1].values).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("area", [3, 15])
+def test_a_few_pixels_of_1_among_damaged_masks_may_be_either_and_are_named(area, tmp_path):
+    damaged = blocks(0, 255)
+    damaged[:, 9], damaged[:, 10] = 3, 250
+    odd = np.zeros((40, 40), np.uint8)
+    odd[0, :area] = 1
+    facts = facts_of([damaged] * 30 + [odd], tmp_path)
+    assert foreign_values(facts[-1], understand_masks(facts).encoding).tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -167,17 +180,18 @@ def test_a_photograph_among_object_ids_is_named(tmp_path):
     assert not is_photograph(facts[0])
 
 
-def test_halves_of_two_kinds_are_an_error_that_asks(tmp_path):
-    facts = facts_of([blocks(0, 255)] * 6 + [blocks(0, 1)] * 7, tmp_path)
-    with pytest.raises(MaskError, match=r"6 masks hold 255 and no 1, 7 hold 1: .* --ignore 255"):
+def test_255_beside_others_than_1_is_an_error_that_asks(tmp_path):
+    facts = facts_of([blocks(0, 255)] * 6 + [blocks(0, 1, 2)] * 7, tmp_path)
+    message = r"6 masks hold 255 and no 1, 2, 7 hold 1, 2: .* --ignore 255"
+    with pytest.raises(MaskError, match=message):
         understand_masks(facts)
     encoding = understand_masks(facts, ignore=(255,)).encoding
     assert encoding.ignore == (255,)
 
 
 def test_the_odd_file_is_named_from_a_folder(save_pairs, disc):
-    root = save_pairs([np.roll(disc, n, 0) * 255 for n in range(11)] + [disc])
-    with pytest.raises(MaskError, match=r"011.png holds the values 1, .* classes \(0, 255\)"):
+    root = save_pairs([np.roll(disc, n, 0) * 255 for n in range(11)] + [disc * 7])
+    with pytest.raises(MaskError, match=r"011.png holds the values 7, .* classes \(0, 255\)"):
         read_dataset(root)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
-from pixelwise.data.masks.encoding import IGNORE_INDEX, MAX_CLASSES
+from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import LayoutError
 
 NUM_SHOWN = 3
@@ -62,11 +63,10 @@ def declare_classes(
     Raises:
         LayoutError: no categories, or more than can be told apart.
     """
-    if not categories or len(categories) >= MAX_CLASSES:
-        raise LayoutError(
-            f"{path} lists {len(categories)} classes, where 1 to {MAX_CLASSES - 1} can be trained. "
-            "Keep those that matter."
-        )
+    if not categories:
+        raise LayoutError(f"{path} lists no classes. Export it again with its classes.")
+    if len(categories) >= MAX_CLASSES:  # background is one more
+        raise LayoutError(f"{path}: {too_many_classes(len(categories) + 1)}")
     counts = Counter(category.name for category in categories)
     classes, values = [DeclaredClass(name="background", value=0)], dict[Hashable, int]()
     for category in categories:

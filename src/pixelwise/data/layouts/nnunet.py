@@ -12,7 +12,7 @@ from typing import Any
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
-from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
 
@@ -110,7 +110,7 @@ def _read_labels(content: dict[str, Any], path: Path) -> ClassDeclaration:
         for name, value in sorted(values.items(), key=lambda entry: entry[1])
         if name.lower() != "ignore"
     ]
-    return ClassDeclaration.model_validate({"classes": classes, "ignore": ignore})
+    return declare_classes({"classes": classes, "ignore": ignore}, path)
 
 
 def _not_understood(path: Path, reason: object) -> LayoutError:

@@ -28,7 +28,7 @@ from pixelwise.data.layouts.names import (
 )
 from pixelwise.data.layouts.pairing import start_of
 from pixelwise.data.layouts.rooms import find_rooms
-from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.colors import BACKGROUND_NAMES
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import LayoutError
@@ -100,7 +100,7 @@ def _find_tagged(root: Path, options: LayoutOptions, *, are_objects: bool) -> La
         samples.append(_sample(stem_of(path), path, classes, values, split, are_objects))
     what = "one file an object" if are_objects else "one file a class"
     description = f"{folders[0]}/ + {folders[1]}/, {what}"
-    declaration = _declare(names) if len(names) > 1 or names[0] else None
+    declaration = _declare(names, root) if len(names) > 1 or names[0] else None
     return _layout(description, samples, lone, declaration)
 
 
@@ -212,11 +212,11 @@ def _find_class_folders(root: Path, options: LayoutOptions) -> Layout | None:
     if not any(sample.mask for sample in samples):
         return None
     description = f"{places[0][0].name}/ + {places[0][1].name}/CLASS/, one file a class"
-    return _layout(description, samples, lone, _declare(names))
+    return _layout(description, samples, lone, _declare(names, root))
 
 
-def _declare(names: Sequence[str]) -> ClassDeclaration:
+def _declare(names: Sequence[str], root: Path) -> ClassDeclaration:
     """Background, then the classes named, with the values 1, 2, ..."""
     entries = [{"name": "background", "value": 0}]
     entries += [{"name": name or "object", "value": v} for v, name in enumerate(names, start=1)]
-    return ClassDeclaration.model_validate({"classes": entries})
+    return declare_classes({"classes": entries}, root)

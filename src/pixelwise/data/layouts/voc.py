@@ -9,7 +9,7 @@ from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_images, stem_of
 from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes
-from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.sources import MaskFile
 
@@ -74,4 +74,4 @@ def _read_names(root: Path) -> ClassDeclaration | None:
     lines = read_bytes(path).decode("utf-8-sig", errors="replace").splitlines()
     names = [line.strip() for line in lines if line.strip()]
     names = [name for name in names if name.lower() not in IGNORED_NAMES]
-    return ClassDeclaration.model_validate({"classes": names, "ignore": [IGNORE_INDEX]})
+    return declare_classes({"classes": names, "ignore": [IGNORE_INDEX]}, path)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.layouts.annotations import Category, ImageIndex, declare_classes, names_of
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import own_split, stem_of
@@ -24,7 +25,6 @@ from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes, make_layout
 from pixelwise.data.layouts.places import split_of
 from pixelwise.data.layouts.tables import read_names, read_text
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.encoding import MAX_CLASSES
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import FileError, LayoutError
 
@@ -225,5 +225,6 @@ def _read_yaml_names(path: Path) -> list[str] | None:
     if not isinstance(names, dict) or not all(isinstance(n, int) and n >= 0 for n in names):
         return None
     if max(names, default=0) >= MAX_CLASSES:
-        raise LayoutError(f"{path} names the class {max(names)}. Number the classes from 0.")
+        reason = too_many_classes(max(names) + 1)
+        raise LayoutError(f"{path} names the class {max(names)}. {reason}")
     return [str(names.get(n, f"class {n}")) for n in range(max(names, default=-1) + 1)]

@@ -8,11 +8,13 @@ Names alone stand for the values 0, 1, 2, ...; entries with values stand for the
 A colour is optional.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.data.masks.class_table import read_class_table
 from pixelwise.data.masks.colors import default_color, packed_of
@@ -72,6 +74,8 @@ class ClassDeclaration(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if len(self.classes) > MAX_CLASSES:
+            raise ValueError(too_many_classes(len(self.classes)))
         if len({entry.value is None for entry in self.classes}) > 1:
             raise ValueError("give every class a value, or none")
         if not self.model_fields_set:
@@ -98,6 +102,20 @@ class ClassDeclaration(BaseModel):
             for index, entry in enumerate(self.classes)
         )
         return MaskEncoding(classes=classes, ignore=self.ignore)
+
+
+def declare_classes(content: Mapping[str, object], path: Path) -> ClassDeclaration:
+    """The classes that other files than classes.json list; MaskError says what is wrong.
+
+    Args:
+        content: as classes.json would hold it.
+        path: of the file or folder that lists them, for the message.
+    """
+    try:
+        return ClassDeclaration.model_validate(content)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise MaskError(f"The classes of {path} cannot be used: {reason}") from error
 
 
 def read_class_file(path: Path) -> ClassDeclaration:

@@ -2,6 +2,9 @@
 
 stored values     0   0  255 254   3      a two-tone mask, damaged by JPEG: snap
 class index       0   0   1   1    0
+
+stored values     0   0   1   1    0      a mask of the same set in other tones: tones = (1,)
+class index       0   0   1   1    0
 """
 
 from collections.abc import Sequence
@@ -13,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
+from pixelwise.classes import MAX_CLASSES, UNKNOWN_INDEX
 from pixelwise.data.masks.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 
-IGNORE_INDEX = 255  # class index of pixels that are left out of loss and scores
-UNKNOWN_INDEX = 254  # marks a value without a meaning while decoding; never leaves this file
-MAX_CLASSES = 254
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
 NUM_SHOWN = 8  # values named in a message
@@ -63,6 +65,8 @@ class MaskEncoding(BaseModel):
         ignore: values in the files that mean "leave this pixel out".
         snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG
             damage).
+        tones: of two classes: a mask whose highest value is one of these has it in place of the
+            higher class value; its other values go to the nearer of the two.
         form: what the values are: "numbers" are class values, "colors" 0xRRGGBB, "layers" one
             plane a class (value 0: no plane), "instances" object ids, all of one class.
         multilabel: a pixel may have several classes, or none.
@@ -73,6 +77,7 @@ class MaskEncoding(BaseModel):
     classes: Annotated[tuple[MaskClass, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     ignore: tuple[int, ...] = ()
     snap: bool = False
+    tones: tuple[int, ...] = ()
     form: EncodingForm = "numbers"
     multilabel: bool = False
 
@@ -85,7 +90,16 @@ class MaskEncoding(BaseModel):
             raise ValueError("a value may mean one class only, or be ignored")
         if len({c.name for c in self.classes}) != len(self.classes):
             raise ValueError("two classes have the same name")
+        if self.tones and (len(values) != 2 or self.form not in ("numbers", "colors")):
+            raise ValueError("only two classes in numbers or colours have other tones")
         return self
+
+    def __copy__(self) -> Self:
+        """A copy, as `model_copy` makes it before it changes fields; tables are made anew."""
+        copied = super().__copy__()
+        for table in ("_table", "_in_tones"):
+            copied.__dict__.pop(table, None)
+        return copied
 
     @property
     def task(self) -> Task:
@@ -125,20 +139,42 @@ class MaskEncoding(BaseModel):
         if mask.form == "layers":
             return self._decode_layers(mask, path)
         stored = self._values_of(mask, path)
+        own = self.in_tones_of(stored)
         if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
-            index: NDArray[np.uint8] = self._table[stored]
+            index: NDArray[np.uint8] = own._table[stored]
         else:
             present, places = np.unique(stored, return_inverse=True)
-            index = self.index_of(present)[places].reshape(stored.shape)
+            index = own._index_of(present)[places].reshape(stored.shape)
         if (index == UNKNOWN_INDEX).any():
             raise MaskError(self._unknown_message(np.unique(stored[index == UNKNOWN_INDEX]), path))
         return index
 
     def index_of(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """Class index of each stored value (N,); UNKNOWN_INDEX for values without a meaning.
+        """Class index of each value (N,) of one mask; UNKNOWN_INDEX for values without a meaning.
 
         In a multilabel encoding the value 0, no class at all, gives IGNORE_INDEX.
         """
+        return self.in_tones_of(values)._index_of(values)
+
+    def in_tones_of(self, values: NDArray[Any]) -> "MaskEncoding":
+        """The same for one mask that holds these values, which may have tones of its own."""
+        if not self.tones:
+            return self
+        named = values[~np.isin(values, self.ignore)]
+        return self._in_tones.get(int(named.max(initial=0)), self)
+
+    @cached_property
+    def _in_tones(self) -> dict[int, "MaskEncoding"]:
+        """The encoding of the masks in other tones, by their highest value."""
+        values = [entry.value for entry in self.classes]
+        plain = self.model_copy(update={"tones": ()})
+        return {
+            tone: plain.with_values([tone if v == max(values) else v for v in values], snap=True)
+            for tone in self.tones
+        }
+
+    def _index_of(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Class index of each stored value (N,) whatever the mask that holds it."""
         index: NDArray[np.uint8] = np.full(len(values), UNKNOWN_INDEX, dtype=np.uint8)
         if self.form == "instances":
             index[values >= 0] = (values[values >= 0] > 0).astype(np.uint8)
@@ -227,7 +263,7 @@ class MaskEncoding(BaseModel):
     @cached_property
     def _table(self) -> NDArray[np.uint8]:
         """Class index of every value from 0 to 65,535."""
-        return self.index_of(np.arange(NUM_TABLE_VALUES))
+        return self._index_of(np.arange(NUM_TABLE_VALUES))
 
     def _unknown_message(self, unknown: NDArray[Any], path: Path) -> str:
         show = self.show_values

@@ -13,6 +13,7 @@ from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.masks.stored import StoredForm, StoredMask
 
 MAX_KEPT_VALUES = 256  # of one mask: ids and damaged colours may be thousands
+REACH = 2  # pixels: a soft edge has both of its tones so near
 MANY_VALUES = 32  # masks of more values hold object ids, are damaged, or are photographs
 
 
@@ -26,6 +27,10 @@ class MaskFacts:
             none is set. No more than MAX_KEPT_VALUES, those of the most pixels.
         counts: pixels of each.
         interior: pixels of each that are no edge: all four neighbours have the same value.
+        largest: pixels of the largest connected region of each; all of them where regions were not
+            counted, and for 0.
+        between: pixels of each with a lower and a higher value within two pixels, as soft edges
+            have; 0 where there can be no grey edges.
         is_jpeg: the file is a JPEG file.
         num_bytes: of the files.
         form: what `values` are.
@@ -43,6 +48,8 @@ class MaskFacts:
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
     interior: NDArray[np.int64]
+    largest: NDArray[np.int64]
+    between: NDArray[np.int64]
     is_jpeg: bool
     num_bytes: int
     form: StoredForm = "numbers"
@@ -67,16 +74,20 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
     kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_KEPT_VALUES])
     num_values = len(values)
     values, counts = values[kept], counts[kept]
+    num_regions, largest = _describe_regions(mask, values, counts, num_values)
+    can_be_soft = _can_be_soft(mask, values)
     return MaskFacts(
         size=mask.size,
         values=values,
         counts=counts,
-        interior=_interior_of(mask, values, counts),
+        interior=_count_interior(mask.values, values) if can_be_soft else counts.copy(),
+        largest=largest,
+        between=_count_between(mask.values, values) if can_be_soft else np.zeros_like(counts),
         is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
         num_bytes=mask.num_bytes,
         form=mask.form,
         num_values=num_values,
-        num_regions=_count_regions(mask, num_values),
+        num_regions=num_regions,
         num_instances=_count_instances(mask, num_values - (0 in values)),
         num_overlap=mask.num_overlap,
         num_outside=mask.num_outside,
@@ -99,11 +110,20 @@ def _to_colors(mask: MaskFacts) -> MaskFacts:
         return mask
     values = mask.values * GREY if mask.palette is None else mask.palette
     values, places = np.unique(values, return_inverse=True)
-    counts, interior = (np.zeros(len(values), dtype=np.int64) for _ in range(2))
+    counts, interior, between, largest = (np.zeros(len(values), dtype=np.int64) for _ in range(4))
     np.add.at(counts, places, mask.counts)
     np.add.at(interior, places, mask.interior)
+    np.add.at(between, places, mask.between)
+    np.maximum.at(largest, places, mask.largest)
     return replace(
-        mask, values=values, counts=counts, interior=interior, form="colors", palette=None
+        mask,
+        values=values,
+        counts=counts,
+        interior=interior,
+        largest=largest,
+        between=between,
+        form="colors",
+        palette=None,
     )
 
 
@@ -125,15 +145,12 @@ def _count_layers(mask: StoredMask) -> tuple[NDArray[np.int64], NDArray[np.int64
     return values.astype(np.int64), counts[values].astype(np.int64)
 
 
-def _interior_of(
-    mask: StoredMask, values: NDArray[np.int64], counts: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Pixels of each value among equals; all of them where there can be no grey edges."""
+def _can_be_soft(mask: StoredMask, values: NDArray[np.int64]) -> bool:
+    """Whether some of the values can be grey edges between others, or other damage of them."""
+    if mask.form == "layers" or mask.instances is not None:
+        return False
     is_spread = len(values) > 2 and values[-1] - values[0] >= TWO_TONE_RANGE
-    is_spread = is_spread or len(values) > MANY_VALUES
-    if mask.form == "layers" or mask.instances is not None or not is_spread:
-        return counts.copy()
-    return _count_interior(mask.values, values)
+    return bool(is_spread) or len(values) > MANY_VALUES
 
 
 def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -152,13 +169,39 @@ def _count_interior(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[
     return interior
 
 
-def _count_regions(mask: StoredMask, num_values: int) -> int:
-    """Connected regions of one value, where the values may be object ids; else 0."""
+def _count_between(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of pixels of each value that have a lower and a higher one within two pixels."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    size = (1,) * (stored.ndim - 2) + (2 * REACH + 1,) * 2
+    lowest, highest = minimum_filter(stored, size), maximum_filter(stored, size)
+    found, counts = count_values(stored[(lowest < stored) & (stored < highest)])
+    is_kept = np.isin(found, values)
+    between = np.zeros(len(values), dtype=np.int64)
+    between[np.searchsorted(values, found[is_kept])] = counts[is_kept]
+    return between
+
+
+def _describe_regions(
+    mask: StoredMask, values: NDArray[np.int64], counts: NDArray[np.int64], num_values: int
+) -> tuple[int, NDArray[np.int64]]:
+    """Number of connected regions of one value, and pixels of the largest of each value.
+
+    They are counted where the values may be object ids, or specks; else 0, and `counts`.
+    """
     if mask.form != "numbers" or mask.instances is not None or num_values < 2:
-        return 0
+        return 0, counts.copy()
     from skimage.measure import label
 
-    return int(label(mask.values, background=0).max())  # type: ignore[no-untyped-call]
+    regions = label(mask.values, background=0)  # type: ignore[no-untyped-call]
+    sizes = np.bincount(regions.ravel())
+    value_of = np.zeros(len(sizes), dtype=np.int64)
+    value_of[regions.ravel()] = mask.values.ravel()
+    is_kept = (value_of != 0) & np.isin(value_of, values)
+    is_kept[0] = False  # the background
+    largest = np.where(values == 0, counts, 0)
+    np.maximum.at(largest, np.searchsorted(values, value_of[is_kept]), sizes[is_kept])
+    return len(sizes) - 1, largest
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:

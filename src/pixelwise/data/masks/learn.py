@@ -23,6 +23,7 @@ from pixelwise.data.masks.instance_ids import (
 from pixelwise.data.masks.learn_colors import learn_colors, snap_to_known
 from pixelwise.data.masks.learn_layers import learn_layers
 from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
+from pixelwise.data.masks.mixed_tones import add_tones, part_tones
 from pixelwise.data.masks.outliers import set_apart
 from pixelwise.data.masks.reading import LOW_INDEX, Reading, add_counts
 from pixelwise.errors import MaskError
@@ -52,14 +53,31 @@ def understand_masks(
     """
     ignored = tuple(ignore)
     if known is not None:
+        known = known.model_copy(update={"tones": ()})  # these masks may be stored in another way
         return _apply_training(known, masks, declared)
     _refuse_contradiction(declared, foreground, ignored)
     if any(mask.form == "layers" for mask in masks):
         return learn_layers(masks, declared, ignored)
     given = ignored or (declared.ignore if declared else ())
+    usual, others = list(masks), list[MaskFacts]()
+    if _may_mix(declared):
+        usual, others = part_tones(masks, given, are_two=declared is not None)
+    usual = set_apart(usual, given)
     if any(mask.form == "colors" for mask in masks):
-        return learn_colors(set_apart(masks, given), declared, ignored)
-    return _understand_numbers(set_apart(masks, given), declared, foreground, given)
+        reading = learn_colors(usual, declared, ignored)
+    else:
+        if foreground and foreground in {int(mask.values.max()) for mask in others}:
+            foreground = None  # the higher of two tones, as it is where nobody says
+        reading = _understand_numbers(usual, declared, foreground, given)
+    return add_tones(reading, usual, others, given)
+
+
+def _may_mix(declared: ClassDeclaration | None) -> bool:
+    """Whether masks of two tones may be stored in several ways: nobody says which values count."""
+    if declared is None or not declared.classes:
+        return declared is None or not declared.instances
+    is_named_alone = not declared.has_values and not any(e.color for e in declared.classes)
+    return len(declared.classes) == 2 and is_named_alone and not declared.instances
 
 
 def _understand_numbers(
@@ -138,9 +156,12 @@ def _apply_training(
         evidence = weigh_instance_ids(masks, known.ignore)
         if known.form == "numbers" and evidence.verdict == "ids" and len(known.classes) == 2:
             return as_instances(known.class_names, known.ignore, evidence.reason)
-        return (
-            Reading(known) if known.form == "instances" else apply_known(known, add_counts(masks))
-        )
+        if known.form == "instances":
+            return Reading(known)
+        usual, others = list(masks), list[MaskFacts]()
+        if len(known.classes) == 2:
+            usual, others = part_tones(masks, known.ignore, are_two=True)
+        return add_tones(apply_known(known, add_counts(usual)), usual, others, known.ignore)
     if form == own:
         return snap_to_known(known, masks) if form == "colors" else Reading(known)
     reading = understand_masks(masks, declared)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.colors import default_color
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
@@ -28,6 +29,8 @@ def learn_layers(
     _refuse_numbers(masks)
     counts = add_counts(masks)
     num_layers = int(counts.values.max(initial=0))
+    if num_layers >= MAX_CLASSES:  # what no plane claims is one more
+        raise MaskError(too_many_classes(num_layers + 1))
     has_empty = 0 in counts.values
     labelled = num_pixels(masks) - (int(counts.counts[0]) if has_empty else 0)
     overlap = sum(mask.num_overlap for mask in masks) / max(1, labelled)

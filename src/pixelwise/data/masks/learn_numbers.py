@@ -11,12 +11,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from pixelwise.data.masks.colors import default_color
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.reading import LOW_INDEX, Reading, Remark, ValueCounts
 from pixelwise.data.masks.two_tones import (
+    MAX_DOT,
     MAX_INTERIOR,
+    MAX_SPECKS,
+    MIN_SHADES,
     NEAR_TONE,
     find_two_tones,
     refuse_lines,
@@ -25,7 +30,7 @@ from pixelwise.data.masks.two_tones import (
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32  # above it masks more likely hold object ids or a photograph
-MIN_SHADES = 3  # soft edges of several tones have at least so many shades
+MIN_CLASS_SHARE = 0.02  # of the pixels of 255: what has fewer beside it may be specks
 
 
 def learn_encoding(
@@ -54,9 +59,10 @@ def learn_encoding(
     ignored = list(ignore)
     assumed = [] if ignore else [value for value in _assume_ignored(values) if value != foreground]
     if assumed:
+        is_large = IGNORE_INDEX in assumed and _outweighs(named)
         values = [value for value in values if value not in assumed]
         ignored += assumed
-        remarks.append(ignore_remark(assumed, values))
+        remarks.append(ignore_remark(assumed, values, may_be_foreground=is_large))
     if len(values) == 2:
         pair, is_jpeg = (values[0], values[1]), named.is_jpeg
         return _two_classes(pair, foreground, tuple(ignored), remarks, is_jpeg=is_jpeg)
@@ -126,6 +132,42 @@ def _assume_ignored(values: list[int]) -> list[int]:
     return negative
 
 
+def _outweighs(counts: ValueCounts) -> bool:
+    """Whether 255 has more pixels than all low numbers but 0 together.
+
+    Raises:
+        MaskError: it has far more, and these are not numbered from 1 as class indices are.
+    """
+    low = counts.only((counts.values > 0) & (counts.values != IGNORE_INDEX))
+    num_low = int(low.counts.sum())
+    num_high = int(counts.counts[counts.values == IGNORE_INDEX].sum())
+    is_index = np.array_equal(low.values, np.arange(1, len(low.values) + 1))
+    if num_low >= MIN_CLASS_SHARE * num_high or is_index:
+        return num_high > num_low
+    shown = low.values.tolist()
+    raise MaskError(
+        f"the masks hold 0, 255 on {num_high:,} pixels and {shorten(shown)} on {num_low:,}: 255 is "
+        f"to be ignored beside rare classes, or the foreground beside specks. Say "
+        f"--ignore {IGNORE_INDEX} if it is the first, {' '.join(f'--ignore {v}' for v in shown)} "
+        "if it is the second."
+    )
+
+
+def _refuse_specks(values: list[int], counts: ValueCounts) -> None:
+    """MaskError where some of many values are dots of a few pixels between numbers with gaps."""
+    is_dot = counts.largest <= MAX_DOT
+    is_few = counts.counts[is_dot].sum() <= MAX_SPECKS * counts.counts.sum()
+    if is_dot.sum() < MIN_SHADES or not is_few or values == list(range(len(values))):
+        return
+    dots = counts.values[is_dot].tolist()
+    raise MaskError(
+        f"the masks hold {shorten(dots)} only in dots of up to {MAX_DOT} pixels, beside values "
+        "that fill areas: damage, or classes too small to learn. Leave them out "
+        f"({' '.join(f'--ignore {v}' for v in dots[:3])} ...), or name the classes with their "
+        "values in classes.json."
+    )
+
+
 def _two_classes(
     values: tuple[int, int],
     foreground: int | None,
@@ -187,6 +229,7 @@ def _refuse_unclear(values: list[int], counts: ValueCounts, foreground: int | No
             f"the masks hold {len(values)} values ({shorten(values, 4)}): object ids, or no masks. "
             'If they are classes, name them in classes.json: {"classes": ["background", ...]}.'
         )
+    _refuse_specks(values, counts)
 
 
 def _encode(values: list[int], ignored: tuple[int, ...], snap: bool = False) -> MaskEncoding:
@@ -202,15 +245,19 @@ def _encode(values: list[int], ignored: tuple[int, ...], snap: bool = False) -> 
     return MaskEncoding(classes=classes, ignore=ignored, snap=snap)
 
 
-def ignore_remark(ignored: Sequence[int], others: Sequence[int]) -> Remark:
+def ignore_remark(
+    ignored: Sequence[int], others: Sequence[int], *, may_be_foreground: bool = False
+) -> Remark:
     """Said where values are taken to mean "left out" though nobody said so."""
     are = f"value {ignored[0]}" if len(ignored) == 1 else f"values {shorten(ignored)}"
     verb = "is" if len(ignored) == 1 else "are"
+    doubt = " 255 has more pixels than these, and may be the foreground." * may_be_foreground
     return Remark(
         "ignored-values",
         f"the {are} beside the class indices {shorten(others)} {verb} taken to mean "
-        '"ignore": these pixels count neither in training nor in scores.',
+        f'"ignore": these pixels count neither in training nor in scores.{doubt}',
         'If it is a class, name all in classes.json: {"classes": [{"name": ..., "value": ...}]}.',
+        "warning" if may_be_foreground else "note",
         values=tuple(ignored),
     )
 

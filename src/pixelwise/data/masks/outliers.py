@@ -38,9 +38,9 @@ def set_apart(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) -> list[M
         The usual masks, in order; all of them where there is no clear majority.
     """
     filled = [mask for mask in masks if mask.values.any()]
-    if len(filled) < MIN_MASKS:
+    limit = few_of(len(filled))
+    if not limit:
         return list(masks)
-    limit = max(1, int(ODD_SHARE * len(filled)))
     odd = _few([mask for mask in filled if is_photograph(mask)], limit)
     filled = [mask for mask in filled if id(mask) not in odd]
     common, holders = _common_values(filled, limit, ignored)
@@ -57,6 +57,7 @@ def foreign_values(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]
     Where values are moved to the nearest class, or every number is an object, a photograph would
     pass: what is no damage of the classes, or no whole object, is foreign here.
     """
+    encoding = encoding.in_tones_of(mask.values)
     unknown: NDArray[np.int64] = encoding.unknown_values(mask.values)
     if unknown.size or encoding.form == "layers" or mask.form == "layers":
         return unknown
@@ -70,6 +71,11 @@ def foreign_values(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]
     elif encoding.snap and len(own) == 2:
         passes = fits_two_tones(mask, (int(own.min()), int(own.max())))
     return unknown if passes else mask.values[~np.isin(mask.values, (*own, *encoding.ignore))]
+
+
+def few_of(num_filled: int) -> int:
+    """How many of the masks that are not empty may be odd: the others are a clear majority."""
+    return max(1, int(ODD_SHARE * num_filled)) if num_filled >= MIN_MASKS else 0
 
 
 def is_photograph(mask: MaskFacts) -> bool:

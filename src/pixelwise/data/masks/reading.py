@@ -15,17 +15,29 @@ LOW_INDEX = 64  # below it a value beside 255 is a class index, and 255 then "ig
 
 @dataclass(frozen=True, slots=True)
 class ValueCounts:
-    """How often each value occurs in all masks together."""
+    """How often each value occurs in all masks together, and how: as `MaskFacts` counts it."""
 
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
     interior: NDArray[np.int64]
+    largest: NDArray[np.int64]
+    between: NDArray[np.int64]
     is_jpeg: bool  # some of the masks are JPEG files
 
     def without(self, ignored: Sequence[int]) -> "ValueCounts":
         """The same without some values."""
-        keep = ~np.isin(self.values, ignored)
-        return ValueCounts(self.values[keep], self.counts[keep], self.interior[keep], self.is_jpeg)
+        return self.only(~np.isin(self.values, ignored))
+
+    def only(self, keep: NDArray[np.bool_]) -> "ValueCounts":
+        """The same of some of the values."""
+        return ValueCounts(
+            self.values[keep],
+            self.counts[keep],
+            self.interior[keep],
+            self.largest[keep],
+            self.between[keep],
+            self.is_jpeg,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Remark:
         fix: how to change it.
         severity: of the finding.
         values: where they are the reason; the masks that hold them can be named.
+        masks: where these masks are the reason.
     """
 
     code: str
@@ -45,6 +58,7 @@ class Remark:
     fix: str
     severity: Severity = "note"
     values: tuple[int, ...] = ()
+    masks: tuple[MaskFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +71,18 @@ class Reading:
 
 def add_counts(masks: Sequence[MaskFacts]) -> ValueCounts:
     """Add the counts of all masks."""
-    total: dict[int, NDArray[np.int64]] = {}
-    for mask in masks:
-        both = np.stack([mask.counts, mask.interior], axis=1)  # (num_values, 2)
-        for value, row in zip(mask.values.tolist(), both, strict=True):
-            total[value] = total[value] + row if value in total else row
-    values = np.array(sorted(total), dtype=np.int64)
-    table = np.array([total[value] for value in values.tolist()], dtype=np.int64).reshape(-1, 2)
-    return ValueCounts(values, table[:, 0], table[:, 1], any(mask.is_jpeg for mask in masks))
+    none = np.zeros(0, dtype=np.int64)
+    values, places = np.unique(
+        np.concatenate([none, *(mask.values for mask in masks)]), return_inverse=True
+    )
+    counts, interior, between, largest = (np.zeros(len(values), dtype=np.int64) for _ in range(4))
+    np.add.at(counts, places, np.concatenate([none, *(mask.counts for mask in masks)]))
+    np.add.at(interior, places, np.concatenate([none, *(mask.interior for mask in masks)]))
+    np.add.at(between, places, np.concatenate([none, *(mask.between for mask in masks)]))
+    np.maximum.at(largest, places, np.concatenate([none, *(mask.largest for mask in masks)]))
+    return ValueCounts(
+        values, counts, interior, largest, between, any(mask.is_jpeg for mask in masks)
+    )
 
 
 def num_pixels(masks: Sequence[MaskFacts]) -> int:

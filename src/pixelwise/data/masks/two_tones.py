@@ -1,7 +1,9 @@
-"""Masks of two tones that were drawn with soft edges or damaged by JPEG: what the true tones are.
+"""Masks of two tones that hold other values too: what the true tones are, and what is damage.
 
-0   0  64 191 255 255    soft edge: values in between, hardly one of them among equals
+0   0  64 191 255 255    soft edge: values with a darker and a brighter one beside them
 0   3   0 252 255 254    JPEG: values near to both tones
+0   8  11 255 255 255    specks: values on few pixels that fill no region worth a class
+0 128 128 128   0 255    a class: it fills areas, or runs in lines away from the edges
 """
 
 import numpy as np
@@ -19,37 +21,87 @@ MIN_TONES = 0.5  # share of pixels that the two tones themselves must have
 MAX_BETWEEN = 0.3  # share of pixels far from both tones that soft edges have in one mask
 FEW_BETWEEN = 0.05  # share of pixels far from both tones that any mask may have
 MIN_FAINT = 0.01  # share of pixels that a mask of faint values must have to be no damage
+MIN_AREA_INTERIOR = 0.1  # of its pixels: a value that fills areas has so many among equals
+MIN_AREA_PIXELS = 16  # among equals: a value that fills areas has so many
+MIN_LINE = 20  # pixels of one region of a line; specks and pieces of soft edges are smaller
+MIN_LINE_SHARE = 0.1  # of the pixels between the tones that one value has if it is a class of lines
+MAX_DOT = 4  # pixels of a region that can be no object, whatever its value
+MAX_SPECKS = 0.005  # share of all pixels that specks have together
+FEW_SPECKS = 0.002  # share of all pixels that they have where they fill small areas, too
+MIN_SHADES = 3  # specks and soft edges have at least so many values; fewer may be classes
+MIN_LINES = 0.01  # of the pixels of the rarer tone: a class of lines between two tones has more
 
 
 def find_two_tones(counts: ValueCounts) -> tuple[int, int] | None:
     """The two true values of masks whose other values are damage of these two, or None.
 
     Damage of anti-aliasing has values in between but hardly a pixel among equals; damage of JPEG
-    has values near to both tones. Classes have neither.
+    has values near to both tones; specks are few and small. Classes have none of these.
     """
     tones = _main_tones(counts)
     if tones is None:
         return None
     is_near, is_between = _place(counts.values, tones)
+    pixels, total = counts.counts, counts.counts.sum()
+    if pixels[~is_near & ~is_between].sum() < MIN_TONES * total:
+        return None
+    if is_class(counts, is_between).any():
+        return None
+    if are_specks(counts.only(is_near | is_between), int(total)):
+        return tones
+    near, between = counts.only(is_near), counts.only(is_between)
+    if between.interior.sum() > MAX_INTERIOR * max(1, between.counts.sum()):
+        return None
+    damaged_high = bool((near.values > sum(tones) / 2).any())
+    is_damaged = damaged_high or bool(is_between.any()) or counts.is_jpeg
+    is_little = len(between.values) >= MIN_SHADES and near.counts.sum() <= FEW_SPECKS * total
+    if near.interior.sum() > MAX_NEAR_INTERIOR * max(1, near.counts.sum()) and not is_little:
+        return None
+    return tones if is_damaged else None
+
+
+def is_class(counts: ValueCounts | MaskFacts, is_between: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the values between two tones fill areas, or run in lines away from the edges."""
     pixels = counts.counts
-    if pixels[~is_near & ~is_between].sum() < MIN_TONES * pixels.sum():
-        return None
-    if counts.interior[is_between].sum() > MAX_INTERIOR * max(1, pixels[is_between].sum()):
-        return None
-    if counts.interior[is_near].sum() > MAX_NEAR_INTERIOR * max(1, pixels[is_near].sum()):
-        return None
-    damaged_high = bool((is_near & (counts.values > sum(tones) / 2)).any())
-    return tones if damaged_high or bool(is_between.any()) or counts.is_jpeg else None
+    of_area = np.maximum(MIN_AREA_PIXELS, MIN_AREA_INTERIOR * pixels)
+    is_line = (2 * counts.between < pixels) & (counts.largest >= MIN_LINE)
+    is_line &= pixels >= MIN_LINE_SHARE * pixels[is_between].sum()
+    found: NDArray[np.bool_] = is_between & ((counts.interior >= of_area) | is_line)
+    return found & (not counts.is_jpeg)
+
+
+def are_specks(odd: ValueCounts, total: int) -> bool:
+    """Whether values have no region worth a class: few pixels, no areas, no lines.
+
+    Numbers from 1 without gaps, and one value or two, may be classes that are rare: they are specks
+    only where they are dots.
+
+    Args:
+        odd: counts of the values, without those that are the rule.
+        total: pixels of all masks.
+    """
+    if not len(odd.values) or odd.counts.sum() > MAX_SPECKS * total:
+        return False
+    is_index = np.array_equal(odd.values, np.arange(1, len(odd.values) + 1))
+    if is_index or len(odd.values) < MIN_SHADES:
+        return bool((odd.largest <= MAX_DOT).all())
+    fills = odd.interior >= np.maximum(MIN_AREA_PIXELS, MIN_AREA_INTERIOR * odd.counts)
+    is_line = (2 * odd.between < odd.counts) & (odd.largest >= MIN_LINE)
+    return not bool((fills | is_line).any())
 
 
 def refuse_lines(counts: ValueCounts, tones: tuple[int, int]) -> None:
     """MaskError where one value between two tones may be smoothed edges or a class of lines."""
-    others = [value for value in counts.values.tolist() if value not in tones]
-    if len(others) > 1 or counts.is_jpeg or not tones[0] < others[0] < tones[1]:
+    others = counts.without(tones)
+    if len(others.values) > 1 or counts.is_jpeg or not tones[0] < others.values[0] < tones[1]:
         return
+    rarer = counts.counts[np.isin(counts.values, tones)].min()
+    if others.counts[0] < MIN_LINES * rarer:
+        return
+    value = int(others.values[0])
     raise MaskError(
-        f"the masks hold {tones[0]} and {tones[1]}, and {others[0]} only along edges between them: "
-        f"smoothed edges, or a class of thin lines. Say --ignore {others[0]} to leave these pixels "
+        f"the masks hold {tones[0]} and {tones[1]}, and {value} only along edges between them: "
+        f"smoothed edges, or a class of thin lines. Say --ignore {value} to leave these pixels "
         "out, or name the classes with their values in classes.json."
     )
 
@@ -65,7 +117,9 @@ def fits_two_tones(mask: MaskFacts, tones: tuple[int, int]) -> bool:
     is_near, is_between = _place(mask.values, tones)
     is_tone = ~is_near & ~is_between
     if np.ptp(mask.values) < TWO_TONE_RANGE:
-        return float(mask.counts[~is_tone].sum()) <= MIN_FAINT * total
+        return _is_faint(mask, is_tone)
+    if is_class(mask, is_between).any():
+        return False
     exact = float(mask.counts[is_tone].sum()) / total
     high = float(mask.counts[~is_between & (mask.values > sum(tones) / 2)].sum()) / total
     between = 1 - float(mask.counts[~is_between].sum()) / total
@@ -73,14 +127,26 @@ def fits_two_tones(mask: MaskFacts, tones: tuple[int, int]) -> bool:
     return between <= FEW_BETWEEN or (between <= MAX_BETWEEN and not few_high)
 
 
+def _is_faint(mask: MaskFacts, is_tone: NDArray[np.bool_]) -> bool:
+    """Whether a mask of one tone has so few other values, in specks, that they are damage."""
+    odd = ~is_tone
+    if mask.counts[odd].sum() > MIN_FAINT * float(np.prod(mask.size)):
+        return False
+    if mask.is_jpeg or not odd.any():
+        return not (odd.sum() == 1 and mask.values[-1] == 1)
+    is_other_tone = odd.sum() == 1 and (mask.values[-1] == 1 or mask.largest[odd].max() > MAX_DOT)
+    return not is_other_tone and bool(mask.largest[odd].max() < MIN_LINE)
+
+
 def snap_remark(counts: ValueCounts, tones: tuple[int, int]) -> Remark:
     """Said where pixels are moved to the nearer tone, with their share."""
     moved = 1 - counts.counts[np.isin(counts.values, tones)].sum() / counts.counts.sum()
     return Remark(
         "snapped-values",
-        f"the masks have two tones, {tones[0]} and {tones[1]}, with grey edges or JPEG damage: "
-        f"{100 * moved:.2g} % of their pixels were moved to the nearer tone.",
-        "Export the masks as PNG without anti-aliasing.",
+        f"the masks have two tones, {tones[0]} and {tones[1]}, with grey edges, specks or JPEG "
+        f"damage: {100 * moved:.2g} % of their pixels were moved to the nearer tone.",
+        "Export the masks as PNG without anti-aliasing; if other values are classes, name all with "
+        "their values in classes.json.",
         "warning",
         tuple(counts.values[~np.isin(counts.values, tones)].tolist()),
     )
