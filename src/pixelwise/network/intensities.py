@@ -29,7 +29,8 @@ OVERSHOOT = 1.05  # what resampling adds to the ends of a scale
 FAR = 3.0  # widths of the training range that an image may reach beyond it
 DIM = 8.0  # times darker than the darkest training image: another unit, if it fills that
 FAINT = 16.0  # times darker than most training images, where the number type is another, too
-SIGNED = 0.05  # share of the range that lies below zero, from which on that means something
+BELOW = 0.03  # share of the range that lies below zero, from which on floats are unlike the others
+SIGNED = 0.05  # the same, from which on a set has a unit of its own
 
 Triple = tuple[float, float, float]
 
@@ -197,7 +198,8 @@ def _is_far(own: IntensityFacts, trained: IntensityFacts) -> bool:
     if not trained.is_signed:
         is_faint = is_other_type and own.high < trained.highs[1] / FAINT
         is_dim = own.high < trained.highs[0] / DIM and _fills_a_scale(own)
-        return is_faint or is_dim or (own.is_signed and own.is_float)
+        is_below = own.is_float and own.low < trained.low - BELOW * (own.high - own.low)
+        return is_faint or is_dim or (is_below and own.low < 0)
     all_signed = trained.lows[2] < -SIGNED * (trained.high - trained.low)
     is_unsigned = own.low >= 0 and (is_other_type or units_of(own) == {1})
     return all_signed and is_unsigned

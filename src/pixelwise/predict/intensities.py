@@ -1,5 +1,6 @@
 """Images brought to the intensities of training, and what is to be said about it."""
 
+import sys
 import warnings
 from typing import Any
 
@@ -79,7 +80,7 @@ class IntensityCheck:
     def warn(self) -> None:
         """Say the notes as warnings."""
         for note in self.notes():
-            warnings.warn(note, PixelwiseWarning, stacklevel=3)
+            warnings.warn(note, PixelwiseWarning, stacklevel=_frames_inside() + 1)
 
     def _note(self, kind: str, factor: float) -> str:
         names, own = self._found[kind, factor], self._facts[kind, factor]
@@ -89,10 +90,18 @@ class IntensityCheck:
         has = f"{who} {own.describe()}, where the model was trained on {self._trained.describe()}"
         if kind == "far":
             return (
-                f"{has}: far outside of these. {'Its mask' if one else 'Their masks'} may be wrong; "
-                "check that the images were recorded and exported as those of training."
+                f"{has}: far outside of these. The {'mask' if one else 'masks'} may be wrong; check "
+                "that the images were recorded and exported as those of training."
             )
         return f"{has}: {'it was' if one else 'they were'} multiplied by {_show(factor)}."
+
+
+def _frames_inside() -> int:
+    """Frames from the caller of this one up to the first outside of the package."""
+    frame, count = sys._getframe(1), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("pixelwise."):
+        frame, count = frame.f_back, count + 1  # type: ignore[assignment]
+    return count
 
 
 def _show(factor: float) -> str:

@@ -58,11 +58,13 @@ def picture_values(
         (H, W) or (H, W, C) uint8, or the type of a mode of more bits.
 
     Raises:
-        FileError: Pillow has cut it to 8 bits.
+        FileError: Pillow has cut it to 8 bits, or it is in CIELAB.
         ValueError: Pillow cannot convert its mode.
     """
     if not data and _is_cut(picture):
         raise FileError("its file has 16 bits a channel, of which Pillow gives 8")
+    if not data and picture.mode == "LAB":  # which files of LAB are not read as
+        raise FileError("its colours are of the CIELAB space")
     orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
     values = (_read_mask if as_mask else _read_image)(picture, data)
     return plain_type(turn(values, orientation), as_mask)
