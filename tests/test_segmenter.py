@@ -822,13 +822,24 @@ class TestFloatImages:
         model.fit(x, (x > 0.5).astype(np.uint8), epochs=1, verbose=False)
         return model
 
-    def test_integers_are_refused(self, model, tmp_path):
+    def test_integers_of_8_bits_are_brought_to_0_to_1_and_that_is_said(self, model, tmp_path):
         model.save(tmp_path / "model.safetensors")
+        image = np.random.default_rng(1).integers(0, 255, (8, 8, 1), dtype=np.uint8)
         for one in (model, pw.load(tmp_path / "model.safetensors")):
-            with pytest.raises(pw.ArrayError, match=r"uint8 values.*float arrays.*/ 255"):
-                one.predict(np.zeros((1, 8, 8, 1), np.uint8))
-            with pytest.raises(pw.ArrayError, match=r"uint8 values"):
-                one.segment(np.zeros((8, 8), np.uint8))
+            expected = one.predict(image[np.newaxis].astype(np.float32) / 255)
+            with pytest.warns(PixelwiseWarning, match=r"uint8 .* multiplied by 1/255"):
+                found = one.predict(image[np.newaxis])
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+            with pytest.warns(PixelwiseWarning, match="multiplied by 1/255"):
+                one.segment(image)
+
+    def test_integers_are_refused_where_the_floats_have_a_unit_of_their_own(self):
+        model = pw.unet(input_shape=(8, 8, 1), widths=(2, 4), seed=0)
+        x = np.random.default_rng(0).normal(0, 1, (2, 8, 8, 1)).astype(np.float32)
+        model.fit(x, (x > 0.5).astype(np.uint8), epochs=1, verbose=False)
+        image = np.full((8, 8), 7, np.uint8)
+        with pytest.raises(pw.ArrayError, match=r"uint8 values.*trained on float32 values from -"):
+            model.segment(image)
 
     def test_floats_are_taken(self, model):
         assert model.predict(np.zeros((1, 8, 8, 1), np.float64)).shape == (1, 8, 8, 1)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import FileError
+from pixelwise.data.given import to_numbers
+from pixelwise.errors import ArrayError, FileError
 
 MAX_USUAL_CHANNELS = 4  # a first axis this short, with a long last one, means channels first
 
@@ -21,10 +22,12 @@ class ArraySource:
     Attributes:
         path: the name that stands for it in messages, "array 3"; there is no such file.
         get: gives it, at each call; a sequence may make it only then.
+        is_mask: a PIL image gives the numbers of its palette, not the colours.
     """
 
     path: Path
     get: Callable[[], object]
+    is_mask: bool = False
 
     def read(self) -> NDArray[Any]:
         """The array as it was given: (H, W) or (H, W, C) integers, floats or booleans.
@@ -39,8 +42,10 @@ class ArraySource:
                 "Give a list of all items, or arrays throughout."
             )
         try:
-            array = np.asarray(given)
-        except (ValueError, TypeError) as error:  # rows of different lengths, tensors on a GPU
+            array = to_numbers(str(self.path), given, as_mask=self.is_mask)
+        except ArrayError as error:
+            raise FileError(str(error)) from error
+        except ValueError as error:  # rows of different lengths
             raise FileError(f"{self.path} is no array ({error}). Give a NumPy array.") from error
         self._check(array)
         return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))

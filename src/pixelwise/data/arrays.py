@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pixelwise.data.given import to_numbers
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
@@ -23,14 +24,16 @@ def to_array(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return an array of numbers, without a copy where it is one already.
 
     Args:
-        name: what the caller calls the values, for the error message.
-        values: an array, or nested lists.
+        name: what the caller calls the values, for the error message; "y" are masks.
+        values: an array, a torch tensor, a PIL image, or lists of these or of numbers.
 
     Raises:
         ArrayError: the items have different sizes, or are no numbers.
     """
     try:
-        array = np.asarray(values)
+        array = to_numbers(name, values, as_mask=name == "y")
+    except ArrayError:
+        raise
     except ValueError as error:  # NumPy cannot stack items of different sizes
         raise ArrayError(
             f"{name} is no array: its items have different sizes. {PADDING}"

@@ -187,7 +187,7 @@ def _mask_source(items: _Items, index: int, mask: object, name: str) -> MaskSour
 
 def _array(items: _Items, index: int, place: int, name: str) -> ArraySource:
     path = Path(f"mask of {name}" if place else name)
-    return ArraySource(path, partial(items.part, index, place))
+    return ArraySource(path, partial(items.part, index, place), is_mask=place == 1)
 
 
 def _check_details(index: int, details: object) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """Evaluate a model, or masks in a folder, against data."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from pixelwise.data import (
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
 from pixelwise.folders.check import usable_dataset
+from pixelwise.folders.intensities import CheckedSamples
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
 from pixelwise.folders.planes import read_planes
 from pixelwise.folders.predict import load_for_files
 from pixelwise.folders.request import check_same_sequence
 from pixelwise.network import Model
-from pixelwise.predict import Predictor
+from pixelwise.predict import IntensityCheck, Predictor
 from pixelwise.report import ReportContent, build_report
 from pixelwise.train import RunFolder
 
@@ -88,10 +89,12 @@ def evaluate(
         dataset = _read_for_model(data, read or ReadOptions(), Path(model), loaded)
         if split != "all":
             check_same_sequence(dataset, loaded, Path(model))
-        samples = _samples_of(dataset, split)
+        check = IntensityCheck(loaded.config)
+        samples = CheckedSamples(_samples_of(dataset, split), check)
         _prepare(out)
         predictor = Predictor(loaded, device=device)
         scores = evaluate_samples(predictor, samples, progress=progress)
+        check.warn()
         content = _model_content(predictor, dataset, samples, scores, split, show=out is not None)
     if out is not None:
         _write(Path(out), scores, content)
@@ -221,7 +224,7 @@ def _facts(dataset: Dataset, split: str) -> list[tuple[str, str]]:
 def _model_content(
     predictor: Predictor,
     dataset: Dataset,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     scores: Scores,
     split: str,
     *,

@@ -21,7 +21,7 @@ from pixelwise.data import (
 from pixelwise.errors import DataError, ModelFileError, OutputError, PlanError
 from pixelwise.folders.planes import is_written_planes, write_planes
 from pixelwise.network import Model, load_model
-from pixelwise.predict import Predictor
+from pixelwise.predict import IntensityCheck, Predictor
 
 SAVES = ("mask", "probability", "overlay")
 AnyPath = str | os.PathLike[str]
@@ -53,6 +53,9 @@ def predict(
     Returns:
         The files written.
 
+    Images in another unit than those of training, such as floats from 0 to 1 for 8 bits, are
+    converted where there is one reading, and a warning says so.
+
     Raises:
         ModelFileError: the model cannot be used.
         DataError: no images, or some that cannot be read; all others are predicted first.
@@ -66,16 +69,18 @@ def predict(
     predictor = Predictor(load_for_files(Path(model)), device=device, flip_average=tta)
     folder = make_folder(Path(out))
     _refuse_overwriting(paths, names, folder, predictor.model)
+    check = IntensityCheck(predictor.model.config)
     written, failures = [], []
     for index, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            written += _predict_file(predictor, path, folder / name, save)
+            written += _predict_file(predictor, check, path, folder / name, save)
         except OutputError:
             raise
         except DataError as error:
             failures.append(str(error))
         if progress is not None:
             progress(index + 1, len(paths))
+    check.warn()
     if failures:
         others = "" if len(failures) == len(paths) else f"; the masks of the others are in {folder}"
         raise DataError(
@@ -86,12 +91,13 @@ def predict(
 
 
 def _predict_file(
-    predictor: Predictor, path: Path, target: Path, save: Sequence[str]
+    predictor: Predictor, check: IntensityCheck, path: Path, target: Path, save: Sequence[str]
 ) -> list[Path]:
     """Predict one image and write what was asked for; `target` has no suffix yet."""
     image = read_image(path)
     in_channels = predictor.model.config.network.in_channels
-    probabilities = predictor.probabilities(to_channels(image, in_channels, str(path)))
+    channels = check.take(to_channels(image, in_channels, str(path)), str(path))
+    probabilities = predictor.probabilities(channels)
     mask, colors = predictor.to_mask(probabilities), predictor.model.config.class_colors
     written = []
     if "mask" in save and mask.dtype == np.bool_:

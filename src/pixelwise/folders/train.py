@@ -29,6 +29,7 @@ from pixelwise.errors import (
 from pixelwise.folders.build import new_loss, new_model, new_pace
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.folds import cross_validate, num_folds_of
+from pixelwise.folders.intensities import intensities_of
 from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
 from pixelwise.folders.machine import spread
 from pixelwise.folders.request import (
@@ -201,6 +202,8 @@ def _train_watched(
     plan = ranks.first(partial(plan_for, dataset, train, val, request, clock, checkpoint))
     check_ranks(ranks, plan)
     model = new_model(dataset, plan, ranks.first(partial(origin_of, request.start, folder)))
+    look = partial(intensities_of, train, plan, is_given=request.plan is not None)
+    model = model.with_config(intensities=ranks.first(look))
     if request.start is not None and request.start.model is not None:
         plan = start_from(request.start.path, request.start.model, model, plan, watcher)
     elif plan.encoder is not None and checkpoint is None:

@@ -2,6 +2,13 @@
 
 from pixelwise.network.encoders import check_encoder, load_encoder, refuse_weights_alone
 from pixelwise.network.ensemble import Ensemble
+from pixelwise.network.intensities import (
+    IntensityFacts,
+    Verdict,
+    compare_intensities,
+    join_facts,
+    look_at_intensities,
+)
 from pixelwise.network.losses import (
     Total,
     binary_cross_entropy_loss,
@@ -29,6 +36,7 @@ from pixelwise.network.unet import UNet, UNetConfig
 __all__ = [
     "MODEL_FILE_NAME",
     "Ensemble",
+    "IntensityFacts",
     "IntensityScaling",
     "Model",
     "ModelConfig",
@@ -36,16 +44,20 @@ __all__ = [
     "Total",
     "UNet",
     "UNetConfig",
+    "Verdict",
     "binary_cross_entropy_loss",
     "check_encoder",
     "check_target",
+    "compare_intensities",
     "cross_entropy_dice_loss",
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "join_facts",
     "join_models",
     "load_encoder",
     "load_model",
+    "look_at_intensities",
     "refuse_weights_alone",
     "resize_images",
     "resize_masks",

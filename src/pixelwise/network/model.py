@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pixelwise.errors import ModelFileError, OutputError
 from pixelwise.network.ensemble import Ensemble
+from pixelwise.network.intensities import IntensityFacts, join_facts
 from pixelwise.network.scaling import IntensityScaling
 from pixelwise.network.unet import UNet, UNetConfig
 
@@ -41,6 +42,8 @@ class ModelConfig(BaseModel):
     working_scale: float = Field(default=1.0, gt=0, le=1)  # 0.5: the network sees half-size images
     # axes, counted from the last, along which training mirrored images; None: not known, so any
     mirror_axes: tuple[int, ...] | None = None
+    # type and range of the training images; None in files of older versions
+    intensities: IntensityFacts | None = None
     float_images: bool = False  # trained on floats as they were: integers would mean others
     task: Task
     class_names: tuple[str, ...]
@@ -131,10 +134,13 @@ def join_models(models: Sequence[Model]) -> Model:
     network = Ensemble(
         [model.single_network for model in models], softmax=first.task == "multiclass"
     )
-    threshold = sum(model.config.threshold for model in models) / len(models)
-    return Model(
-        first.model_copy(update={"num_members": len(models), "threshold": threshold}), network
-    )
+    known = [model.config.intensities for model in models]
+    changes = {
+        "num_members": len(models),
+        "threshold": sum(model.config.threshold for model in models) / len(models),
+        "intensities": join_facts([facts for facts in known if facts]) if all(known) else None,
+    }
+    return Model(first.model_copy(update=changes), network)
 
 
 def save_model(path: Path, model: Model) -> None:

@@ -13,7 +13,13 @@ from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
 from pixelwise.data import IGNORE_INDEX, Sample
-from pixelwise.network import resize_images, working_size
+from pixelwise.network import (
+    IntensityFacts,
+    join_facts,
+    look_at_intensities,
+    resize_images,
+    working_size,
+)
 
 MAX_SAMPLES = 300  # looked at; spread evenly over the set
 MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
@@ -45,6 +51,7 @@ class Fingerprint(BaseModel):
     scale_ceilings: tuple[tuple[float, ...], ...] = ()
     intensity_mean: tuple[float, ...]  # per channel, over images of equal weight
     intensity_std: tuple[float, ...]  # per channel, all pixels
+    intensities: IntensityFacts | None = None  # type and range; None in plans of older versions
     image_contrast_ratio: float  # 90th / 10th percentile of the images' own standard deviations
     vertical_order: float  # 0: classes lie anywhere; 1: the upper half never looks like the lower
     horizontal_order: float  # the same for left and right
@@ -57,6 +64,7 @@ class _Looks(NamedTuple):
     mean: NDArray[np.float64]  # (C,)
     square: NDArray[np.float64]  # (C,) mean of squares
     halves: NDArray[np.float64]  # (2 axes, 2 halves, K + 1) pixels of each class and of none
+    intensities: IntensityFacts
     labelled: NDArray[np.float64]  # (K,) pixels that say whether they are of a class
 
 
@@ -96,6 +104,7 @@ def take_fingerprint(
         scale_ceilings=mean_ceilings(shrunk),
         intensity_mean=_rounded(mean),
         intensity_std=_rounded(np.sqrt(np.maximum(squares.mean(0) - mean**2, 0))),
+        intensities=join_facts([look.intensities for look in looks]),
         image_contrast_ratio=_contrast_ratio(deviations),
         vertical_order=round(vertical, 3),
         horizontal_order=round(horizontal, 3),
@@ -112,6 +121,7 @@ def _look_at(sample: Sample, num_classes: int) -> _Looks:
         image.mean(axes),
         (image**2).mean(axes),
         _count_halves(sample.mask, num_classes, spatial_dims),
+        look_at_intensities([sample.image]),
         _count_labelled(sample.mask, num_classes, spatial_dims),
     )
 

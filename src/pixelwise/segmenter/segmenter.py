@@ -25,8 +25,14 @@ from pixelwise.data import (
 from pixelwise.data.arrays import to_array
 from pixelwise.errors import ArrayError, PlanError
 from pixelwise.evaluate import has_background
-from pixelwise.network import IntensityScaling, Model, save_model
-from pixelwise.predict import Predictor, pick_device
+from pixelwise.network import (
+    IntensityScaling,
+    Model,
+    join_facts,
+    look_at_intensities,
+    save_model,
+)
+from pixelwise.predict import IntensityCheck, Predictor, pick_device
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
@@ -153,8 +159,8 @@ class Segmenter:
             raise PlanError(f"epochs={epochs} and batch_size={batch_size} must be 1 or more.")
         x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
+        self._learn_intensities(train)
         val = self._samples(*validation) if validation is not None else []
-        self._choose_scaling(train)
         device = pick_device(self._device)
         optimizer = self._prepared_optimizer(compiled, device)
         rate = optimizer.param_groups[0]["lr"]
@@ -219,6 +225,7 @@ class Segmenter:
             raise PlanError(f"batch_size={batch_size} must be 1 or more.")
         network = self.model.config.network
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
+        images = self._in_trained_unit(images)
         predictor = Predictor(self.model, device=self._device)
         batches = [
             predictor.batch_probabilities(images[start : start + batch_size])
@@ -255,6 +262,9 @@ class Segmenter:
             if network.spatial_dims == 2
             else np.moveaxis(array, -1, 0)
         )
+        check = IntensityCheck(self.model.config)
+        channels_first = check.take(channels_first, name)
+        check.warn()
         mask = Predictor(self.model, device=self._device).segment(channels_first)
         return np.moveaxis(mask, 0, -1) if self.model.config.task == "multilabel" else mask
 
@@ -296,6 +306,7 @@ class Segmenter:
         config = self.model.config
         dims = config.network.spatial_dims
         images = to_images(x, config.network.in_channels, spatial_dims=dims)
+        images = self._in_trained_unit(images)
         masks = to_array("y", y)
         form = self._checked_compiled().target_form
         if form is None:
@@ -303,8 +314,25 @@ class Segmenter:
             form = "one_hot" if is_one_hot else "index"
         return to_samples(images, to_targets(masks, images, form, config.num_classes))
 
-    def _choose_scaling(self, train: Sequence[Sample]) -> None:
-        """Scale integer images by the training set's statistics; leave floats alone."""
+    def _in_trained_unit(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Images (N, C, *S) in the unit of those that the model was trained on, and say so.
+
+        They are of one array, so that what is true of one is true of all.
+        """
+        if self.model.config.intensities is None:
+            return images
+        check = IntensityCheck(self.model.config)
+        factor = check.factor_of(look_at_intensities(images), "x")
+        check.warn()
+        return check.scale(images, factor)
+
+    def _learn_intensities(self, train: Sequence[Sample]) -> None:
+        """Keep the range of the training images; scale integers by their statistics."""
+        own, earlier = look_at_intensities(s.image for s in train), self.model.config.intensities
+        facts = own if earlier is None else join_facts([earlier, own])
+        if earlier is not None:
+            facts = facts.model_copy(update={"dtype": earlier.dtype})
+        self.model = self.model.with_config(intensities=facts)
         if self.model.config.scaling.scheme != "none":
             return
         if train[0].image.dtype.kind == "f":

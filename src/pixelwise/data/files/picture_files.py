@@ -20,12 +20,7 @@ EXIF_ORIENTATION = 0x0112
 PNG_GREY = 0  # colour type of the PNG header
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # others may start programs
 NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # as Pillow has it
-FILMS = (
-    "GIF",
-    "WEBP",
-    "PNG",
-)  # formats whose frames are moments; those in a JPEG file are other views
-
+FILMS = ("GIF", "WEBP", "PNG")  # whose frames are moments; those in a JPEG file are other views
 BYTES_OF_MODES = {"1": 0.125, "I;16": 2, "I;16B": 2, "I": 4, "F": 4}  # others: 1 a channel
 
 
@@ -44,8 +39,7 @@ def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
         _check_picture(picture, len(data))
         orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
         palette = _palette_of(picture) if as_mask else None
-        values = (_read_mask if as_mask else _read_image)(picture, data)
-    values = plain_type(turn(values, orientation), as_mask)
+        values = picture_values(picture, as_mask=as_mask, data=data)
     return Pixels(values, len(data), turned=orientation in range(2, 9), palette=palette)
 
 
@@ -72,6 +66,41 @@ def open_picture(file: IO[bytes], formats: Sequence[str] = FORMATS) -> ImageFile
             with contextlib.suppress(*NOT_THIS_FORMAT):
                 return factory(file, "")
     raise UnidentifiedImageError("no picture of a known format")
+
+
+def picture_values(
+    picture: Image.Image, *, as_mask: bool = False, data: bytes = b""
+) -> NDArray[Any]:
+    """Values of a PIL image: those of its file, turned as its EXIF says.
+
+    Args:
+        picture: of any mode.
+        as_mask: keep the numbers as stored, as for `decode_picture`.
+        data: the file, where it is at hand; without, a 16-bit PNG in colour that Pillow has cut to
+            8 bits is refused.
+
+    Returns:
+        (H, W) or (H, W, C) uint8, or the type of a mode of more bits.
+
+    Raises:
+        FileError: Pillow has cut it to 8 bits, or it is in CIELAB.
+        ValueError: Pillow cannot convert its mode.
+    """
+    if not data and _is_cut(picture):
+        raise FileError("its file has 16 bits a channel, of which Pillow gives 8")
+    if not data and picture.mode == "LAB":  # which files of LAB are not read as
+        raise FileError("its colours are of the CIELAB space")
+    orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
+    values = (_read_mask if as_mask else _read_image)(picture, data)
+    return plain_type(turn(values, orientation), as_mask)
+
+
+def _is_cut(picture: Image.Image) -> bool:
+    """Whether Pillow reads fewer bits of this picture, not loaded yet, than its file has."""
+    tiles = getattr(picture, "tile", ())
+    return picture.mode in ("L", "LA", "RGB", "RGBA") and any(
+        ";16" in str(tile[-1]) for tile in tiles
+    )
 
 
 def _check_picture(picture: Image.Image, num_bytes: int) -> None:
