@@ -20,7 +20,7 @@ from pixelwise.data.findings import Finding, Severity
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
-from pixelwise.data.masks.colors import BACKGROUND_NAMES
+from pixelwise.data.masks.colors import names_background
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MAX_CLASSES
 from pixelwise.errors import LayoutError
 
@@ -72,7 +72,7 @@ def declare_classes(
     classes, values = [DeclaredClass(name="background", value=0)], dict[Hashable, int]()
     for category in categories:
         name = category.name
-        if name.strip().lower() in BACKGROUND_NAMES:
+        if names_background(name):
             classes[0] = DeclaredClass(name=name, value=0, source=category.source)
             values[category.key] = 0
             continue
