@@ -97,5 +97,7 @@ def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path |
 def _print_scores(scores: "Scores") -> None:
     from pixelwise.evaluate.scores import TABLE_COLUMNS
 
+    for warning in scores.warnings:
+        print(f"WARNING: {warning}")
     print_table(TABLE_COLUMNS, scores.table_rows)
-    print(f"{scores.num_images} images. {scores.policy}")
+    print(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")

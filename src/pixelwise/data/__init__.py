@@ -15,7 +15,7 @@ from pixelwise.data.files.writers import (
     write_probabilities,
     write_text,
 )
-from pixelwise.data.findings import Finding
+from pixelwise.data.findings import Finding, check_accepted
 from pixelwise.data.folds import find_folds, fold_dataset, rare_classes, read_folds, write_folds
 from pixelwise.data.inputs import find_images
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
@@ -44,6 +44,7 @@ __all__ = [
     "Sample",
     "SampleFiles",
     "TargetForm",
+    "check_accepted",
     "check_dataset",
     "examine_dataset",
     "find_folds",

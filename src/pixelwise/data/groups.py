@@ -114,6 +114,20 @@ def find_group_pattern(names: Sequence[str]) -> str | None:
     return None
 
 
+def known_groups(declared: Mapping[str, str | None]) -> dict[str, str]:
+    """The group of each sample: as declared, else as the names plainly tell.
+
+    Args:
+        declared: for each name the group that a person or a table gave it, or None.
+    """
+    groups = {name: group for name, group in declared.items() if group is not None}
+    if groups:
+        return groups
+    bare = {name: name.rpartition("/")[2] for name in declared}
+    found = find_groups(list(bare.values())) or {}
+    return {name: found[end] for name, end in bare.items() if end in found}
+
+
 def find_groups(names: Sequence[str]) -> dict[str, str] | None:
     """The likely group of each name (`patient_03_slice_12` -> `patient_03`), or None."""
     pattern = find_group_pattern(names)

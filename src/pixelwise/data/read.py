@@ -22,8 +22,15 @@ from pixelwise.data.doctor.survey import (
     survey_samples,
 )
 from pixelwise.data.files.spacing import common_spacing
-from pixelwise.data.findings import Finding, finding_of_error, sort_findings
-from pixelwise.data.groups import match_groups
+from pixelwise.data.findings import (
+    Finding,
+    accept_findings,
+    accepted_codes,
+    check_accepted,
+    finding_of_error,
+    sort_findings,
+)
+from pixelwise.data.groups import known_groups, match_groups
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
@@ -50,6 +57,7 @@ class ReadOptions:
     split_by: str | None = None  # regular expression that finds the group in a name
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+    accept: Sequence[str] = ()  # codes of errors to train in spite of, such as "split-leak"
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -143,8 +151,12 @@ def examine_dataset(
         data: the data folder, or a sequence of (image, mask).
         options: what a person says about it.
         progress: called with (number of samples read, number of all) after each sample.
+
+    Raises:
+        DataError: an error cannot be accepted.
     """
     options, root = options or ReadOptions(), root_of(data)
+    accepted = check_accepted(options.accept)
     try:
         layout = _with_groups(_find(data, options), options.split_by)
     except DataError as error:
@@ -157,7 +169,7 @@ def examine_dataset(
     findings += check_splits(surveyed, splits)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
-    findings = sort_findings(findings)
+    findings = sort_findings(accept_findings(findings, accepted))
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
         dataset = _build(root, layout, surveyed, splits, channels, encoding, findings)
@@ -312,6 +324,7 @@ def _build(
     findings: Sequence[Finding],
 ) -> Dataset:
     images = readable_images(surveyed)
+    groups = known_groups({f.found.name: f.found.group for f, _ in images})
     return Dataset(
         root=root,
         layout=layout.description,
@@ -322,7 +335,7 @@ def _build(
                 f.found.mask,
                 splits[f.found.name],
                 image.size,
-                f.found.group,
+                groups.get(f.found.name),
             )
             for f, image in images
         ),
@@ -332,6 +345,7 @@ def _build(
         encoding=encoding,
         num_sizes=len({image.size for _, image in images}),
         notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
+        accepted=accepted_codes(findings),
         spacing_um=common_spacing([image.spacing_um for _, image in images]),
         digests=tuple(_digest(facts, image) for facts, image in images),
     )

@@ -13,7 +13,7 @@ whole, units of several images give a ratio of sums (Davison & Hinkley 1997, Boo
 their Application, sections 2.4 and 3.8): docs/metrics.md has the measured coverage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,14 @@ from pixelwise.evaluate.counts import Floats
 
 BLOCK_DRAWS = 1 << 22  # draws made at a time: bounds memory for any number of images
 NORMAL = 1.959964  # 97.5 % of a normal distribution lie below
+
+
+def complete_groups(samples: Iterable[tuple[str, str | None]]) -> list[str] | None:
+    """The group of each named sample, its own where it has none; None where no sample has one."""
+    pairs = list(samples)
+    if all(group is None for _, group in pairs):
+        return None
+    return [f"image {name}" if group is None else group for name, group in pairs]
 
 
 def number_units(groups: Sequence[str] | None, num_images: int) -> NDArray[np.int64]:

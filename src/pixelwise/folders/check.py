@@ -71,6 +71,9 @@ def usable_dataset(data: DataSource, examination: Examination) -> Dataset:
         text = f"{text} Also wrong: {others} ({shows} all)."
     if is_path(data) and any(error.code in KINDS and KINDS[error.code].repair for error in errors):
         text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
+    codes = list(dict.fromkeys(error.code for error in errors))
+    if all(code in KINDS and KINDS[code].can_accept for code in codes):
+        text += f" Where it is known and meant to be so: --accept {','.join(codes)}."
     raise type(errors[0].to_error())(text)
 
 

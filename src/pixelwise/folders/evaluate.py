@@ -26,7 +26,14 @@ from pixelwise.data import (
     write_text,
 )
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
-from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
+from pixelwise.evaluate import (
+    Scores,
+    complete_groups,
+    count_pixels,
+    evaluate_samples,
+    is_background,
+    summarize,
+)
 from pixelwise.folders.check import usable_dataset
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
 from pixelwise.folders.planes import read_planes
@@ -183,7 +190,13 @@ def _score_files(
             progress(index + 1, len(files))
     names = dataset.encoding.class_names
     background = not dataset.encoding.multilabel and is_background(names[0])
-    return summarize(counts, [entry.name for entry in files], names, background=background)
+    return summarize(
+        counts,
+        [entry.name for entry in files],
+        names,
+        background=background,
+        groups=complete_groups((entry.name, entry.group) for entry in files),
+    )
 
 
 def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:

@@ -28,6 +28,7 @@ from pixelwise.errors import (
 )
 from pixelwise.folders.build import new_loss, new_model, new_pace
 from pixelwise.folders.check import usable_dataset
+from pixelwise.folders.closing import Closing, name_validation, reserve_for_test
 from pixelwise.folders.folds import cross_validate, num_folds_of
 from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
 from pixelwise.folders.machine import spread
@@ -207,16 +208,22 @@ def _train_watched(
         plan = start_encoder(model, plan, watcher)
     watcher.planned(plan)
     val = spread(val, plan.num_val_images)
+    name = partial(name_validation, dataset=dataset, is_chosen=not keep_last)
     trainer = Trainer(
         model,
         plan,
         train,
         val,
         loss=new_loss(model, plan),
-        pace=new_pace(plan, clock, scores_all=keep_last),
+        pace=new_pace(
+            plan,
+            clock,
+            scores_all=keep_last,
+            after=0.0 if keep_last else reserve_for_test(dataset, plan),
+        ),
         device=request.device,
         watcher=watcher,
-        keep=Keeper(folder) if ranks.is_first else None,
+        keep=Keeper(folder, name) if ranks.is_first else None,
         save=partial(write_checkpoint, folder.checkpoint) if ranks.is_first else None,
         keep_last=keep_last,
         ranks=ranks,
@@ -229,20 +236,32 @@ def _train_watched(
     if ranks.number > 1:
         watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
+    closing = Closing(outcome.scores and name(outcome.scores))
     if ranks.is_first:
-        finish(outcome, plan, val, dataset, folder, clock)
+        closing = finish(
+            outcome,
+            plan,
+            val,
+            dataset,
+            folder,
+            clock,
+            trainer.predictor,
+            note=watcher.note,
+            keeps_last=keep_last,
+        )
     run = Run(
         folder.path,
-        outcome.scores,
+        closing.scores,
         outcome.best_step,
         outcome.num_steps,
         clock.elapsed,
         outcome.stopped,
-        tuple(outcome.warnings),
+        (*closing.warnings, *outcome.warnings),
+        closing.test_scores,
     )
     if outcome.stopped == FLAT:
         watcher.note(describe_outlook(outcome.history))
-    watcher.finished(_closing_line(run, plan, request.device))
+    watcher.finished(_closing_lines(run, closing, plan, request.device))
     return run
 
 
@@ -317,17 +336,22 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
         ) from error
 
 
-def _closing_line(run: Run, plan: Plan, device: torch.device) -> str:
-    """Say how training ended, how that compares with the forecast, and what to look at."""
-    dice = f"validation Dice {run.scores.mean['dice']}" if run.scores else "no validation images"
+def _closing_lines(run: Run, closing: Closing, plan: Plan, device: torch.device) -> str:
+    """Say what is broken, how training ended, how the model scored, and what to look at."""
     facts = [run.stopped]
     if plan.calibration is not None and plan.calibration.num_steps:
         facts.append(f"forecast {plan.calibration.num_steps:,} steps")
     megabytes = peak_megabytes(device)
     if megabytes is not None:
         facts.append(f"memory up to {format_megabytes(megabytes)}")
-    return (
-        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); best at "
-        f"step {run.best_step:,}: {dice}. Open {run.folder / 'report.html'}; predict with "
+    lines = [f"WARNING: {text}" for text in closing.warnings]
+    lines.append(
+        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); the model "
+        f"is that of step {run.best_step:,}."
+    )
+    lines += [f"{name}: {value}." for name, value in closing.describe(run.folder)]
+    lines.append(
+        f"Open {run.folder / 'report.html'}; predict with "
         f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
     )
+    return "\n".join(lines)
