@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixelwise.cli.data_options import (
+    Accept,
     Foreground,
     Ignore,
     Images,
@@ -54,6 +55,7 @@ def evaluate(
     foreground: Foreground = None,
     ignore: Ignore = None,
     split_by: SplitBy = None,
+    accept: Accept = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -66,7 +68,7 @@ def evaluate(
     """
     model, data = _model_and_data(paths, predictions)
     from pixelwise import folders
-    from pixelwise.cli.progress import count_images
+    from pixelwise.folders.progress import count_images
 
     with count_images("evaluating", quiet=quiet) as progress:
         scores = folders.evaluate(
@@ -76,7 +78,7 @@ def evaluate(
             split=split,
             out=out,
             device=device,
-            read=read_options(images, masks, layout, foreground, ignore, split_by),
+            read=read_options(images, masks, layout, foreground, ignore, split_by, accept),
             progress=progress,
         )
     if not write_json(json, scores.to_json()):

@@ -69,8 +69,9 @@ def _scores(model: "Model") -> "list[tuple[str, Scores]]":
 
     stored = model.config.scores
     test = stored.get("test")
+    name = "scores" if model.config.num_members > 1 else "validation"
     scores = [("test", Scores.from_json(test))] if test else []
-    return [*scores, ("scores", Scores.from_json(stored))] if stored else []
+    return [*scores, (name, Scores.from_json(stored))] if stored else []
 
 
 def _describe(scores: "Scores") -> str:

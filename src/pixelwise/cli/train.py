@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pixelwise.cli.data_options import (
+    Accept,
     Foreground,
     Ignore,
     Images,
@@ -82,6 +83,7 @@ def train(
     foreground: Foreground = None,
     ignore: Ignore = None,
     split_by: SplitBy = None,
+    accept: Accept = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -96,7 +98,7 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("Give --resume or --overwrite, not both.")
     from pixelwise import folders
-    from pixelwise.cli.progress import training_watcher
+    from pixelwise.folders.progress import training_watcher
 
     with training_watcher(quiet=quiet, verbose=verbose) as watcher:
         folders.train(
@@ -114,6 +116,6 @@ def train(
             log=log or (),
             seed=seed,
             device=device,
-            read=read_options(images, masks, layout, foreground, ignore, split_by),
+            read=read_options(images, masks, layout, foreground, ignore, split_by, accept),
             watcher=watcher,
         )

@@ -15,12 +15,15 @@ import numpy as np
 from pixelwise.data import Dataset, Sample
 from pixelwise.evaluate import Scores
 from pixelwise.evaluate.evaluate import count_samples, summarize_samples
+from pixelwise.network import Model
 from pixelwise.plan import Plan, closing_seconds, format_seconds
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, Clock, Outcome, noticing_interrupts, sizes_of
 
 CHOSEN = "by which the weights were chosen, so that the scores flatter"  # after "images"
 UNSEEN = "that training did not use"
+SEEN = "that the model was trained on, so that the scores flatter"
+PARTLY_SEEN = "of all splits, also those that the model was trained on, so that the scores flatter"
 MARGIN = 1.15  # scoring may take longer than a validation did
 MAX_TEST_SHARE = 0.1  # of the budget, that scoring the test split may take
 
@@ -45,6 +48,30 @@ def name_validation(scores: Scores, dataset: Dataset, *, is_chosen: bool) -> Sco
     remark = CHOSEN if is_chosen else ""
     of = name_scored(scores.num_images, "validation", dataset.accepted, remark)
     return replace(scores, of=of)
+
+
+def name_evaluated(dataset: Dataset, number: int, split: str, model: Model | None = None) -> str:
+    """Say what the scores of an evaluation are of, and whether the model knows these images.
+
+    Args:
+        dataset: as it was evaluated.
+        number: of images.
+        split: "train", "val", "test" or "all".
+        model: that was scored; None for masks that were there.
+    """
+    kinds = {"train": "training", "val": "validation", "all": ""}
+    said = model.config.provenance if model else {}
+    is_own = bool(said) and said.get("data_fingerprint") == dataset.fingerprint
+    remarks = {"train": SEEN, "val": CHOSEN, "test": UNSEEN, "all": PARTLY_SEEN}
+    known = accepted_of(model) if model else ()
+    accepted = tuple(dict.fromkeys([*dataset.accepted, *known]))
+    return name_scored(number, kinds.get(split, split), accepted, remarks[split] if is_own else "")
+
+
+def accepted_of(model: Model) -> tuple[str, ...]:
+    """Codes of the errors in its training data that a person accepted."""
+    text = str(model.config.provenance.get("accepted", ""))
+    return tuple(code for code in text.split(", ") if code)
 
 
 # --- the test split -----------------------------------------------------------------------------

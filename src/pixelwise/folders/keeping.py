@@ -10,7 +10,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.folders.closing import Closing, name_validation, score_test
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, save_model
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, format_megabytes
 from pixelwise.predict import Predictor
 from pixelwise.train import (
     LOST,
@@ -158,3 +158,37 @@ def finish(
         write_json(folder.metrics, closing.to_json())
     write_run_report(folder, shown, done, outcome, val, dataset, closing, seconds=clock.elapsed)
     return closing
+
+
+def new_run(folder: RunFolder, outcome: Outcome, closing: Closing, seconds: float) -> Run:
+    """What a training gives back."""
+    return Run(
+        folder.path,
+        closing.scores,
+        outcome.best_step,
+        outcome.num_steps,
+        seconds,
+        outcome.stopped,
+        (*closing.warnings, *outcome.warnings),
+        closing.test_scores,
+    )
+
+
+def describe_end(run: Run, closing: Closing, plan: Plan, megabytes: float | None) -> str:
+    """Say what is broken, how training ended, how the model scored, and what to look at."""
+    facts = [run.stopped]
+    if plan.calibration is not None and plan.calibration.num_steps:
+        facts.append(f"forecast {plan.calibration.num_steps:,} steps")
+    if megabytes is not None:
+        facts.append(f"memory up to {format_megabytes(megabytes)}")
+    lines = [f"WARNING: {text}" for text in closing.warnings]
+    lines.append(
+        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); the model "
+        f"is that of step {run.best_step:,}."
+    )
+    lines += [f"{name}: {value}." for name, value in closing.describe(run.folder)]
+    lines.append(
+        f"Open {run.folder / 'report.html'}; predict with "
+        f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
+    )
+    return "\n".join(lines)
