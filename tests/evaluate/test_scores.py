@@ -381,6 +381,21 @@ def test_the_json_has_the_schema_of_the_design():
     assert type(stored["pooled"]["dice"]) is float
 
 
+def test_scores_keep_what_is_broken():
+    scores = binary(MISSED, MISSED)
+    assert scores.warnings[0].startswith("Nothing is found: nearly every pixel")
+    stored = scores.to_json()
+    assert stored["warnings"] == list(scores.warnings)
+    assert Scores.from_json(stored).warnings == scores.warnings
+    assert binary(PERFECT, HALF).warnings == ()
+
+
+def test_scores_of_an_earlier_version_can_be_read():
+    stored = binary(PERFECT, HALF).to_json()
+    old = {key: stored[key] for key in ("num_images", "classes", "mean", "pooled", "policy")}
+    assert Scores.from_json(old) == binary(PERFECT, HALF)
+
+
 def test_stored_scores_can_be_shown_again():
     counts = np.array([[PERFECT, HALF, NOTHING], [HALF, HALF, NOTHING]])
     scores = summarize(counts, ["0", "1"], ["sky", "road", "tram"], background=False)

@@ -1,5 +1,6 @@
 """`pixelwise evaluate`: how good masks are, with intervals."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,6 @@ def _print_scores(scores: "Scores") -> None:
     from pixelwise.evaluate.scores import TABLE_COLUMNS
 
     for warning in scores.warnings:
-        print(f"WARNING: {warning}")
+        print(f"WARNING: {warning}", file=sys.stderr)
     print_table(TABLE_COLUMNS, scores.table_rows)
     print(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")

@@ -31,9 +31,9 @@ def info(
     if write_json(json, loaded.config.model_dump(mode="json")):
         return
     scores = _scores(loaded)
-    for warning in scores[0][1].warnings if scores else ():
-        print(f"WARNING: {warning}")
-    print_facts(_facts(loaded) | {name: _describe(one) for name, one in scores})
+    warnings = scores[0][1].warnings if scores else ()
+    broken = {"WARNING": " ".join(warnings)} if warnings else {}
+    print_facts(broken | _facts(loaded) | {name: _describe(one) for name, one in scores})
     if verbose:
         print(loaded.network.summary())
 

@@ -98,7 +98,7 @@ class Scores:
     pooled: Mapping[str, float | None]  # dice, iou: all pixels added first
     policy: str
     num_groups: int | None = None  # that the intervals are over; None: over images
-    of: str = ""  # what was scored: "30 test images"
+    of: str = field(default="", compare=False)  # what was scored: "30 test images"
     warnings: tuple[str, ...] = ()  # what makes the scores doubtful: first sentence what, then why
     names: tuple[str, ...] = field(default=(), compare=False)
     counts: Counts = field(

@@ -22,6 +22,7 @@ from pixelwise.train import INTERRUPTED, Clock, Outcome, noticing_interrupts, si
 
 CHOSEN = "by which the weights were chosen, so that the scores flatter"  # after "images"
 UNSEEN = "that training did not use"
+LEAK, PARTLY_USED = "split-leak", "some of which training used too"
 SEEN = "that the model was trained on, so that the scores flatter"
 PARTLY_SEEN = "of all splits, also those that the model was trained on, so that the scores flatter"
 MARGIN = 1.15  # scoring may take longer than a validation did
@@ -37,6 +38,8 @@ def name_scored(number: int, kind: str, accepted: Sequence[str], remark: str = "
         accepted: codes of errors in the data that a person accepted.
         remark: to follow.
     """
+    if remark == UNSEEN and LEAK in accepted:
+        remark = PARTLY_USED
     words = [f"{number:,}", kind, "image" if number == 1 else "images", remark]
     if accepted:
         words.append(f"(errors in the data that were accepted: {', '.join(accepted)})")
