@@ -234,22 +234,28 @@ def test_counts_of_the_wrong_shape_are_not_reshaped_silently():
 # --- intervals --------------------------------------------------------------------------------
 
 
-def test_the_interval_is_the_percentile_bootstrap():
-    # Written out the slow way: draw images, average, percentiles.
-    dice = np.array([1, 0.5, 0])
+def test_the_interval_is_the_percentile_bootstrap_stretched_for_few_images():
+    # Written out the slow way: draw images, average, percentiles; t of 11 degrees is 2.201.
+    dice = np.array([0.91, 0.97, 0.4, 0.83, 0.02, 0.66, 0.71, 0.95, 0.88, 0.12, 0.79, 0.93])
+    rows = [[round(100 * d), 100 - round(100 * d), 100 - round(100 * d)] for d in dice]
     rng = np.random.default_rng(7)
-    means = [dice[rng.integers(3, size=3)].mean() for _ in range(20000)]
+    means = [dice[rng.integers(12, size=12)].mean() for _ in range(20000)]
     low, high = np.percentile(means, [2.5, 97.5])
-    interval = binary(PERFECT, HALF, MISSED, num_resamples=20000).classes["cell"].dice
-    assert interval.low == pytest.approx(low, abs=0.01)
-    assert interval.high == pytest.approx(high, abs=0.01)
+    stretch = np.sqrt(12 / 11) * 2.201 / 1.96
+    interval = binary(*rows, num_resamples=20000).classes["cell"].dice
+    mean = dice.mean()
+    assert interval.mean == pytest.approx(mean)
+    assert interval.low == pytest.approx(mean - stretch * (mean - low), abs=0.01)
+    assert interval.high == pytest.approx(mean + stretch * (high - mean), abs=0.01)
 
 
 def test_the_interval_narrows_as_images_are_added():
-    few = binary(*[PERFECT, HALF, MISSED] * 2).mean["dice"]
-    many = binary(*[PERFECT, HALF, MISSED] * 50).mean["dice"]
-    # standard error of a mean: 5 times smaller for 25 times the images
-    assert (many.high - many.low) * 5 == pytest.approx(few.high - few.low, rel=0.15)
+    rows = [PERFECT, HALF, MISSED, [7, 2, 1], [3, 0, 2], [11, 5, 8]]
+    few = binary(*rows * 2, num_resamples=5000).mean["dice"]
+    many = binary(*rows * 50, num_resamples=5000).mean["dice"]
+    # standard error of a mean: 5 times smaller for 25 times the images; t of 11 is 2.201, not 1.96
+    stretch = np.sqrt(12 / 11) * 2.201 / 1.96
+    assert (many.high - many.low) * 5 * stretch == pytest.approx(few.high - few.low, rel=0.1)
 
 
 def test_the_normal_interval_is_about_right_for_many_images():
@@ -266,14 +272,90 @@ def test_the_seed_decides_the_draws():
 
 
 def test_drawing_in_blocks_draws_the_same(monkeypatch):
-    scores = np.random.default_rng(0).random((4, 2, 1))
-    whole = bootstrap.resample_means(scores, 100, seed=0)
+    scores, units = np.random.default_rng(0).random((4, 2, 1)), np.arange(4)
+    whole = bootstrap.resample_means(scores, units, 100, seed=0)
     monkeypatch.setattr(bootstrap, "BLOCK_DRAWS", 30)  # 7 draws of 4 images at a time
-    np.testing.assert_array_equal(bootstrap.resample_means(scores, 100, seed=0), whole)
+    np.testing.assert_array_equal(bootstrap.resample_means(scores, units, 100, seed=0), whole)
 
 
-def test_one_image_has_no_spread():
-    assert binary(HALF).classes["cell"].dice == (0.5, 0.5, 0.5)
+def test_one_image_has_no_interval_and_it_is_said():
+    scores = binary(HALF)
+    assert scores.classes["cell"].dice == (0.5, None, None)
+    assert str(scores.mean["dice"]) == "0.500"
+    assert scores.to_json()["mean"]["dice"] == {"mean": 0.5, "low": None, "high": None}
+    assert "There is one image only, so that there is no interval." in scores.policy
+
+
+def test_a_class_in_one_image_has_no_interval_though_others_have():
+    # the rare class is in the first of four images only
+    counts = np.array([[PERFECT, HALF], [HALF, NOTHING], [PERFECT, NOTHING], [MISSED, NOTHING]])
+    scores = summarize(counts, list("0123"), ["common", "rare"], background=False)
+    assert scores.classes["rare"].dice == (0.5, None, None)
+    assert scores.classes["common"].dice.low < scores.classes["common"].dice.mean
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+def test_groups_are_drawn_whole():
+    # Five patients of ten like images: as sure as five images, one a patient, are.
+    rows = [PERFECT, HALF, MISSED, [7, 2, 1], [3, 0, 2]]
+    groups = [f"patient_{n}" for n in range(5) for _ in range(10)]
+    grouped = binary(*[row for row in rows for _ in range(10)], groups=groups)
+    alone = binary(*rows)
+    assert grouped.num_groups == 5
+    assert grouped.mean["dice"] == pytest.approx(alone.mean["dice"])
+    assert grouped.classes["cell"].recall == pytest.approx(alone.classes["cell"].recall)
+
+
+def test_every_image_weighs_the_same_whatever_its_group():
+    # one patient of three perfect images, one of a missed image: 3/4, not 1/2
+    scores = binary(PERFECT, PERFECT, PERFECT, MISSED, groups=["a", "a", "a", "b"])
+    assert scores.mean_dice == 0.75
+
+
+def test_groups_of_one_image_are_images():
+    rows = [PERFECT, HALF, MISSED, [7, 2, 1], [3, 0, 2]]
+    assert binary(*rows, groups=list("abcde")).mean == binary(*rows).mean
+
+
+def test_images_of_one_group_have_no_interval():
+    scores = binary(PERFECT, HALF, MISSED, groups=["mouse_1"] * 3)
+    assert scores.mean["dice"] == (0.5, None, None)
+    assert "1 group of images, such as mouse_1, drawn whole. There is one group only" in (
+        scores.policy
+    )
+
+
+def test_what_was_drawn_is_said_in_policy_json_and_csv():
+    groups = [f"p{n}" for n in range(12) for _ in range(2)]
+    scores = binary(*[PERFECT, HALF] * 12, groups=groups)
+    assert "intervals over 12 groups of images, such as p0, drawn whole. An image" in scores.policy
+    assert scores.to_json()["num_groups"] == 12
+    rows = list(csv.DictReader(io.StringIO(scores.to_csv())))
+    assert list(rows[0])[:3] == ["image", "group", "class"]
+    assert rows[-1]["group"] == "p11"
+    assert binary(HALF).to_json()["num_groups"] is None
+    assert "few images they are rough" in binary(HALF, HALF).policy
+
+
+def test_groups_must_fit_the_images():
+    with pytest.raises(ArrayError, match="2 groups were given for 1 images"):
+        binary(HALF, groups=["a", "b"])
+
+
+def test_the_interval_of_grouped_images_holds_the_truth_as_often_as_it_says():
+    # Ten patients of ten slices, 100 trials: over images it holds the mean in half of them.
+    rng, hits = np.random.default_rng(0), 0
+    for trial in range(100):
+        patients = np.clip(rng.normal(0.85, 0.08, (10, 1)), 0, 1)
+        dice = np.clip(patients + rng.normal(0, 0.03, (10, 10)), 0.01, 0.99).ravel()
+        found, missed = (dice * 1e6).astype(int), ((1 - dice) * 1e6).astype(int)
+        rows = np.stack([found, missed, missed], axis=1).tolist()
+        groups = [str(n // 10) for n in range(100)]
+        interval = binary(*rows, groups=groups, num_resamples=200, seed=trial).mean["dice"]
+        hits += interval.low <= 0.85 <= interval.high
+    assert hits >= 90
 
 
 def test_the_mean_over_classes_draws_images_not_classes():
@@ -288,13 +370,30 @@ def test_the_mean_over_classes_draws_images_not_classes():
 
 def test_the_json_has_the_schema_of_the_design():
     stored = binary(PERFECT, HALF).to_json()
-    assert list(stored) == ["num_images", "classes", "mean", "pooled", "policy"]
+    assert list(stored) == [
+        "of", "warnings", "num_images", "num_groups", "classes", "mean", "pooled", "policy"
+    ]  # fmt: skip
     cell = stored["classes"]["cell"]
     assert list(cell) == ["dice", "iou", "precision", "recall", "num_images"]
     assert set(cell["iou"]) == {"mean", "low", "high"}
     assert set(stored["mean"]) == set(stored["pooled"]) == {"dice", "iou"}
     assert cell["dice"]["mean"] == 0.75
     assert type(stored["pooled"]["dice"]) is float
+
+
+def test_scores_keep_what_is_broken():
+    scores = binary(MISSED, MISSED)
+    assert scores.warnings[0].startswith("Nothing is found: nearly every pixel")
+    stored = scores.to_json()
+    assert stored["warnings"] == list(scores.warnings)
+    assert Scores.from_json(stored).warnings == scores.warnings
+    assert binary(PERFECT, HALF).warnings == ()
+
+
+def test_scores_of_an_earlier_version_can_be_read():
+    stored = binary(PERFECT, HALF).to_json()
+    old = {key: stored[key] for key in ("num_images", "classes", "mean", "pooled", "policy")}
+    assert Scores.from_json(old) == binary(PERFECT, HALF)
 
 
 def test_stored_scores_can_be_shown_again():
@@ -348,8 +447,8 @@ def test_rows_for_a_screen():
     rows = binary(HALF, NOTHING).table_rows
     assert all(len(row) == len(TABLE_COLUMNS) for row in rows)
     assert rows[0] == ("background", "1.000 [1.000, 1.000]", "1.000", "1.000", "1.000", "2")
-    assert rows[1] == ("cell", "0.500 [0.500, 0.500]", "0.333", "0.500", "0.500", "1")
-    assert rows[2] == ("mean", "0.500 [0.500, 0.500]", "0.333", "", "", "")
+    assert rows[1] == ("cell", "0.500", "0.333", "0.500", "0.500", "1")  # one image: no interval
+    assert rows[2] == ("mean", "0.500", "0.333", "", "", "")
     assert rows[3] == ("all pixels", "0.500", "0.333", "", "", "")
 
 
@@ -448,5 +547,6 @@ def test_every_interval_contains_its_mean_and_json_never_holds_nan(counts):
     names, classes = list(map(str, range(len(counts)))), list("abc"[: counts.shape[1]])
     scores = summarize(counts, names, classes, background=False, num_resamples=50)
     for interval in [*scores.mean.values(), *(one.dice for one in scores.classes.values())]:
-        assert interval is None or 0 <= interval.low <= interval.mean <= interval.high <= 1
+        if interval is not None and interval.low is not None:
+            assert 0 <= interval.low <= interval.mean <= interval.high <= 1
     json.dumps(scores.to_json(), allow_nan=False)

@@ -78,7 +78,8 @@ def test_the_model_knows_how_training_saw_images(run):
 
 def test_metrics_have_the_schema_of_the_design_and_are_those_of_the_model(run):
     metrics = json.loads((run.folder / "metrics.json").read_text())
-    assert list(metrics) == ["num_images", "classes", "mean", "pooled", "policy"]
+    keys = ["of", "warnings", "num_images", "num_groups", "classes", "mean", "pooled", "policy"]
+    assert list(metrics) == [*keys, "test"]
     assert metrics["num_images"] == 2
     assert list(metrics["classes"]) == ["background", "foreground"]
     for score in ("dice", "iou", "precision", "recall"):
@@ -87,7 +88,19 @@ def test_metrics_have_the_schema_of_the_design_and_are_those_of_the_model(run):
         assert interval["low"] <= interval["mean"] <= interval["high"]
     assert list(metrics["mean"]) == list(metrics["pooled"]) == ["dice", "iou"]
     assert metrics["mean"]["dice"] == metrics["classes"]["foreground"]["dice"]
-    assert load_model(run.folder).config.scores == metrics == run.scores.to_json()
+    assert load_model(run.folder).config.scores == metrics
+    assert metrics == run.scores.to_json() | {"test": run.test_scores.to_json()}
+
+
+def test_scores_say_what_they_are_of(run, data):
+    assert run.scores.of == (
+        "2 validation images by which the weights were chosen, so that the scores flatter"
+    )
+    assert run.test_scores.of == "2 test images that training did not use"
+    assert run.test_scores == pw.evaluate(data, model=run.folder)
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert '<p class="note">2 test images that training did not use</p>' in page
+    assert run.scores.of in page
 
 
 def test_the_model_knows_where_it_comes_from(run, data):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixelwise.cli.data_options import (
+    Accept,
     Foreground,
     Ignore,
     Images,
@@ -54,6 +55,7 @@ def check(
     ignore: Ignore = None,
     split_by: SplitBy = None,
     max_pixels: MaxPixels = None,
+    accept: Accept = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -65,7 +67,7 @@ def check(
 
     Exit status 0: usable; 3: errors that training stops at.
     """
-    read = read_options(images, masks, layout, foreground, ignore, split_by)
+    read = read_options(images, masks, layout, foreground, ignore, split_by, accept)
     examination = _examine(data, read, quiet=quiet)
     from pixelwise import folders
 
@@ -89,7 +91,7 @@ def check(
 
 def _examine(data: Path, read: "ReadOptions", *, quiet: bool) -> "Examination":
     from pixelwise import folders
-    from pixelwise.cli.progress import count_images
+    from pixelwise.folders.progress import count_images
 
     with count_images("reading", quiet=quiet) as progress:
         return folders.check(data, read=read, progress=progress)
@@ -97,7 +99,7 @@ def _examine(data: Path, read: "ReadOptions", *, quiet: bool) -> "Examination":
 
 def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -> "Repair":
     from pixelwise import folders
-    from pixelwise.cli.progress import count_images
+    from pixelwise.folders.progress import count_images
 
     with count_images("writing", quiet=quiet) as progress:
         return folders.fix(data, examination, out, progress=progress)

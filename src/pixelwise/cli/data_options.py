@@ -56,6 +56,14 @@ MaxPixels = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Accept = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE[,CODE]",
+        help="Errors of the data to go on in spite of, such as split-leak.",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 def read_options(
@@ -65,6 +73,7 @@ def read_options(
     foreground: int | None,
     ignore: list[int] | None,
     split_by: str | None,
+    accept: str | None = None,
 ) -> "ReadOptions":
     """Gather the options of a command line for the function that reads the data."""
     from pixelwise.data import ReadOptions
@@ -75,4 +84,5 @@ def read_options(
         ignore=ignore or None,
         split_by=split_by,
         layout=LayoutOptions(images, masks, layout),
+        accept=tuple(code.strip() for code in (accept or "").split(",") if code.strip()),
     )

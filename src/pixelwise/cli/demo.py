@@ -22,7 +22,7 @@ def demo(
     Example: [bold]pixelwise demo --budget 30s[/bold]
     """
     from pixelwise import folders
-    from pixelwise.cli.progress import training_watcher
+    from pixelwise.folders.progress import training_watcher
 
     with training_watcher(quiet=quiet, verbose=verbose) as watcher:
         folders.demo(out, budget, watcher)

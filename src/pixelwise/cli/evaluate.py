@@ -1,11 +1,13 @@
 """`pixelwise evaluate`: how good masks are, with intervals."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pixelwise.cli.data_options import (
+    Accept,
     Foreground,
     Ignore,
     Images,
@@ -56,6 +58,7 @@ def evaluate(
     ignore: Ignore = None,
     split_by: SplitBy = None,
     max_pixels: MaxPixels = None,
+    accept: Accept = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -68,7 +71,7 @@ def evaluate(
     """
     model, data = _model_and_data(paths, predictions)
     from pixelwise import folders
-    from pixelwise.cli.progress import count_images
+    from pixelwise.folders.progress import count_images
 
     with count_images("evaluating", quiet=quiet) as progress:
         scores = folders.evaluate(
@@ -78,7 +81,7 @@ def evaluate(
             split=split,
             out=out,
             device=device,
-            read=read_options(images, masks, layout, foreground, ignore, split_by),
+            read=read_options(images, masks, layout, foreground, ignore, split_by, accept),
             progress=progress,
         )
     if not write_json(json, scores.to_json()):
@@ -99,5 +102,7 @@ def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path |
 def _print_scores(scores: "Scores") -> None:
     from pixelwise.evaluate.scores import TABLE_COLUMNS
 
+    for warning in scores.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
     print_table(TABLE_COLUMNS, scores.table_rows)
-    print(f"{scores.num_images} images. {scores.policy}")
+    print(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")

@@ -8,6 +8,7 @@ import typer
 from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, write_json
 
 if TYPE_CHECKING:
+    from pixelwise.evaluate.scores import Scores
     from pixelwise.network.model import Model
 
 
@@ -29,7 +30,10 @@ def info(
     loaded = load_model(model)
     if write_json(json, loaded.config.model_dump(mode="json")):
         return
-    print_facts(_facts(loaded))
+    scores = _scores(loaded)
+    warnings = scores[0][1].warnings if scores else ()
+    broken = {"WARNING": " ".join(warnings)} if warnings else {}
+    print_facts(broken | _facts(loaded) | {name: _describe(one) for name, one in scores})
     if verbose:
         print(loaded.network.summary())
 
@@ -52,8 +56,6 @@ def _facts(model: "Model") -> dict[str, str]:
         for name, value in config.provenance.items()
         if not isinstance(value, dict | list)  # for programs: --json has them
     }
-    if config.scores:
-        facts["validation"] = _validation(config.scores)
     return facts
 
 
@@ -61,8 +63,17 @@ def _kind(num_members: int) -> str:
     return "U-Net" if num_members == 1 else f"{num_members} U-Nets, mean of their probabilities"
 
 
-def _validation(scores: dict[str, object]) -> str:
+def _scores(model: "Model") -> "list[tuple[str, Scores]]":
+    """The scores that are stored with a model, by name: of the test split first."""
     from pixelwise.evaluate.scores import Scores
 
-    stored = Scores.from_json(scores)
-    return f"mean Dice {stored.mean['dice'] or 'none'} on {stored.num_images} images"
+    stored = model.config.scores
+    test = stored.get("test")
+    name = "scores" if model.config.num_members > 1 else "validation"
+    scores = [("test", Scores.from_json(test))] if test else []
+    return [*scores, (name, Scores.from_json(stored))] if stored else []
+
+
+def _describe(scores: "Scores") -> str:
+    of = scores.of or f"{scores.num_images} images"
+    return f"mean Dice {scores.mean['dice'] or 'none'} on {of}"

@@ -46,7 +46,7 @@ def predict(
     Example: [bold]pixelwise predict run new_images --out masks --save mask,overlay[/bold]
     """
     from pixelwise import folders
-    from pixelwise.cli.progress import count_images
+    from pixelwise.folders.progress import count_images
 
     with count_images("predicting", quiet=quiet) as progress:
         written = folders.predict(

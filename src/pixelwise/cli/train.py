@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pixelwise.cli.data_options import (
+    Accept,
     Foreground,
     Ignore,
     Images,
@@ -84,6 +85,7 @@ def train(
     ignore: Ignore = None,
     split_by: SplitBy = None,
     max_pixels: MaxPixels = None,
+    accept: Accept = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -98,7 +100,7 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("Give --resume or --overwrite, not both.")
     from pixelwise import folders
-    from pixelwise.cli.progress import training_watcher
+    from pixelwise.folders.progress import training_watcher
 
     with training_watcher(quiet=quiet, verbose=verbose) as watcher:
         folders.train(
@@ -116,6 +118,6 @@ def train(
             log=log or (),
             seed=seed,
             device=device,
-            read=read_options(images, masks, layout, foreground, ignore, split_by),
+            read=read_options(images, masks, layout, foreground, ignore, split_by, accept),
             watcher=watcher,
         )

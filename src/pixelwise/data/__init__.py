@@ -16,7 +16,7 @@ from pixelwise.data.files.writers import (
     write_probabilities,
     write_text,
 )
-from pixelwise.data.findings import Finding
+from pixelwise.data.findings import Finding, check_accepted
 from pixelwise.data.folds import (
     describe_groups,
     find_folds,
@@ -53,6 +53,7 @@ __all__ = [
     "SampleFiles",
     "TargetForm",
     "allow_pixels",
+    "check_accepted",
     "check_dataset",
     "describe_groups",
     "examine_dataset",

@@ -35,6 +35,7 @@ class Dataset:
         notes: what a person should know: assumptions and warnings.
         digests: of the pixels of each sample, equal for equal ones.
         spacing_um: physical size of a pixel along each spatial axis, where all images agree on one.
+        accepted: codes of the errors that were found and that a person accepted.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Dataset:
     notes: tuple[str, ...]
     digests: tuple[str, ...]
     spacing_um: tuple[float, ...] | None = None
+    accepted: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say in one line what the data set is.

@@ -1,7 +1,7 @@
 """What can be found in a data set: the table of all kinds, and a `Finding` for each that was."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+ACCEPTED = "Accepted: "  # before the message of an error that a person accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,14 @@ class FindingKind:
         what: in one line.
         repair: what `--fix` does about it, "" where it takes a person.
         also: the severity that it has in other cases, as `what` says.
+        can_accept: whether training is possible in spite of the error, where a person knows of it.
     """
 
     severity: Severity
     what: str
     repair: str = ""
     also: Severity | None = None
+    can_accept: bool = False
 
 
 # Every code, what matters most first: findings of one severity are shown in this order.
@@ -54,6 +57,7 @@ KINDS: dict[str, FindingKind] = {
         "the same image in two splits (warning: images that look the same)",
         "copies dropped from val and test",
         also="warning",
+        can_accept=True,
     ),
     "broken-shape": FindingKind(
         "warning",
@@ -249,6 +253,44 @@ def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Find
     others = len(files) - 1
     more = f" The same is wrong with {others} more file{'s' * (others > 1)}." if others > 0 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)
+
+
+def check_accepted(codes: Iterable[str]) -> tuple[str, ...]:
+    """The codes of errors that a person accepts, each once.
+
+    Raises:
+        DataError: one of them is no code of an error that training is possible with.
+    """
+    known = tuple(code for code, kind in KINDS.items() if kind.can_accept)
+    codes = tuple(dict.fromkeys(codes))
+    for code in codes:
+        if code not in known:
+            why = (
+                "training is not possible with it"
+                if code in KINDS
+                else "there is no finding of that name"
+            )
+            raise DataError(
+                f"{code!r} cannot be accepted: {why}. Errors that can be accepted: "
+                f"{', '.join(known)}."
+            )
+    return codes
+
+
+def accept_findings(findings: Iterable[Finding], codes: Sequence[str]) -> list[Finding]:
+    """The same findings, where errors that a person accepts are warnings that say so."""
+    return [
+        replace(one, severity="warning", message=f"{ACCEPTED}{one.message}")
+        if one.severity == "error" and one.code in codes
+        else one
+        for one in findings
+    ]
+
+
+def accepted_codes(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Codes of the errors among findings that a person accepted."""
+    codes = (one.code for one in findings if one.message.startswith(ACCEPTED))
+    return tuple(dict.fromkeys(codes))
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

@@ -24,6 +24,9 @@ from pixelwise.data.doctor.survey import (
 from pixelwise.data.files.spacing import common_spacing
 from pixelwise.data.findings import (
     Finding,
+    accept_findings,
+    accepted_codes,
+    check_accepted,
     finding_of_error,
     make_general_finding,
     sort_findings,
@@ -40,7 +43,7 @@ from pixelwise.data.masks.facts import MaskFacts, unify_forms
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.samples import SampleFiles
 from pixelwise.data.sequences import DataSource, find_pairs, root_of
-from pixelwise.data.split_choice import choose_splits
+from pixelwise.data.split_choice import SplitChoice, choose_splits
 from pixelwise.data.split_file import with_split_file
 from pixelwise.data.splits import Split
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
@@ -57,6 +60,7 @@ class ReadOptions:
     split_by: str | None = None  # regular expression that finds the group in a name; "none"
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+    accept: Sequence[str] = ()  # codes of errors to train in spite of, such as "split-leak"
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -153,8 +157,12 @@ def examine_dataset(
         data: the data folder, or a sequence of (image, mask).
         options: what a person says about it.
         progress: called with (number of samples read, number of all) after each sample.
+
+    Raises:
+        DataError: an error cannot be accepted.
     """
     options, root = options or ReadOptions(), root_of(data)
+    accepted = check_accepted(options.accept)
     try:
         layout = _with_groups(_find(data, options), options.split_by)
         check_names(layout.samples)
@@ -175,10 +183,10 @@ def examine_dataset(
             findings += find_no_foreground(surveyed, encoding)
     elif not any(found.severity == "error" for found in findings):
         findings.append(_say_unlabelled(root, surveyed))
-    findings = sort_findings(findings)
+    findings = sort_findings(accept_findings(findings, accepted))
     dataset = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
-        dataset = _build(root, layout, surveyed, splits, channels, encoding, findings)
+        dataset = _build(root, layout, choice, channels, encoding, findings)
     return Examination(
         dataset, tuple(findings), layout, tuple(surveyed), encoding, splits, choice.name_groups
     )
@@ -274,13 +282,12 @@ def _with_groups(layout: Layout, pattern: str | None) -> Layout:
 def _build(
     root: Path,
     layout: Layout,
-    surveyed: Sequence[SampleFacts],
-    splits: Mapping[str, Split],
+    choice: SplitChoice,
     channels: tuple[int, str],
     encoding: MaskEncoding,
     findings: Sequence[Finding],
 ) -> Dataset:
-    images = readable_images(surveyed)
+    images = readable_images(choice.surveyed)
     return Dataset(
         root=root,
         layout=layout.description,
@@ -289,9 +296,9 @@ def _build(
                 f.found.name,
                 f.found.images,
                 f.found.mask,
-                splits[f.found.name],
+                choice.splits[f.found.name],
                 image.size,
-                f.found.group,
+                f.found.group or choice.name_groups.get(f.found.name),
             )
             for f, image in images
         ),
@@ -301,6 +308,7 @@ def _build(
         encoding=encoding,
         num_sizes=len({image.size for _, image in images}),
         notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
+        accepted=accepted_codes(findings),
         spacing_um=common_spacing([image.spacing_um for _, image in images]),
         digests=tuple(_digest(facts, image) for facts, image in images),
     )

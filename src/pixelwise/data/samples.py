@@ -34,12 +34,14 @@ class Sample:
         mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes
             overlap, or None where there is none.
         path: of the image file; None where there is none.
+        group: patient, plate or scene, where known.
     """
 
     name: str
     image: NDArray[Any]
     mask: NDArray[Any] | None
     path: Path | None
+    group: str | None = None
 
     @property
     def num_bytes(self) -> int:
@@ -179,7 +181,7 @@ class FolderSamples(Sequence[Sample]):
             raise MaskError(
                 describe_size_mismatch(files.mask.path, mask.shape, files.image, image.shape[1:])
             )
-        return Sample(files.name, image, mask, files.image if paths else None)
+        return Sample(files.name, image, mask, files.image if paths else None, files.group)
 
     def _read_image(self, files: SampleFiles) -> NDArray[Any]:
         return to_channels(read_pixels(files.images).values, self.in_channels, str(files.image))

@@ -7,6 +7,7 @@ so torch, which scores do without.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pixelwise.evaluate.bootstrap import complete_groups
 from pixelwise.evaluate.counts import count_pixels
 from pixelwise.evaluate.scores import Interval, Scores, is_background, summarize
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Interval",
     "Scores",
+    "complete_groups",
     "count_pixels",
     "evaluate_samples",
     "has_background",

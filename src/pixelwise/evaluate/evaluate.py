@@ -1,15 +1,26 @@
 """A predictor against samples: scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data import Sample
+from pixelwise.evaluate.bootstrap import complete_groups
 from pixelwise.evaluate.counts import Counts, count_pixels
 from pixelwise.evaluate.scores import Scores, is_background, summarize
 from pixelwise.network import ModelConfig
 from pixelwise.predict import Predictor
+
+
+class Counted(NamedTuple):
+    """The pixel counts (K, 3) of a sample, with its name and group."""
+
+    name: str
+    counts: Counts
+    group: str | None = None
+
 
 OnPrediction = Callable[[Sample, NDArray[np.float32]], None]
 
@@ -29,9 +40,9 @@ def evaluate_samples(
         on_prediction: called with each sample and its probabilities (K, *spatial).
         progress: called with (done, total).
     """
-    found = []
-    for named_counts in count_samples(predictor, samples, on_prediction):
-        found.append(named_counts)
+    found: list[Counted] = []
+    for counted in count_samples(predictor, samples, on_prediction):
+        found.append(counted)
         if progress is not None:
             progress(len(found), len(samples))
     return summarize_samples(found, predictor.model.config)
@@ -39,24 +50,26 @@ def evaluate_samples(
 
 def count_samples(
     predictor: Predictor, samples: Iterable[Sample], on_prediction: OnPrediction | None = None
-) -> Iterator[tuple[str, Counts]]:
-    """Predict samples one by one; give the name and the pixel counts (K, 3) of each."""
+) -> Iterator[Counted]:
+    """Predict samples one by one; give the pixel counts of each."""
     for sample in samples:
         assert sample.mask is not None
         probabilities = predictor.probabilities(sample.image)
         mask = predictor.to_mask(probabilities)
-        yield sample.name, count_pixels(mask, sample.mask, predictor.model.config.num_classes)
+        counts = count_pixels(mask, sample.mask, predictor.model.config.num_classes)
+        yield Counted(sample.name, counts, sample.group)
         if on_prediction is not None:
             on_prediction(sample, probabilities)
 
 
-def summarize_samples(found: Sequence[tuple[str, Counts]], config: ModelConfig) -> Scores:
-    """Turn names and counts of samples into the scores of a model."""
+def summarize_samples(found: Sequence[Counted], config: ModelConfig) -> Scores:
+    """Turn the counts of samples into the scores of a model."""
     return summarize(
-        [counts for _, counts in found],
-        [name for name, _ in found],
+        [one.counts for one in found],
+        [one.name for one in found],
         config.class_names,
         background=has_background(config.task, config.class_names),
+        groups=complete_groups([(one.name, one.group) for one in found]),
     )
 
 

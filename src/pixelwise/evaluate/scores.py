@@ -12,13 +12,20 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pixelwise.data.masks.colors import is_background
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError, DataError
-from pixelwise.evaluate.bootstrap import nanmean, resample_means
+from pixelwise.evaluate.bootstrap import (
+    nanmean,
+    number_units,
+    resample_means,
+    stretched_bounds,
+)
 from pixelwise.evaluate.counts import (
     SCORE_NAMES,
     Counts,
@@ -29,6 +36,18 @@ from pixelwise.evaluate.counts import (
     iou_score,
     precision_score,
     recall_score,
+)
+from pixelwise.evaluate.failures import find_failures
+from pixelwise.evaluate.intervals import (
+    ClassScores,
+    Interval,
+    class_from,
+    class_json,
+    class_row,
+    interval_from,
+    interval_json,
+    to_short,
+    to_text,
 )
 
 __all__ = [
@@ -55,8 +74,9 @@ __all__ = [
 TABLE_COLUMNS = ("class", "dice", "iou", "precision", "recall", "images")
 ABSENT = "in no mask and no target of these images"
 NOTHING_TO_AVERAGE = "no class with a score to average"
+ROUGH_UNITS = 10  # below, the interval is rough (docs/metrics.md has the figures)
 POLICY = (
-    "Scores are per image, then averaged over images, with 95 % bootstrap intervals over images. "
+    "Scores are per image, then averaged over images, with 95 % bootstrap intervals over {units} "
     "An image with a class in neither mask nor target is left out of that class's mean; "
     "where the class is in only one of the two, its scores are 0. Ignored pixels do not count. "
 )
@@ -64,44 +84,12 @@ POLICY = (
 ImageRow = dict[str, str | int | float | None]
 
 
-def is_background(name: str) -> bool:
-    """Whether a class name means background: unnamed, "background", "bg", "_background_".
-
-    >>> is_background("_Background_"), is_background("sky")
-    (True, False)
-    """
-    return name.strip(" _-").casefold() in ("", "background", "bg")
-
-
-class Interval(NamedTuple):
-    """A mean over images and its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Three decimals, the interval in brackets."""
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScores:
-    """The scores of one class: None where it has none, and then the reason says why."""
-
-    dice: Interval | None
-    iou: Interval | None
-    precision: Interval | None
-    recall: Interval | None
-    num_images: int  # images with the class in the mask or the target
-    reason: str | None = None
-
-
 @dataclass(frozen=True)
 class Scores:
     """What masks scored against their targets, with the per-image counts it came from.
 
-    `counts` (N, K, 3) and `names` (N) are there after `summarize` and empty after `from_json`.
+    `counts` (N, K, 3), `names` (N) and, where images have one, `groups` (N) are there after
+    `summarize` and empty after `from_json`.
     """
 
     num_images: int
@@ -109,11 +97,15 @@ class Scores:
     mean: Mapping[str, Interval | None]  # dice, iou: over the counted classes
     pooled: Mapping[str, float | None]  # dice, iou: all pixels added first
     policy: str
+    num_groups: int | None = None  # that the intervals are over; None: over images
+    of: str = field(default="", compare=False)  # what was scored: "30 test images"
+    warnings: tuple[str, ...] = ()  # what makes the scores doubtful: first sentence what, then why
     names: tuple[str, ...] = field(default=(), compare=False)
     counts: Counts = field(
         default_factory=lambda: np.zeros((0, 0, 3), np.int64), compare=False, repr=False
     )
     counted: tuple[int, ...] = field(default=(), compare=False)  # classes in the means
+    groups: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def mean_dice(self) -> float:
@@ -129,8 +121,13 @@ class Scores:
     def image_rows(self) -> list[ImageRow]:
         """One row per image and class, for metrics.csv; None where there was nothing to find."""
         scores = all_scores(self.counts)
+        groups = [{"group": group} for group in self.groups] or [{}] * len(self.names)
         return [
-            _image_row(image, name, scores[i, k], self.counts[i, k])
+            {
+                "image": image,
+                **groups[i],
+                **_class_scores_row(name, scores[i, k], self.counts[i, k]),
+            }
             for i, image in enumerate(self.names)
             for k, name in enumerate(self.classes)
         ]
@@ -138,16 +135,20 @@ class Scores:
     @property
     def table_rows(self) -> list[tuple[str, ...]]:
         """Text rows for a screen, under `TABLE_COLUMNS`: the classes, their mean, all pixels."""
-        rows = [_class_row(name, scores) for name, scores in self.classes.items()]
+        rows = [class_row(name, scores) for name, scores in self.classes.items()]
         mean, pooled = self.mean, self.pooled
-        rows.append(("mean", _text(mean["dice"]), _short(mean["iou"]), "", "", ""))
-        rows.append(("all pixels", _text(pooled["dice"]), _text(pooled["iou"]), "", "", ""))
+        rows.append(("mean", to_text(mean["dice"]), to_short(mean["iou"]), "", "", ""))
+        rows.append(("all pixels", to_text(pooled["dice"]), to_text(pooled["iou"]), "", "", ""))
         return rows
 
     def to_csv(self) -> str:
-        """The text of metrics.csv: image, class, dice, iou, precision, recall, tp, fp, fn."""
+        """The text of metrics.csv: image, class, dice, iou, precision, recall, tp, fp, fn.
+
+        Where the images have groups, their column follows that of the image.
+        """
         text = io.StringIO()
-        columns = ("image", "class", *SCORE_NAMES, "tp", "fp", "fn")
+        group = ("group",) if self.groups else ()
+        columns = ("image", *group, "class", *SCORE_NAMES, "tp", "fp", "fn")
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.image_rows)
@@ -156,9 +157,12 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json, of plain dicts, floats and None; never NaN."""
         return {
+            "of": self.of,
+            "warnings": list(self.warnings),
             "num_images": self.num_images,
-            "classes": {name: _class_json(scores) for name, scores in self.classes.items()},
-            "mean": _with_reason({k: _interval_json(v) for k, v in self.mean.items()}),
+            "num_groups": self.num_groups,
+            "classes": {name: class_json(scores) for name, scores in self.classes.items()},
+            "mean": _with_reason({k: interval_json(v) for k, v in self.mean.items()}),
             "pooled": _with_reason(dict(self.pooled)),
             "policy": self.policy,
         }
@@ -173,10 +177,13 @@ class Scores:
         try:
             return cls(
                 num_images=int(stored["num_images"]),
-                classes={name: _class_from(one) for name, one in stored["classes"].items()},
-                mean={name: _interval_from(stored["mean"][name]) for name in ("dice", "iou")},
+                classes={name: class_from(one) for name, one in stored["classes"].items()},
+                mean={name: interval_from(stored["mean"][name]) for name in ("dice", "iou")},
                 pooled={name: stored["pooled"][name] for name in ("dice", "iou")},
                 policy=str(stored["policy"]),
+                num_groups=stored.get("num_groups"),
+                of=str(stored.get("of", "")),
+                warnings=tuple(map(str, stored.get("warnings", ()))),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(
@@ -191,46 +198,70 @@ def summarize(
     class_names: Sequence[str],
     *,
     background: bool,
+    groups: Sequence[str] | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> Scores:
     """Turn the counts of images into scores with intervals.
 
-    Intervals come from drawing the images again (`bootstrap`). For the mean over classes, images
-    are drawn, then averaged by class, then over the classes.
+    Intervals come from drawing the images again (`bootstrap`), all images of a group together where
+    groups are known. For the mean over classes, images are drawn, then averaged by class, then over
+    the classes.
 
     Args:
         counts: int64 (N, K, 3), `count_pixels` of each image.
         names: N image names, for the rows.
         class_names: K class names, all different.
         background: Whether class 0 is background, to be left out of the means over classes.
+        groups: N, the patient, plate or scene of each image; None where every image is its own.
         num_resamples: How many times the images are drawn again.
         seed: Seed of the draws: same counts and seed, same intervals.
 
     Raises:
-        ArrayError: The counts do not fit the names.
+        ArrayError: The counts or the groups do not fit the names.
     """
     table = _as_table(counts, names, class_names)
+    units = _as_units(groups, names)
     counted = tuple(range(1 if background else 0, len(class_names)))
     scores = all_scores(table)  # (N, K, 4)
-    resampled = resample_means(scores, num_resamples, seed)  # (num_resamples, K, 4)
+    resampled = resample_means(scores, units, num_resamples, seed)  # (num_resamples, K, 4)
     means = nanmean(scores, axis=0)  # (K, 4)
-    present = table.any(axis=-1).sum(axis=0)
+    has_class = (table != 0).any(axis=-1)  # (N, K)
     overall, redrawn = _over_classes(means, counted), _over_classes(resampled, counted)
     pooled = _over_classes(all_scores(table.sum(axis=0)), counted)
     return Scores(
         num_images=len(table),
         classes={
-            name: _class_scores(means[k], resampled[:, k], int(present[k]))
+            name: _class_scores(means[k], resampled[:, k], has_class[:, [k]], units)
             for k, name in enumerate(class_names)
         },
-        mean={name: _interval(overall[i], redrawn[:, i]) for i, name in enumerate(("dice", "iou"))},
+        mean={
+            name: _interval(overall[i], redrawn[:, i], _count(units, has_class[:, list(counted)]))
+            for i, name in enumerate(("dice", "iou"))
+        },
         pooled={name: _none_if_nan(pooled[i]) for i, name in enumerate(("dice", "iou"))},
-        policy=_policy(class_names, background),
+        policy=_policy(class_names, background, len(set(units.tolist())), groups),
+        num_groups=None if groups is None else len(set(groups)),
+        warnings=find_failures(table, class_names, background=background),
         names=tuple(names),
         counts=table,
         counted=counted,
+        groups=tuple(groups or ()),
     )
+
+
+def _as_units(groups: Sequence[str] | None, names: Sequence[str]) -> NDArray[np.int64]:
+    if groups is not None and len(groups) != len(names):
+        raise ArrayError(
+            f"{len(groups)} groups were given for {len(names)} images. Give the group of every "
+            "image, or none."
+        )
+    return number_units(groups, len(names))
+
+
+def _count(units: NDArray[np.int64], has_class: NDArray[np.bool_]) -> int:
+    """Number of units with an image that has any of some classes, has_class (N, some)."""
+    return len(np.unique(units[has_class.any(axis=1)]))
 
 
 def _as_table(
@@ -256,48 +287,53 @@ def _over_classes(scores: Floats, counted: Sequence[int]) -> Floats:
     return nanmean(scores[..., list(counted), :], axis=-2)
 
 
-def _interval(mean: float, resampled: Floats) -> Interval | None:
+def _interval(mean: float, resampled: Floats, num_units: int) -> Interval | None:
     if np.isnan(mean):
         return None
-    low, high = np.percentile(resampled[np.isfinite(resampled)], [2.5, 97.5])
-    # A mean may leave the interval by rounding, where all images score the same.
-    return Interval(float(mean), float(min(low, mean)), float(max(high, mean)))
+    bounds = stretched_bounds(float(mean), resampled, num_units)
+    return Interval(float(mean), *(bounds or ()))
 
 
-def _class_scores(means: Floats, resampled: Floats, num_images: int) -> ClassScores:
-    dice, iou, precision, recall = (_interval(means[i], resampled[:, i]) for i in range(4))
-    reason = None if num_images else ABSENT
-    return ClassScores(dice, iou, precision, recall, num_images, reason)
+def _class_scores(
+    means: Floats, resampled: Floats, has_class: NDArray[np.bool_], units: NDArray[np.int64]
+) -> ClassScores:
+    num_units = _count(units, has_class)
+    dice, iou, precision, recall = (
+        _interval(means[i], resampled[:, i], num_units) for i in range(4)
+    )
+    num_images = int(np.count_nonzero(has_class))
+    return ClassScores(dice, iou, precision, recall, num_images, None if num_images else ABSENT)
 
 
-def _policy(class_names: Sequence[str], background: bool) -> str:
+def _policy(
+    class_names: Sequence[str], background: bool, num_units: int, groups: Sequence[str] | None
+) -> str:
+    policy = POLICY.format(units=_describe_units(num_units, groups))
     if background:
-        return f"{POLICY}{class_names[0]!r} is left out of the means over classes."
-    return f"{POLICY}Every class is in the means over classes."
+        return f"{policy}{class_names[0]!r} is left out of the means over classes."
+    return f"{policy}Every class is in the means over classes."
+
+
+def _describe_units(num_units: int, groups: Sequence[str] | None) -> str:
+    """What was drawn again, and how far that can be trusted."""
+    if groups is None:
+        text, what = "images.", "image"
+    else:
+        example = f", such as {groups[0]}" if groups else ""
+        text = f"{num_units} group{'s' * (num_units != 1)} of images{example}, drawn whole."
+        what = "group"
+    if num_units == 1:
+        return f"{text} There is one {what} only, so that there is no interval."
+    return f"{text} With so few {what}s they are rough." if num_units < ROUGH_UNITS else text
 
 
 # --- to and from text -------------------------------------------------------------------------
 
 
-def _image_row(image: str, name: str, scores: Floats, counts: Counts) -> ImageRow:
-    row: ImageRow = {"image": image, "class": name}
+def _class_scores_row(name: str, scores: Floats, counts: Counts) -> ImageRow:
+    row: ImageRow = {"class": name}
     row |= {key: _none_if_nan(score) for key, score in zip(SCORE_NAMES, scores, strict=True)}
     return row | {key: int(number) for key, number in zip(("tp", "fp", "fn"), counts, strict=True)}
-
-
-def _class_row(name: str, scores: ClassScores) -> tuple[str, ...]:
-    rest = (_short(scores.iou), _short(scores.precision), _short(scores.recall))
-    return (name, _text(scores.dice), *rest, str(scores.num_images))
-
-
-def _text(score: Interval | float | None) -> str:
-    if score is None:
-        return "-"
-    return str(score) if isinstance(score, Interval) else f"{score:.3f}"
-
-
-def _short(score: Interval | None) -> str:
-    return _text(None if score is None else score.mean)
 
 
 def _float(score: Interval | None) -> float:
@@ -306,26 +342,6 @@ def _float(score: Interval | None) -> float:
 
 def _none_if_nan(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
-
-
-def _interval_json(score: Interval | None) -> dict[str, float] | None:
-    return None if score is None else score._asdict()
-
-
-def _interval_from(stored: Mapping[str, float] | None) -> Interval | None:
-    return None if stored is None else Interval(**stored)
-
-
-def _class_json(scores: ClassScores) -> dict[str, Any]:
-    stored: dict[str, Any] = {name: _interval_json(getattr(scores, name)) for name in SCORE_NAMES}
-    stored["num_images"] = scores.num_images
-    return stored if scores.reason is None else stored | {"reason": scores.reason}
-
-
-def _class_from(stored: Mapping[str, Any]) -> ClassScores:
-    dice, iou, precision, recall = (_interval_from(stored[name]) for name in SCORE_NAMES)
-    num_images, reason = int(stored["num_images"]), stored.get("reason")
-    return ClassScores(dice, iou, precision, recall, num_images, reason)
 
 
 def _with_reason(stored: dict[str, Any]) -> dict[str, Any]:

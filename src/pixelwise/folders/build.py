@@ -37,6 +37,7 @@ def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
             "data": dataset.describe(),
             "data_fingerprint": dataset.fingerprint,
             "encoding": encoding.model_dump(mode="json"),
+            **({"accepted": ", ".join(dataset.accepted)} if dataset.accepted else {}),
             "budget_seconds": plan.budget_seconds,
             "seed": plan.seed,
             **origin,
@@ -59,16 +60,17 @@ def new_loss(model: Model, plan: Plan) -> Loss:
     return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
 
 
-def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False) -> Pace:
+def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False, after: float = 0.0) -> Pace:
     """The clock of a training, with what is kept back for its end.
 
     Args:
         plan: of the training.
         clock: that is running.
         scores_all: whether all validation images are to be scored afterwards, within the budget.
+        after: seconds of the budget for what else follows training.
     """
     measured, budget = plan.calibration, plan.budget_seconds
-    closing = closing_seconds(budget)
+    closing = closing_seconds(budget) + after
     per_validation = measured.seconds_per_validation if measured else 0.0
     if plan.num_val_images is not None and plan.fingerprint is not None:
         if scores_all and budget is not None:

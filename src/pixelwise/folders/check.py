@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from pixelwise.data import (
     MaskClass,
     MaskEncoding,
     ReadOptions,
+    check_accepted,
     examine_dataset,
     is_path,
 )
 from pixelwise.data.findings import KINDS
 from pixelwise.errors import LayoutError
-
-Progress = Callable[[int, int], None]
+from pixelwise.folders.progress import ShowProgress, showing
 
 FORMS = {
     "colors": "one colour a class",
@@ -34,14 +34,17 @@ def check(
     data: DataSource,
     *,
     read: ReadOptions | None = None,
-    progress: Progress | None = None,
+    accept: Sequence[str] = (),
+    progress: ShowProgress = True,
 ) -> Examination:
     """Find what is wrong in data; they are only read.
 
     Args:
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path.
         read: what a person says about the data; what is left out is found out.
-        progress: called with (done, total) while the files are read.
+        accept: codes of errors that are known and meant to be so, such as "split-leak": they
+            become warnings.
+        progress: True shows it, as the command line does; a function is called with (done, total).
 
     Returns:
         The data set as it was understood (None where there are errors) and the findings: errors
@@ -49,10 +52,23 @@ def check(
 
     Raises:
         LayoutError: there is nothing of that name.
+        DataError: an error cannot be accepted.
     """
     if isinstance(data, str | os.PathLike) and not Path(data).exists():
         raise LayoutError(f"{data} does not exist. Check the name of the data folder.")
-    return examine_dataset(data, read, progress)
+    with showing(progress, "reading") as count:
+        return examine_dataset(data, accepting(read, accept), count)
+
+
+def accepting(read: ReadOptions | None, accept: Sequence[str]) -> ReadOptions:
+    """The options, with more codes of errors that a person accepts.
+
+    Raises:
+        DataError: there is no such error, or training is not possible with it.
+    """
+    read = read or ReadOptions()
+    codes = (accept,) if isinstance(accept, str) else accept
+    return replace(read, accept=check_accepted([*read.accept, *codes]))
 
 
 def usable_dataset(data: DataSource, examination: Examination) -> Dataset:
@@ -71,6 +87,9 @@ def usable_dataset(data: DataSource, examination: Examination) -> Dataset:
         text = f"{text} Also wrong: {others} ({shows} all)."
     if is_path(data) and any(error.code in KINDS and KINDS[error.code].repair for error in errors):
         text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
+    codes = list(dict.fromkeys(error.code for error in errors))
+    if all(code in KINDS and KINDS[code].can_accept for code in codes):
+        text += f" Where it is known and meant to be so: --accept {','.join(codes)}."
     raise type(errors[0].to_error())(text)
 
 

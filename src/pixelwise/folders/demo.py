@@ -34,8 +34,8 @@ def demo(
     watcher.note(f"Writing generated microscopy images to {data}")
     write_cells(data)
     train(data, run, budget=budget, overwrite=True, watcher=InnerWatcher(watcher))
-    predict(run, data / "test" / "images", masks, save=("mask", "overlay"))
-    scores = evaluate(data, model=run, split="test", out=scores_folder)
+    predict(run, data / "test" / "images", masks, save=("mask", "overlay"), progress=False)
+    scores = evaluate(data, model=run, split="test", out=scores_folder, progress=False)
     watcher.finished(
         f"Mean Dice {scores.mean['dice']} on {scores.num_images} held-out images.\n"
         f"Open {run / 'report.html'} for the training, {scores_folder / 'report.html'} for the "

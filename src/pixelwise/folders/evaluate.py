@@ -1,7 +1,7 @@
 """Evaluate a model, or masks in a folder, against data."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,21 @@ from pixelwise.data import (
     write_text,
 )
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
-from pixelwise.evaluate import Scores, count_pixels, evaluate_samples, is_background, summarize
-from pixelwise.folders.check import usable_dataset
+from pixelwise.evaluate import (
+    Scores,
+    complete_groups,
+    count_pixels,
+    evaluate_samples,
+    is_background,
+    summarize,
+)
+from pixelwise.folders.check import accepting, usable_dataset
+from pixelwise.folders.closing import accepted_of, name_evaluated
 from pixelwise.folders.intensities import CheckedSamples
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
 from pixelwise.folders.planes import read_planes
 from pixelwise.folders.predict import load_for_files
+from pixelwise.folders.progress import CountImages, ShowProgress, showing
 from pixelwise.folders.request import check_same_sequence
 from pixelwise.network import Model
 from pixelwise.predict import IntensityCheck, Predictor
@@ -39,7 +48,6 @@ from pixelwise.report import ReportContent, build_report
 from pixelwise.train import RunFolder
 
 AnyPath = str | os.PathLike[str]
-Progress = Callable[[int, int], None]
 SPLITS = ("train", "val", "test")
 
 
@@ -52,7 +60,8 @@ def evaluate(
     out: AnyPath | None = None,
     device: str = "auto",
     read: ReadOptions | None = None,
-    progress: Progress | None = None,
+    accept: Sequence[str] = (),
+    progress: ShowProgress = True,
 ) -> Scores:
     """Score a model, or masks that are already there, against data.
 
@@ -67,7 +76,9 @@ def evaluate(
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out. With a model, the
             meaning of the mask values is that of its training.
-        progress: called with (done, total).
+        accept: codes of errors in the data to score in spite of, such as "split-leak"; those that
+            were accepted for the training of the model are accepted here.
+        progress: True shows it, as the command line does; a function is called with (done, total).
 
     Raises:
         DataError: the data or the masks cannot be used.
@@ -76,25 +87,35 @@ def evaluate(
     """
     if (model is None) == (predictions is None):
         raise PlanError("Give either a model or a folder of predictions to evaluate.")
+    read = accepting(read, accept)
     if model is None:
         dataset = usable_dataset(data, examine_dataset(data, read))
         assert predictions is not None
         files = _files_of(dataset, split)
         _prepare(out)
-        scores = _score_files(dataset, files, Path(predictions), progress)
-        content = ReportContent(title="Evaluation", facts=_facts(dataset, split), scores=scores)
+        with showing(progress, "evaluating") as count:
+            scores = _score_files(dataset, files, Path(predictions), count)
+        scores = replace(scores, of=name_evaluated(dataset, scores.num_images, split))
+        content = ReportContent(
+            title="Evaluation",
+            warnings=scores.warnings,
+            facts=_facts(dataset, split),
+            scores=scores,
+        )
     else:
         loaded = load_for_files(Path(model))
         _refuse_seen(loaded, Path(model), split)
-        dataset = _read_for_model(data, read or ReadOptions(), Path(model), loaded)
+        dataset = _read_for_model(data, read, Path(model), loaded)
         if split != "all":
             check_same_sequence(dataset, loaded, Path(model))
         check = IntensityCheck(loaded.config)
         samples = CheckedSamples(_samples_of(dataset, split), check)
         _prepare(out)
         predictor = Predictor(loaded, device=device)
-        scores = evaluate_samples(predictor, samples, progress=progress)
+        with showing(progress, "evaluating") as count:
+            scores = evaluate_samples(predictor, samples, progress=count)
         check.warn()
+        scores = replace(scores, of=name_evaluated(dataset, scores.num_images, split, loaded))
         content = _model_content(predictor, dataset, samples, scores, split, show=out is not None)
     if out is not None:
         _write(Path(out), scores, content)
@@ -122,7 +143,13 @@ def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model
             f"{model_path} knows from its training what the mask values mean. Leave out the "
             "foreground and the values to ignore."
         )
-    read = replace(read, split=split or read.split, encoding=encoding)
+    accepted = accepted_of(model)
+    read = replace(
+        read,
+        split=split or read.split,
+        encoding=encoding,
+        accept=tuple(dict.fromkeys([*read.accept, *accepted])),
+    )
     dataset = usable_dataset(data, examine_dataset(data, read))
     expected = model.config.class_names
     if len(dataset.encoding.classes) != len(expected):
@@ -165,7 +192,7 @@ def _samples_of(dataset: Dataset, split: str) -> list[Sample]:
 
 
 def _score_files(
-    dataset: Dataset, files: list[SampleFiles], folder: Path, progress: Progress | None
+    dataset: Dataset, files: list[SampleFiles], folder: Path, progress: CountImages | None
 ) -> Scores:
     """Score mask files against the data's own masks, one image at a time."""
     found = _find_masks(folder, files)
@@ -186,7 +213,13 @@ def _score_files(
             progress(index + 1, len(files))
     names = dataset.encoding.class_names
     background = not dataset.encoding.multilabel and is_background(names[0])
-    return summarize(counts, [entry.name for entry in files], names, background=background)
+    return summarize(
+        counts,
+        [entry.name for entry in files],
+        names,
+        background=background,
+        groups=complete_groups((entry.name, entry.group) for entry in files),
+    )
 
 
 def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:
@@ -234,8 +267,8 @@ def _model_content(
         title="Evaluation",
         subtitle=f"Scores on the {split} split of {dataset.root.resolve().name}.",
         facts=[*_facts(dataset, split), ("Network", describe_network(predictor.model))],
+        warnings=scores.warnings,
         scores=scores,
-        scores_of=f"{len(samples)} {split} images",
         examples=show_examples(predictor, samples, scores) if show else [],
         class_colors=class_colors(predictor.model),
     )

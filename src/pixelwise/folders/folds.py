@@ -27,8 +27,10 @@ from pixelwise.data import (
 )
 from pixelwise.data.files.image_files import read_bytes
 from pixelwise.errors import DataError, PlanError, TrainingError
-from pixelwise.evaluate import Scores, evaluate_samples, has_background, summarize
+from pixelwise.evaluate import Scores, evaluate_samples
+from pixelwise.evaluate.evaluate import Counted, summarize_samples
 from pixelwise.evaluate.table import read_counts
+from pixelwise.folders.closing import describe_scores, name_scored
 from pixelwise.folders.joining import CLOSING_SECONDS, Fold, join_folds
 from pixelwise.folders.keeping import Run
 from pixelwise.folders.pages import FoldPart
@@ -272,7 +274,8 @@ def _train_or_read(
     scores = _score(run, fold, request.device)
     write_text(fold.folder.table, scores.to_csv())
     took = time.monotonic() - started
-    watcher.note(f"{name}: Dice {scores.mean['dice']} on {scores.num_images} images")
+    of = name_scored(scores.num_images, "", fold.dataset.accepted)
+    watcher.note(f"{name}: {describe_scores(replace(scores, of=of))}")
     return FoldPart(run.seconds + took, took, run.num_steps, scores, run.warnings)
 
 
@@ -289,7 +292,8 @@ def _read_part(fold: Fold) -> FoldPart:
     config = load_model(fold.folder.model).config
     text = read_bytes(fold.folder.table).decode("utf-8")
     names, counts = read_counts(text, config.num_classes)
-    background = has_background(config.task, config.class_names)
-    scores = summarize(counts, names, config.class_names, background=background)
+    groups = {entry.name: entry.group for entry in fold.dataset.files}
+    found = [Counted(*one, groups.get(one[0])) for one in zip(names, counts, strict=True)]
+    scores = summarize_samples(found, config)
     said = config.provenance
     return FoldPart(float(said["seconds"]), 0.0, int(said["steps"]), scores, ())

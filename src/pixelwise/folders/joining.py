@@ -1,10 +1,12 @@
 """All folds of a cross-validation together: one model, one table of scores, one page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixelwise.data import Dataset, write_json, write_text
-from pixelwise.evaluate import Scores, has_background, summarize
+from pixelwise.evaluate import Scores
+from pixelwise.evaluate.evaluate import Counted, summarize_samples
+from pixelwise.folders.closing import describe_scores, name_scored
 from pixelwise.folders.keeping import Run
 from pixelwise.folders.pages import FoldPart, write_folds_report
 from pixelwise.folders.request import Request, read_plan
@@ -12,6 +14,7 @@ from pixelwise.network import Model, join_models, load_model, save_model
 from pixelwise.train import RunFolder, Watcher
 
 MAX_EXCESS = 1.05  # of the budget, before it is said
+OUT_OF_FOLD = "each scored by the model that did not see it"
 CLOSING_SECONDS = 3.0  # kept back for the files of all folds together
 
 
@@ -53,7 +56,7 @@ def join_folds(
         ModelFileError: the models of the folds cannot predict together.
     """
     model = _join(dataset, folds, parts, request)
-    scores = _join_scores(model, parts)
+    scores = _join_scores(model, parts, dataset)
     model = model.with_config(scores=scores.to_json())
     write_json(folder.metrics, scores.to_json())
     write_text(folder.table, scores.to_csv())
@@ -80,10 +83,15 @@ def join_folds(
     for text in describe_excess(parts, request.budget):
         watcher.note(text)
     watcher.finished(
-        f"Trained {len(folds)} models in {run.seconds:.0f} s; out-of-fold Dice "
-        f"{scores.mean['dice']} on {scores.num_images} images, each scored by the model that did "
-        f"not see it. Open {folder.report}; predict with all of them: `pixelwise predict "
-        f"{folder.path} IMAGES --out MASKS`."
+        "\n".join(
+            [
+                *(f"WARNING: {text}" for text in scores.warnings),
+                f"Trained {len(folds)} models in {run.seconds:.0f} s.",
+                f"Out of fold: {describe_scores(scores)}.",
+                f"Open {folder.report}; predict with all of them: `pixelwise predict "
+                f"{folder.path} IMAGES --out MASKS`.",
+            ]
+        )
     )
     return run
 
@@ -118,12 +126,15 @@ def _join(
     return joined.with_config(provenance=provenance)
 
 
-def _join_scores(model: Model, parts: Sequence[FoldPart]) -> Scores:
+def _join_scores(model: Model, parts: Sequence[FoldPart], dataset: Dataset) -> Scores:
     """The scores of all images together."""
     config = model.config
-    return summarize(
-        [count for part in parts for count in part.scores.counts],
-        [name for part in parts for name in part.scores.names],
-        config.class_names,
-        background=has_background(config.task, config.class_names),
-    )
+    groups = {entry.name: entry.group for entry in dataset.files}
+    found = [
+        Counted(name, counts, groups.get(name))
+        for part in parts
+        for name, counts in zip(part.scores.names, part.scores.counts, strict=True)
+    ]
+    scores = summarize_samples(found, config)
+    of = name_scored(len(found), "", dataset.accepted, OUT_OF_FOLD)
+    return replace(scores, of=of)

@@ -1,15 +1,17 @@
 """What a training leaves in its run folder: as it goes on, when it is stopped, and at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.data import Dataset, Sample
+from pixelwise.data import Dataset, Sample, write_json
 from pixelwise.errors import DataError, OutputError, PixelwiseError, TrainingError
 from pixelwise.evaluate import Scores
+from pixelwise.folders.closing import Closing, name_validation, score_test
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, save_model
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, format_megabytes
+from pixelwise.predict import Predictor
 from pixelwise.train import (
     LOST,
     Best,
@@ -25,7 +27,11 @@ from pixelwise.train import (
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: where it is and how it scored."""
+    """A finished training: where it is and how it scored.
+
+    Without folds the validation scores chose the weights, so that they flatter; `test_scores` are
+    of images that training did not use.
+    """
 
     folder: Path
     scores: Scores | None  # validation
@@ -34,6 +40,7 @@ class Run:
     seconds: float  # from the data being read to the report being written
     stopped: str  # why training ended
     warnings: tuple[str, ...]
+    test_scores: Scores | None = None
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
@@ -74,10 +81,16 @@ def _describe_stop(reason: PixelwiseError | str, trainer: Trainer, folder: RunFo
 
 
 class Keeper:
-    """Writes to the run folder after each validation: the model only where it is a new best one."""
+    """Writes to the run folder after each validation: the model only where it is a new best one.
 
-    def __init__(self, folder: RunFolder) -> None:
+    Args:
+        folder: of the run.
+        name: makes scores say what they are of.
+    """
+
+    def __init__(self, folder: RunFolder, name: Callable[[Scores], Scores]) -> None:
         self._folder = folder
+        self._name = name
 
     def __call__(
         self,
@@ -87,10 +100,10 @@ class Keeper:
         checkpoint: Checkpoint,
     ) -> None:
         """Write what a validation changed."""
-        scores = best.scores.to_json() if best.scores else {}
+        scores = self._name(best.scores) if best.scores else None
         is_best = best.step == checkpoint.facts["step"]
-        model = newest.with_config(scores=scores) if is_best else None
-        self._folder.write_progress(model, best.scores, history, checkpoint)
+        model = newest.with_config(scores=scores.to_json() if scores else {}) if is_best else None
+        self._folder.write_progress(model, scores, history, checkpoint)
 
 
 def finish(
@@ -100,11 +113,28 @@ def finish(
     dataset: Dataset,
     folder: RunFolder,
     clock: Clock,
-) -> None:
-    """Write the final model, the plan as it was carried out, and the report."""
-    scores = outcome.scores.to_json() if outcome.scores else {}
+    predictor: Predictor,
+    *,
+    note: Callable[[str], None],
+    keeps_last: bool,
+) -> Closing:
+    """Write the final model, score it on the test split, write the plan as it was and the report.
+
+    Args:
+        outcome: of the training.
+        plan: that was carried out.
+        val: the validation samples.
+        dataset: all of the data.
+        folder: of the run.
+        clock: of the training.
+        predictor: of its validations.
+        note: is told before the test split is scored.
+        keeps_last: whether this is a fold: its scores did not choose the weights, and the test
+            split is left for all folds together.
+    """
+    scores = outcome.scores and name_validation(outcome.scores, dataset, is_chosen=not keeps_last)
     model = outcome.model.with_config(
-        scores=scores,
+        scores=scores.to_json() if scores else {},
         provenance={
             **outcome.model.config.provenance,
             "steps": outcome.num_steps,
@@ -118,4 +148,47 @@ def finish(
     num_steps = max(1, outcome.num_steps) if is_open else plan.num_steps
     done = plan.model_copy(update={"num_steps": num_steps})
     folder.write_plan(done)
-    write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
+    shown = Predictor(model, device=predictor.device)
+    test, why_not = None, ""
+    if not keeps_last:
+        test, why_not = score_test(shown, dataset, plan, outcome, clock, note)
+    closing = Closing(scores, test, why_not)
+    if closing.to_json():
+        save_model(folder.model, model.with_config(scores=closing.to_json()))
+        write_json(folder.metrics, closing.to_json())
+    write_run_report(folder, shown, done, outcome, val, dataset, closing, seconds=clock.elapsed)
+    return closing
+
+
+def new_run(folder: RunFolder, outcome: Outcome, closing: Closing, seconds: float) -> Run:
+    """What a training gives back."""
+    return Run(
+        folder.path,
+        closing.scores,
+        outcome.best_step,
+        outcome.num_steps,
+        seconds,
+        outcome.stopped,
+        (*closing.warnings, *outcome.warnings),
+        closing.test_scores,
+    )
+
+
+def describe_end(run: Run, closing: Closing, plan: Plan, megabytes: float | None) -> str:
+    """Say what is broken, how training ended, how the model scored, and what to look at."""
+    facts = [run.stopped]
+    if plan.calibration is not None and plan.calibration.num_steps:
+        facts.append(f"forecast {plan.calibration.num_steps:,} steps")
+    if megabytes is not None:
+        facts.append(f"memory up to {format_megabytes(megabytes)}")
+    lines = [f"WARNING: {text}" for text in closing.warnings]
+    lines.append(
+        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); the model "
+        f"is that of step {run.best_step:,}."
+    )
+    lines += [f"{name}: {value}." for name, value in closing.describe(run.folder)]
+    lines.append(
+        f"Open {run.folder / 'report.html'}; predict with "
+        f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
+    )
+    return "\n".join(lines)

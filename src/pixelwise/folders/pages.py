@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pixelwise import __version__
 from pixelwise.data import Dataset, Sample, overlay, to_rgb, write_text
 from pixelwise.evaluate import Scores
+from pixelwise.folders.closing import Closing
 from pixelwise.network import Model, load_model
 from pixelwise.plan import Plan
 from pixelwise.predict import Predictor
@@ -30,22 +31,28 @@ FOLDS_FILES = {
 
 def write_run_report(
     folder: RunFolder,
-    model: Model,
+    predictor: Predictor,
     plan: Plan,
     outcome: Outcome,
     val: Sequence[Sample],
     dataset: Dataset,
+    closing: Closing,
     *,
     seconds: float,
 ) -> None:
-    """Write report.html of a training."""
-    predictor = Predictor(model)
+    """Write report.html of a training, with examples by the predictor of its model.
+
+    The scores of the test split where there are any, else those of validation.
+    """
+    model, scores = predictor.model, closing.first
+    shown = dataset.samples("test") if closing.test_scores else val
     facts = [
         ("Data", dataset.describe()),
         ("Layout", dataset.layout),
         ("Network", describe_network(model)),
         ("Training", f"{outcome.num_steps:,} steps in {seconds:.0f} s; {outcome.stopped}"),
         ("Best weights", f"from step {outcome.best_step:,}"),
+        *closing.describe(folder.path),
         ("Machine", describe_machine(plan)),
         ("Versions", f"pixelwise {__version__}, torch {torch.__version__}"),
     ]
@@ -53,13 +60,12 @@ def write_run_report(
         title=f"Training {folder.path.resolve().name}",
         subtitle=f"A {model.config.task} segmentation model for "
         f"{', '.join(model.config.class_names)}.",
-        warnings=[*outcome.warnings, *dataset.notes],
+        warnings=[*closing.warnings, *outcome.warnings, *dataset.notes],
         facts=facts,
         plan=plan.to_rows(),
         history=outcome.history,
-        scores=outcome.scores,
-        scores_of=f"{len(val)} validation images" if outcome.scores else "",
-        examples=show_examples(predictor, val, outcome.scores) if outcome.scores else [],
+        scores=scores,
+        examples=show_examples(predictor, shown, scores) if scores else [],
         class_colors=class_colors(model),
         files=list(FILES.items()),
     )
@@ -106,11 +112,10 @@ def write_folds_report(
         title=f"Cross-validation {folder.path.resolve().name}",
         subtitle=f"{len(parts)} {model.config.task} segmentation models for "
         f"{', '.join(model.config.class_names)}; each image scored by the one that did not see it.",
-        warnings=[*warnings, *dataset.notes],
+        warnings=[*scores.warnings, *warnings, *dataset.notes],
         facts=facts,
         plan=plan.to_rows(),
         scores=scores,
-        scores_of=f"{scores.num_images} images, out of fold",
         examples=_fold_examples(samples, models, scores),
         class_colors=class_colors(model),
         files=list(FOLDS_FILES.items()),

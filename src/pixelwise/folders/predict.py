@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from pixelwise.data import (
 )
 from pixelwise.errors import DataError, ModelFileError, OutputError, PlanError
 from pixelwise.folders.planes import is_written_planes, write_planes
+from pixelwise.folders.progress import ShowProgress, showing
 from pixelwise.network import Model, load_model
 from pixelwise.predict import IntensityCheck, Predictor
 
@@ -35,7 +36,7 @@ def predict(
     save: Sequence[str] = ("mask",),
     tta: bool = False,
     device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: ShowProgress = True,
 ) -> list[Path]:
     """Write a mask for every image, in the image's own size.
 
@@ -48,7 +49,7 @@ def predict(
         save: any of "mask", "probability", "overlay".
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
-        progress: called with (done, total).
+        progress: True shows it, as the command line does; a function is called with (done, total).
 
     Returns:
         The files written.
@@ -71,15 +72,16 @@ def predict(
     _refuse_overwriting(paths, names, folder, predictor.model)
     check = IntensityCheck(predictor.model.config)
     written, failures = [], []
-    for index, (path, name) in enumerate(zip(paths, names, strict=True)):
-        try:
-            written += _predict_file(predictor, check, path, folder / name, save)
-        except OutputError:
-            raise
-        except DataError as error:
-            failures.append(str(error))
-        if progress is not None:
-            progress(index + 1, len(paths))
+    with showing(progress, "predicting") as count:
+        for index, (path, name) in enumerate(zip(paths, names, strict=True)):
+            try:
+                written += _predict_file(predictor, check, path, folder / name, save)
+            except OutputError:
+                raise
+            except DataError as error:
+                failures.append(str(error))
+            if count is not None:
+                count(index + 1, len(paths))
     check.warn()
     if failures:
         others = "" if len(failures) == len(paths) else f"; the masks of the others are in {folder}"

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from pixelwise.data import (
     Dataset,
     DataSource,
@@ -27,11 +25,13 @@ from pixelwise.errors import (
     TrainingError,
 )
 from pixelwise.folders.build import new_loss, new_model, new_pace
-from pixelwise.folders.check import usable_dataset
+from pixelwise.folders.check import accepting, usable_dataset
+from pixelwise.folders.closing import Closing, name_validation, reserve_for_test
 from pixelwise.folders.folds import cross_validate, num_folds_of
 from pixelwise.folders.intensities import intensities_of
-from pixelwise.folders.keeping import Keeper, Run, finish, run_safely
+from pixelwise.folders.keeping import Keeper, Run, describe_end, finish, new_run, run_safely
 from pixelwise.folders.machine import spread
+from pixelwise.folders.progress import watching
 from pixelwise.folders.request import (
     Request,
     budget_seconds,
@@ -44,7 +44,7 @@ from pixelwise.folders.request import (
 )
 from pixelwise.folders.start import choose_start, origin_of, start_encoder, start_from
 from pixelwise.network import load_model
-from pixelwise.plan import Plan, format_megabytes
+from pixelwise.plan import Plan
 from pixelwise.train import (
     FLAT,
     Checkpoint,
@@ -81,6 +81,8 @@ def train(
     seed: int | None = None,
     device: str = "auto",
     read: ReadOptions | None = None,
+    accept: Sequence[str] = (),
+    progress: bool = True,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a model on images and masks.
@@ -112,7 +114,11 @@ def train(
         seed: of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out.
-        watcher: is told what happens.
+        accept: codes of errors in the data to train in spite of, such as "split-leak"; the model
+            keeps them, and they are said beside its scores.
+        progress: whether to show what happens, as the command line does: a bar on a terminal or in
+            a notebook, else lines on stderr; how training ended on stdout.
+        watcher: is told what happens, and then nothing is shown.
 
     Returns:
         Where the run is and how it scored on the validation images; with folds on all of them,
@@ -127,42 +133,44 @@ def train(
         TrainingError: the loss became NaN; the best model so far was kept.
     """
     ranks = joined_ranks()
-    watcher = (watcher or Watcher()) if ranks.is_first else Watcher()
-    folder, log = RunFolder(Path(out)), check_logs(log)
-    if resume:  # before its plan is read
-        ranks.first(partial(folder.prepare, resume=True, overwrite=False))
-    folds = ranks.first(partial(num_folds_of, folder, folds, resume=resume))
-    if folds is not None and ranks.number > 1:
-        raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
-    ready_made = ranks.first(partial(choose_encoder, encoder, encoder_weights, start))
-    own = folder.plan if resume and plan is None and folds is None else plan
-    given = ranks.first(partial(read_plan, own))
-    earlier = os.fspath(start) if start else None
-    request = Request(
-        budget_seconds(budget, epochs),
-        epochs,
-        given,
-        resume,
-        overwrite,
-        seed,
-        ranks.pick_device(device),
-        ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
-        log,
-        ready_made,
-    )
-    if not (resume or overwrite):
-        ranks.first(partial(folder.prepare, resume=False, overwrite=False))
-    began = time.monotonic()
-    try:
-        examination = ranks.first(partial(_read_data, data, read, folder, request, watcher))
-    except PixelwiseError:
-        folder.remove_if_empty()
-        raise
-    request = count_reading(request, time.monotonic() - began)
-    if folds is not None:
-        return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
-    assert examination.dataset is not None
-    return _train_dataset(examination.dataset, folder, request, watcher)
+    watcher = watcher if ranks.is_first else None
+    with watching(watcher, progress=progress and ranks.is_first) as watcher:
+        folder, log = RunFolder(Path(out)), check_logs(log)
+        if resume:  # before its plan is read
+            ranks.first(partial(folder.prepare, resume=True, overwrite=False))
+        folds = ranks.first(partial(num_folds_of, folder, folds, resume=resume))
+        if folds is not None and ranks.number > 1:
+            raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
+        ready_made = ranks.first(partial(choose_encoder, encoder, encoder_weights, start))
+        own = folder.plan if resume and plan is None and folds is None else plan
+        given = ranks.first(partial(read_plan, own))
+        earlier = os.fspath(start) if start else None
+        read = accepting(read, accept)
+        request = Request(
+            budget_seconds(budget, epochs),
+            epochs,
+            given,
+            resume,
+            overwrite,
+            seed,
+            ranks.pick_device(device),
+            ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
+            log,
+            ready_made,
+        )
+        if not (resume or overwrite):
+            ranks.first(partial(folder.prepare, resume=False, overwrite=False))
+        began = time.monotonic()
+        try:
+            examination = ranks.first(partial(_read_data, data, read, folder, request, watcher))
+        except PixelwiseError:
+            folder.remove_if_empty()
+            raise
+        request = count_reading(request, time.monotonic() - began)
+        if folds is not None:
+            return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
+        assert examination.dataset is not None
+        return _train_dataset(examination.dataset, folder, request, watcher)
 
 
 def _train_dataset(
@@ -210,16 +218,18 @@ def _train_watched(
         plan = start_encoder(model, plan, watcher)
     watcher.planned(plan)
     val = spread(val, plan.num_val_images)
+    for_test = reserve_for_test(dataset, plan)
+    name = partial(name_validation, dataset=dataset, is_chosen=not keep_last)
     trainer = Trainer(
         model,
         plan,
         train,
         val,
         loss=new_loss(model, plan),
-        pace=new_pace(plan, clock, scores_all=keep_last),
+        pace=new_pace(plan, clock, scores_all=keep_last, after=0.0 if keep_last else for_test),
         device=request.device,
         watcher=watcher,
-        keep=Keeper(folder) if ranks.is_first else None,
+        keep=Keeper(folder, name) if ranks.is_first else None,
         save=partial(write_checkpoint, folder.checkpoint) if ranks.is_first else None,
         keep_last=keep_last,
         ranks=ranks,
@@ -232,20 +242,16 @@ def _train_watched(
     if ranks.number > 1:
         watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
+    closing = Closing(outcome.scores and name(outcome.scores))
     if ranks.is_first:
-        finish(outcome, plan, val, dataset, folder, clock)
-    run = Run(
-        folder.path,
-        outcome.scores,
-        outcome.best_step,
-        outcome.num_steps,
-        clock.elapsed,
-        outcome.stopped,
-        tuple(outcome.warnings),
-    )
+        closing = finish(
+            outcome, plan, val, dataset, folder, clock, trainer.predictor, note=watcher.note,
+            keeps_last=keep_last,
+        )  # fmt: skip
+    run = new_run(folder, outcome, closing, clock.elapsed)
     if outcome.stopped == FLAT:
         watcher.note(describe_outlook(outcome.history))
-    watcher.finished(_closing_line(run, plan, request.device))
+    watcher.finished(describe_end(run, closing, plan, peak_megabytes(request.device)))
     return run
 
 
@@ -318,19 +324,3 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
             "of the data. Resume with the data and the plan that it was trained with, or train "
             "into another folder."
         ) from error
-
-
-def _closing_line(run: Run, plan: Plan, device: torch.device) -> str:
-    """Say how training ended, how that compares with the forecast, and what to look at."""
-    dice = f"validation Dice {run.scores.mean['dice']}" if run.scores else "no validation images"
-    facts = [run.stopped]
-    if plan.calibration is not None and plan.calibration.num_steps:
-        facts.append(f"forecast {plan.calibration.num_steps:,} steps")
-    megabytes = peak_megabytes(device)
-    if megabytes is not None:
-        facts.append(f"memory up to {format_megabytes(megabytes)}")
-    return (
-        f"Trained {run.num_steps:,} steps in {run.seconds:.0f} s ({'; '.join(facts)}); best at "
-        f"step {run.best_step:,}: {dice}. Open {run.folder / 'report.html'}; predict with "
-        f"`pixelwise predict {run.folder} IMAGES --out MASKS`."
-    )

@@ -17,7 +17,7 @@ class _Bar:
     """A score and its interval, as text and as percentages of a bar's width."""
 
     score: str
-    interval: str
+    interval: str  # empty, with no width, where there is none
     left: float
     width: float
     mark: float
@@ -41,6 +41,8 @@ def build_report(content: ReportContent) -> str:
         content=content,
         warnings=[_first_sentence(text) for text in content.warnings],
         headlines=_headlines(scores) if scores else [],
+        is_broken=bool(scores and scores.warnings),
+        scored=content.scores_of or (scores.of if scores else ""),
         score_rows=_score_rows(content, scores) if scores else [],
         mean=_mean_row(scores) if scores else None,
         histogram=dice_histogram(scores.image_dice) if scores else None,
@@ -61,17 +63,24 @@ def _headlines(scores: Scores) -> list[tuple[str, str, str]]:
     """The few large numbers: name, number, remark."""
     pooled = _number(scores.pooled["dice"])
     return [
-        ("Mean Dice", *_number_and_interval(scores.mean["dice"])),
-        ("Mean IoU", *_number_and_interval(scores.mean["iou"])),
+        ("Mean Dice", *_number_and_interval(scores.mean["dice"], scores)),
+        ("Mean IoU", *_number_and_interval(scores.mean["iou"], scores)),
         ("Dice of all pixels", pooled, "all images added first"),
         ("Images", f"{scores.num_images:,}", "scored"),
     ]
 
 
-def _number_and_interval(score: Interval | None) -> tuple[str, str]:
+def _number_and_interval(score: Interval | None, scores: Scores) -> tuple[str, str]:
     if score is None:
         return "none", "nothing to find, nothing found"
-    return _number(score.mean), f"{score.low:.3f} to {score.high:.3f} (95 %)"
+    if score.low is None or score.high is None:
+        return _number(
+            score.mean
+        ), "no interval: too few images" if scores.num_groups is None else (
+            "no interval: too few groups of images"
+        )
+    over = "" if scores.num_groups is None else f" over {scores.num_groups} groups"
+    return _number(score.mean), f"{score.low:.3f} to {score.high:.3f} (95 %{over})"
 
 
 def _number(score: float | None) -> str:
@@ -81,6 +90,8 @@ def _number(score: float | None) -> str:
 def _bar(score: Interval | None) -> _Bar | None:
     if score is None:
         return None
+    if score.low is None or score.high is None:
+        return _Bar(_number(score.mean), "", 100 * score.mean, 0.0, 100 * score.mean)
     low, high = 100 * score.low, 100 * score.high
     interval = f"{score.low:.3f} to {score.high:.3f}"
     return _Bar(_number(score.mean), interval, low, high - low, 100 * score.mean)
@@ -112,7 +123,8 @@ def _mean_row(scores: Scores) -> dict[str, Any] | None:
     """The mean over classes, which says nothing new where only one class counts."""
     if len(scores.counted or scores.classes) < 2:
         return None
-    return {"bar": _bar(scores.mean["dice"]), "iou": _number_and_interval(scores.mean["iou"])[0]}
+    iou = scores.mean["iou"]
+    return {"bar": _bar(scores.mean["dice"]), "iou": _number(iou and iou.mean)}
 
 
 def _training(content: ReportContent) -> str:

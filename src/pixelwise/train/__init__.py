@@ -2,7 +2,7 @@
 
 from pixelwise.train.calibrate import time_steps, time_validation
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pixelwise.train.interrupt import INTERRUPTED
+from pixelwise.train.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.train.logs import check_logs, logging_to
 from pixelwise.train.loop import FLAT, Outcome, Trainer
 from pixelwise.train.memory import is_out_of_memory, peak_megabytes
@@ -48,6 +48,7 @@ __all__ = [
     "logging_to",
     "logits_of",
     "loss_for",
+    "noticing_interrupts",
     "peak_megabytes",
     "read_checkpoint",
     "sizes_of",

@@ -21,7 +21,7 @@ FILES = {
     "plan.yaml": "every decision with its reason; edit it and give it back with --plan",
     "split.csv": "which sample was in which split",
     "history.csv": "losses, scores and learning rate at each validation",
-    "metrics.json": "validation scores of the model",
+    "metrics.json": "scores of the model: validation, and the test split where there is one",
     "report.html": "this page",
 }
 CHECKPOINT = "checkpoint"

@@ -94,7 +94,9 @@ def test_categories_get_values_in_the_order_of_their_ids(write):
     assert [shape.value for shape in layout.samples[0].mask.shapes] == [3, 1]
 
 
-@pytest.mark.parametrize("name", ["_background_", "background", "Background"])
+@pytest.mark.parametrize(
+    "name", ["_background_", "background", "Background", "__background__", "_bg_"]
+)
 def test_a_background_category_is_class_0(write, name):
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": name}]
     annotations = [

@@ -8,6 +8,8 @@ from pixelwise.data.masks.colors import (
     color_table,
     default_color,
     hex_of,
+    is_background,
+    names_background,
     pack_colors,
     packed_of,
     parse_color,
@@ -30,10 +32,31 @@ def test_other_texts_are_no_colours(text):
 
 
 def test_background_is_black_and_the_first_60_classes_differ():
-    for name in ("background", "Background", " bg ", "_background_"):
+    for name in ("background", "Background", " bg ", "_background_", "__background__", "_bg_", ""):
         assert default_color(0, name) == "#000000"
     assert default_color(0, "sky") == CLASS_COLORS[-1]
     assert len({default_color(index, "x") for index in range(58)}) == 58
+
+
+def test_background_names_are_one_table():
+    for name in (
+        "background",
+        "BG",
+        "_background_",
+        "__Background__",
+        "_bg_",
+        " bg",
+        "back-ground",
+    ):
+        assert names_background(name) == is_background(name) == (name != "back-ground")
+    for name in (
+        "",
+        "-",
+        "__",
+    ):  # no name says nothing of an object, and of class 0 that it is none
+        assert is_background(name)
+        assert not names_background(name)
+    assert default_color(1, "") != "#000000"
 
 
 def test_a_palette_has_the_classes_then_defaults_then_white():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pixelwise.data.doctor.pair_facts import PairFacts
 from pixelwise.data.doctor.survey import SampleFacts, readable_masks
 from pixelwise.data.findings import Finding, make_finding, make_general_finding, name_files
-from pixelwise.data.masks.colors import BACKGROUND_NAMES
+from pixelwise.data.masks.colors import is_background
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.outliers import foreign_values
@@ -40,7 +40,7 @@ def check_masks(
 
 def has_background(encoding: MaskEncoding) -> bool:
     """Whether class 0 is background, and not a class like the others."""
-    return not encoding.multilabel and encoding.classes[0].name.lower() in BACKGROUND_NAMES
+    return not encoding.multilabel and is_background(encoding.classes[0].name)
 
 
 def count_classes(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]:
@@ -228,11 +228,11 @@ def _describe_foreground(
     """Of the foreground: share of the pixels, share of the border, brightness above the rest."""
     counts = count_classes(mask, encoding)
     is_foreground = encoding.index_of(pair.values) == 1
-    is_background = encoding.index_of(pair.values) == 0
+    is_rest = encoding.index_of(pair.values) == 0
     contrast = 0.0
-    if pair.brightness is not None and is_foreground.any() and is_background.any():
+    if pair.brightness is not None and is_foreground.any() and is_rest.any():
         brightness = pair.brightness
-        contrast = float(brightness[is_foreground].mean() - brightness[is_background].mean())
+        contrast = float(brightness[is_foreground].mean() - brightness[is_rest].mean())
     return float(counts[1] / counts.sum()), float(pair.border[is_foreground].sum()), contrast
 
 

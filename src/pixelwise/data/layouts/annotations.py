@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
-from pixelwise.data.masks.colors import BACKGROUND_NAMES
+from pixelwise.data.masks.colors import names_background
 from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import LayoutError
 
@@ -71,7 +71,7 @@ def declare_classes(
     classes, values = [DeclaredClass(name="background", value=0)], dict[Hashable, int]()
     for category in categories:
         name = category.name
-        if name.strip().lower() in BACKGROUND_NAMES:
+        if names_background(name):
             classes[0] = DeclaredClass(name=name, value=0, source=category.source)
             values[category.key] = 0
             continue

@@ -29,7 +29,7 @@ from pixelwise.data.layouts.names import (
 from pixelwise.data.layouts.pairing import start_of
 from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
-from pixelwise.data.masks.colors import BACKGROUND_NAMES
+from pixelwise.data.masks.colors import names_background
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import LayoutError
 
@@ -191,7 +191,7 @@ def _find_class_folders(root: Path, options: LayoutOptions) -> Layout | None:
         {folder.name for _, masks, _ in places for folder in list_folder(masks)[0]
          if holds_images(folder)}
     )  # fmt: skip
-    names = [name for name in names if name.lower() not in BACKGROUND_NAMES]
+    names = [name for name in names if not names_background(name)]
     if len(names) < 2 or any(name.lower() in SPLIT_FOLDERS for name in names):
         return None
     values = {name: value for value, name in enumerate(names, start=1)}

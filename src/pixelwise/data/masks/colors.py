@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 BACKGROUND_COLOR = "#000000"
 GREY = 0x010101  # times a grey value: the same as a colour 0xRRGGBB
 IGNORE_COLOR = "#ffffff"
-BACKGROUND_NAMES = frozenset({"background", "bg", "_background_"})
+BACKGROUND_NAMES = ("background", "bg")  # in any case, between any of the characters " _-"
 
 # Colours of high contrast by Sasha Trubetskoy (2017), most distinct first, no black and white.
 CLASS_COLORS = (
@@ -19,9 +19,31 @@ CLASS_COLORS = (
 )  # fmt: skip
 
 
+def names_background(name: str) -> bool:
+    """Whether a name says background: "background", "BG", "_background_", "__background__".
+
+    >>> names_background("__Background__"), names_background("sky"), names_background("")
+    (True, False, False)
+    """
+    return _bare(name) in BACKGROUND_NAMES
+
+
+def is_background(name: str) -> bool:
+    """Whether the first class (index 0) is background, by its name: it says so, or is no name.
+
+    >>> is_background("_bg_"), is_background("-"), is_background("sky")
+    (True, True, False)
+    """
+    return not _bare(name) or names_background(name)
+
+
+def _bare(name: str) -> str:
+    return name.strip(" _-").casefold()
+
+
 def default_color(index: int, name: str) -> str:
     """Colour "#rrggbb" of a class: black for background, then a fixed one for each index."""
-    if name.strip().lower() in BACKGROUND_NAMES:
+    if names_background(name) or (index == 0 and is_background(name)):
         return BACKGROUND_COLOR
     if index == 0:
         return CLASS_COLORS[-1]

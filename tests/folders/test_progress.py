@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from pixelwise.cli.progress import (
+from pixelwise.folders.progress import (
     BarWatcher,
     LineWatcher,
     QuietWatcher,

@@ -1,4 +1,6 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing where quiet.
+"""Progress of long work: a bar on a terminal or in a notebook, plain lines elsewhere, or nothing.
+
+The functions for folders show it by default, on the command line and in Python alike.
 
 Progress goes to stderr, results to stdout, so that a pipe gets results only.
 """
@@ -6,7 +8,8 @@ Progress goes to stderr, results to stdout, so that a pipe gets results only.
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +22,7 @@ MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate",
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 16  # validations in the curve behind the bar
 NUM_PLAIN_LINES = 10  # about this many progress lines over the whole work, without a terminal
+NO_DICE = "none (no class in these images, nor found there)"  # where there is nothing to average
 REFRESHES_PER_SECOND = 4  # of a bar: enough to see life, little enough to take no time from work
 
 
@@ -103,7 +107,7 @@ class BarWatcher(LineWatcher):
             self._task = self._progress.add_task("training", total=num_steps, text="")
         text = f"loss {loss:.4f}  {format_seconds(seconds_left)} left"
         if self._curve:
-            text += f"  Dice {sparkline(self._curve)} {self._curve[-1]:.3f}"
+            text += f"  Dice {sparkline(self._curve)} {_show_dice(self._curve[-1], 'none')}"
         self._progress.update(self._task, completed=step, total=num_steps, text=text)
 
     def finished(self, text: str) -> None:
@@ -132,11 +136,21 @@ def training_watcher(*, quiet: bool, verbose: bool) -> Iterator[Watcher]:
     """Give the watcher that suits the terminal, and clear its bar away at the end."""
     if quiet:
         yield QuietWatcher()
-    elif not sys.stderr.isatty():
+    elif not _can_draw():
         yield LineWatcher(verbose=verbose)
     else:
         with _bar("{task.fields[text]}") as progress:
             yield BarWatcher(progress, verbose=verbose)
+
+
+@contextmanager
+def watching(watcher: Watcher | None, *, progress: bool) -> Iterator[Watcher]:
+    """Give the watcher, or where there is none one that shows the training, if asked to."""
+    if watcher is not None or not progress:
+        yield watcher or Watcher()
+    else:
+        with training_watcher(quiet=False, verbose=False) as shown:
+            yield shown
 
 
 def describe_plan(plan: Plan, *, with_reasons: bool) -> str:
@@ -164,8 +178,12 @@ def describe_validation(row: Mapping[str, float]) -> str:
         if name in row
     ]
     if "val_dice" in row:
-        parts.append(f"val Dice {row['val_dice']:.3f}")
+        parts.append(f"val Dice {_show_dice(row['val_dice'])}")
     return "  ".join(parts)
+
+
+def _show_dice(dice: float, none: str = NO_DICE) -> str:
+    return none if math.isnan(dice) else f"{dice:.3f}"
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -189,6 +207,14 @@ def sparkline(values: Sequence[float]) -> str:
 # --- counted work -----------------------------------------------------------------------------
 
 CountImages = Callable[[int, int], None]  # called with (done, total)
+ShowProgress = bool | CountImages | None  # True: show it; a function: call it; else nothing
+
+
+def showing(progress: ShowProgress, what: str) -> AbstractContextManager[CountImages | None]:
+    """Give the function to call with (done, total): the caller's own, or one that shows it."""
+    if callable(progress):
+        return nullcontext(progress)
+    return count_images(what, quiet=not progress)
 
 
 @contextmanager
@@ -196,7 +222,7 @@ def count_images(what: str, *, quiet: bool) -> Iterator[CountImages | None]:
     """Give a function to call with (done, total) as images are finished."""
     if quiet:
         yield None
-    elif not sys.stderr.isatty():
+    elif not _can_draw():
         yield _LineCounter(what)
     else:
         with _bar() as progress:
@@ -216,6 +242,12 @@ class _LineCounter:
         if tenths > self._tenths:
             self._tenths = tenths
             print(f"{self._what}: {done} of {total} images", file=sys.stderr, flush=True)
+
+
+def _can_draw() -> bool:
+    """Whether a bar can be drawn: on a terminal, or in a notebook that has widgets."""
+    in_notebook = "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
+    return sys.stderr.isatty() or in_notebook
 
 
 def _bar(*extra: str) -> Progress:
