@@ -24,8 +24,16 @@ from pixelwise.cli.door import (
     write_json,
 )
 
+VALUES = ("index", "stored")
+
 if TYPE_CHECKING:
     from pixelwise.evaluate.scores import Scores
+
+
+def _parse_values(text: str | None) -> str | None:
+    if text not in (None, *VALUES):
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(VALUES)}.")
+    return text
 
 
 @clear_errors
@@ -41,6 +49,14 @@ def evaluate(
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Score these masks in place of a model's."),
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="index|stored",
+            callback=_parse_values,
+            help="What predictions hold: class indices, or the values of the data's own masks.",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which images: train, val, test or all.")] = "test",
     out: Annotated[
@@ -73,6 +89,7 @@ def evaluate(
             data,
             model=model,
             predictions=predictions,
+            values=values,
             split=split,
             out=out,
             device=device,
@@ -99,3 +116,5 @@ def _print_scores(scores: "Scores") -> None:
 
     print_table(TABLE_COLUMNS, scores.table_rows)
     print(f"{scores.num_images} images. {scores.policy}")
+    for note in scores.notes:
+        print(note)

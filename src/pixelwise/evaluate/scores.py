@@ -109,6 +109,7 @@ class Scores:
     mean: Mapping[str, Interval | None]  # dice, iou: over the counted classes
     pooled: Mapping[str, float | None]  # dice, iou: all pixels added first
     policy: str
+    notes: tuple[str, ...] = field(default=(), compare=False)  # on how these masks were read
     names: tuple[str, ...] = field(default=(), compare=False)
     counts: Counts = field(
         default_factory=lambda: np.zeros((0, 0, 3), np.int64), compare=False, repr=False
@@ -161,7 +162,7 @@ class Scores:
             "mean": _with_reason({k: _interval_json(v) for k, v in self.mean.items()}),
             "pooled": _with_reason(dict(self.pooled)),
             "policy": self.policy,
-        }
+        } | ({"notes": list(self.notes)} if self.notes else {})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Scores":
@@ -177,6 +178,7 @@ class Scores:
                 mean={name: _interval_from(stored["mean"][name]) for name in ("dice", "iou")},
                 pooled={name: stored["pooled"][name] for name in ("dice", "iou")},
                 policy=str(stored["policy"]),
+                notes=tuple(map(str, stored.get("notes", ()))),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(
