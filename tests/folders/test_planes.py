@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pixelwise.data import is_result
 from pixelwise.errors import MaskError
-from pixelwise.folders.planes import is_written_planes, read_planes, write_planes
+from pixelwise.folders.planes import read_planes, write_planes
 
 
 def layers(num_classes):
@@ -40,8 +41,8 @@ def test_other_numbers_of_planes_are_refused(tmp_path):
 
 
 def test_planes_are_told_from_other_files(tmp_path):
-    assert is_written_planes(write_planes(tmp_path / "a", layers(2)))
+    assert is_result(write_planes(tmp_path / "a", layers(2)))
     tifffile.imwrite(tmp_path / "b.tif", np.full((4, 6), 7, np.uint8))
     (tmp_path / "c.tif").write_text("notes")
-    assert not is_written_planes(tmp_path / "b.tif")
-    assert not is_written_planes(tmp_path / "c.tif")
+    assert not is_result(tmp_path / "b.tif")
+    assert not is_result(tmp_path / "c.tif")

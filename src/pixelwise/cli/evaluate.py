@@ -27,8 +27,16 @@ from pixelwise.cli.door import (
     write_json,
 )
 
+VALUES = ("index", "stored")
+
 if TYPE_CHECKING:
     from pixelwise.evaluate.scores import Scores
+
+
+def _parse_values(text: str | None) -> str | None:
+    if text not in (None, *VALUES):
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(VALUES)}.")
+    return text
 
 
 @clear_errors
@@ -44,6 +52,14 @@ def evaluate(
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Score these masks in place of a model's."),
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="index|stored",
+            callback=_parse_values,
+            help="What predictions hold: class indices, or the values of the data's own masks.",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which images: train, val, test or all.")] = "test",
     out: Annotated[
@@ -78,6 +94,7 @@ def evaluate(
             data,
             model=model,
             predictions=predictions,
+            values=values,
             split=split,
             out=out,
             device=device,
@@ -106,3 +123,5 @@ def _print_scores(scores: "Scores") -> None:
         print(f"WARNING: {warning}", file=sys.stderr)
     print_table(TABLE_COLUMNS, scores.table_rows)
     print(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")
+    for note in scores.notes:
+        print(note)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pixelwise.cli.data_options import MaxPixels
-from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, write_json
+from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, fail, write_json
 
 SAVED = ("mask", "probability", "overlay")
 
@@ -35,13 +35,20 @@ def predict(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option(" /--no-recursive", help="Leave out the folders inside the folders given."),
+    ] = True,
+    take_all: Annotated[
+        bool, typer.Option("--all", help="Take what looks like a mask or an earlier result, too.")
+    ] = False,
     device: Device = "auto",
     max_pixels: MaxPixels = None,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a mask for every image.
+    """Write a mask for every image: those given, and all pictures of the folders given.
 
     Example: [bold]pixelwise predict run new_images --out masks --save mask,overlay[/bold]
     """
@@ -49,14 +56,18 @@ def predict(
     from pixelwise.folders.progress import count_images
 
     with count_images("predicting", quiet=quiet) as progress:
-        written = folders.predict(
+        result = folders.predict_images(
             model,
             inputs,
             out,
             save=tuple(save.split(",")),
             tta=tta,
             device=device,
+            recursive=recursive,
+            take_all=take_all,
             progress=progress,
         )
-    if not write_json(json, {"written": [str(path) for path in written]}):
-        print(f"{len(written)} files written to {out}")
+    if not write_json(json, result.to_json()):
+        print(f"{len(result.written)} files written to {out}")
+    if result.failed:
+        fail(result.describe_failed(len(result.failed)) if verbose else result.describe_failed())

@@ -7,9 +7,10 @@ from pixelwise.data.display import overlay, to_rgb
 from pixelwise.data.files.claims import allow_pixels
 from pixelwise.data.files.image_files import read_image, read_mask_values
 from pixelwise.data.files.writers import (
-    is_written_mask,
+    is_result,
     make_folder,
     write_bytes,
+    write_csv,
     write_image,
     write_json,
     write_mask,
@@ -25,7 +26,7 @@ from pixelwise.data.folds import (
     read_folds,
     write_folds,
 )
-from pixelwise.data.inputs import find_images
+from pixelwise.data.inputs import FoundImages, find_images, walk_images
 from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding
 from pixelwise.data.masks.stored import to_stored
 from pixelwise.data.read import (
@@ -46,6 +47,7 @@ __all__ = [
     "Examination",
     "Finding",
     "FolderSamples",
+    "FoundImages",
     "MaskClass",
     "MaskEncoding",
     "ReadOptions",
@@ -62,7 +64,7 @@ __all__ = [
     "fold_dataset",
     "is_named_by_place",
     "is_path",
-    "is_written_mask",
+    "is_result",
     "make_folder",
     "overlay",
     "rare_classes",
@@ -78,7 +80,9 @@ __all__ = [
     "to_samples",
     "to_stored",
     "to_targets",
+    "walk_images",
     "write_bytes",
+    "write_csv",
     "write_folds",
     "write_image",
     "write_json",

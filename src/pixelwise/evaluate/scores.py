@@ -100,6 +100,7 @@ class Scores:
     num_groups: int | None = None  # that the intervals are over; None: over images
     of: str = field(default="", compare=False)  # what was scored: "30 test images"
     warnings: tuple[str, ...] = ()  # what makes the scores doubtful: first sentence what, then why
+    notes: tuple[str, ...] = field(default=(), compare=False)  # on how these masks were read
     names: tuple[str, ...] = field(default=(), compare=False)
     counts: Counts = field(
         default_factory=lambda: np.zeros((0, 0, 3), np.int64), compare=False, repr=False
@@ -165,7 +166,7 @@ class Scores:
             "mean": _with_reason({k: interval_json(v) for k, v in self.mean.items()}),
             "pooled": _with_reason(dict(self.pooled)),
             "policy": self.policy,
-        }
+        } | ({"notes": list(self.notes)} if self.notes else {})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Scores":
@@ -184,6 +185,7 @@ class Scores:
                 num_groups=stored.get("num_groups"),
                 of=str(stored.get("of", "")),
                 warnings=tuple(map(str, stored.get("warnings", ()))),
+                notes=tuple(map(str, stored.get("notes", ()))),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(

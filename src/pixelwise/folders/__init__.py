@@ -13,11 +13,12 @@ from pixelwise.folders.demo import demo
 from pixelwise.folders.evaluate import evaluate
 from pixelwise.folders.fix import Repair, fix, fixable_codes
 from pixelwise.folders.keeping import Run
-from pixelwise.folders.predict import predict
+from pixelwise.folders.predict import Predictions, predict, predict_images
 from pixelwise.folders.sheet import write_sheet
 from pixelwise.folders.train import train
 
 __all__ = [
+    "Predictions",
     "Repair",
     "Run",
     "check",
@@ -26,6 +27,7 @@ __all__ = [
     "fix",
     "fixable_codes",
     "predict",
+    "predict_images",
     "shorten_paths",
     "summarize_check",
     "train",

@@ -4,10 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pixelwise.data import (
     Dataset,
@@ -18,18 +14,15 @@ from pixelwise.data import (
     SampleFiles,
     examine_dataset,
     make_folder,
-    read_mask,
-    read_mask_values,
     read_split,
-    to_stored,
     write_json,
     write_text,
 )
+from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.evaluate import (
     Scores,
     complete_groups,
-    count_pixels,
     evaluate_samples,
     is_background,
     summarize,
@@ -38,9 +31,10 @@ from pixelwise.folders.check import accepting, usable_dataset
 from pixelwise.folders.closing import accepted_of, name_evaluated
 from pixelwise.folders.intensities import CheckedSamples
 from pixelwise.folders.pages import class_colors, describe_network, show_examples
-from pixelwise.folders.planes import read_planes
+from pixelwise.folders.pair_predictions import pair_predictions
 from pixelwise.folders.predict import load_for_files
 from pixelwise.folders.progress import CountImages, ShowProgress, showing
+from pixelwise.folders.read_predictions import READ_AS, VALUES, PredictionCounts, read_prediction
 from pixelwise.folders.request import check_same_sequence
 from pixelwise.network import Model
 from pixelwise.predict import IntensityCheck, Predictor
@@ -56,6 +50,7 @@ def evaluate(
     *,
     model: AnyPath | None = None,
     predictions: AnyPath | None = None,
+    values: str | None = None,
     split: str = "test",
     out: AnyPath | None = None,
     device: str = "auto",
@@ -68,8 +63,11 @@ def evaluate(
     Args:
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path.
         model: run folder or model file.
-        predictions: folder of masks named like the images, in place of a model; class indices as
-            `predict` writes them, or the same values as the data's own masks.
+        predictions: folder of masks named like the images, in place of a model, in the folders that
+            `predict` makes: class indices as it writes them, the values of the data's own masks, or
+            probabilities. All are read in one way, which `Scores.notes` says.
+        values: "index" or "stored", where the predictions could be read as class indices and as the
+            values of the data's own masks.
         split: "train", "val", "test" or "all". Where the data have no split folders, the split of
             the run folder counts; for data that the model has never seen, take "all".
         out: folder for metrics.json, metrics.csv and report.html.
@@ -88,18 +86,24 @@ def evaluate(
     if (model is None) == (predictions is None):
         raise PlanError("Give either a model or a folder of predictions to evaluate.")
     read = accepting(read, accept)
+    if model is not None and values is not None:
+        raise PlanError(
+            "Values say how predictions are read, but a model was given. Leave them out."
+        )
+    if values not in (None, *VALUES):
+        raise PlanError(f"{values!r} is no reading of values. Choose index or stored.")
     if model is None:
         dataset = usable_dataset(data, examine_dataset(data, read))
         assert predictions is not None
         files = _files_of(dataset, split)
         _prepare(out)
         with showing(progress, "evaluating") as count:
-            scores = _score_files(dataset, files, Path(predictions), count)
+            scores = _score_files(dataset, files, Path(predictions), values, count)
         scores = replace(scores, of=name_evaluated(dataset, scores.num_images, split))
         content = ReportContent(
             title="Evaluation",
             warnings=scores.warnings,
-            facts=_facts(dataset, split),
+            facts=[*_facts(dataset, split), ("Predictions", " ".join(scores.notes))],
             scores=scores,
         )
     else:
@@ -174,7 +178,10 @@ def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:
     if split != "all" and split not in SPLITS:
         raise PlanError(f"{split!r} is not a split. Choose train, val, test or all.")
     files = [
-        entry for entry in dataset.files if entry.mask is not None and split in ("all", entry.split)
+        entry
+        for name in (SPLITS if split == "all" else (split,))  # the order of `_samples_of`
+        for entry in dataset.files
+        if entry.mask is not None and entry.split == name
     ]
     if not files:
         present = ", ".join(f"{count} {name}" for name, count in dataset.splits.items())
@@ -192,62 +199,47 @@ def _samples_of(dataset: Dataset, split: str) -> list[Sample]:
 
 
 def _score_files(
-    dataset: Dataset, files: list[SampleFiles], folder: Path, progress: CountImages | None
+    dataset: Dataset,
+    files: list[SampleFiles],
+    folder: Path,
+    values: str | None,
+    progress: CountImages | None,
 ) -> Scores:
     """Score mask files against the data's own masks, one image at a time."""
-    found = _find_masks(folder, files)
-    counts = []
+    paired, encoding = pair_predictions(folder, files, dataset.files), dataset.encoding
+    counted = PredictionCounts(encoding, values)
     for index, entry in enumerate(files):
-        target = read_mask(entry, dataset.encoding)
-        assert target is not None
         assert entry.mask is not None
-        mask = _read_prediction(found[entry.name], dataset.encoding)
-        if mask.shape != target.shape:
-            (height, width), (rows, columns) = mask.shape[-2:], target.shape[-2:]
+        own = read_stored_mask(entry.mask, entry.size)
+        prediction = read_prediction(paired.paths[entry.name])
+        if prediction.size != own.size:
             raise MaskError(
-                f"{found[entry.name]} is {height}x{width} but {entry.mask.path} is "
-                f"{rows}x{columns} (height x width). Predict in the image's own size."
+                f"{prediction.path} is {_by(prediction.size)} but {entry.mask.path} is "
+                f"{_by(own.size)} (height x width). Predict in the image's own size."
             )
-        counts.append(count_pixels(mask, target, len(dataset.encoding.classes)))
+        counted.add(prediction, own, encoding.decode(own, entry.mask.path))
         if progress is not None:
             progress(index + 1, len(files))
-    names = dataset.encoding.class_names
-    background = not dataset.encoding.multilabel and is_background(names[0])
-    return summarize(
+    counts, chosen = counted.choose()
+    names = encoding.class_names
+    scores = summarize(
         counts,
         [entry.name for entry in files],
         names,
-        background=background,
+        background=not encoding.multilabel and is_background(names[0]),
         groups=complete_groups((entry.name, entry.group) for entry in files),
     )
-
-
-def _find_masks(folder: Path, files: list[SampleFiles]) -> dict[str, Path]:
-    """Pair samples with mask files by stem.
-
-    Raises:
-        LayoutError: the folder is missing, or masks are.
-    """
-    if not folder.is_dir():
-        raise LayoutError(f"{folder} is not a folder. Give the folder that `predict` wrote to.")
-    by_stem = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
-    stems = {entry.name: entry.image.stem for entry in files}
-    missing = [entry.image.name for entry in files if stems[entry.name] not in by_stem]
-    if missing:
-        raise LayoutError(
-            f"{folder} has no masks for {len(missing)} of {len(files)} images, for example "
-            f"{missing[0]}. Predict all images of the split, or choose another --split."
+    notes = [f"The predictions were read as {READ_AS[chosen]}."]
+    if paired.left_over:
+        notes.append(
+            f"{len(paired.left_over)} files in {folder} are predictions of none of these images, "
+            f"for example {paired.left_over[0]}."
         )
-    return {name: by_stem[stem] for name, stem in stems.items()}
+    return replace(scores, notes=tuple(notes))
 
 
-def _read_prediction(path: Path, encoding: MaskEncoding) -> NDArray[Any]:
-    """Read a predicted mask: class indices, planes, or the values of the data's own masks."""
-    if encoding.multilabel:
-        return read_planes(path, len(encoding.classes))
-    values = read_mask_values(path)
-    is_index = values.ndim == 2 and int(values.max(initial=0)) < len(encoding.classes)
-    return values.astype(np.uint8) if is_index else encoding.decode(to_stored(values, path), path)
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))
 
 
 def _facts(dataset: Dataset, split: str) -> list[tuple[str, str]]:

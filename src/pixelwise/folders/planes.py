@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data import read_mask_values
 from pixelwise.data.files.writers import write_pixels
-from pixelwise.errors import DataError, MaskError
+from pixelwise.errors import MaskError
 
 MIN_PLANES = 5
 
@@ -29,7 +29,7 @@ def write_planes(place: Path, mask: NDArray[np.bool_]) -> Path:
     """
     planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
     planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
-    return write_pixels(place, planes)
+    return write_pixels(place, planes, signed=True)
 
 
 def read_planes(path: Path, num_classes: int) -> NDArray[np.bool_]:
@@ -38,7 +38,11 @@ def read_planes(path: Path, num_classes: int) -> NDArray[np.bool_]:
     Raises:
         MaskError: too few planes, or more that are not empty.
     """
-    values: NDArray[Any] = read_mask_values(path)
+    return to_planes(read_mask_values(path), num_classes, path)
+
+
+def to_planes(values: NDArray[Any], num_classes: int, path: Path) -> NDArray[np.bool_]:
+    """Turn (H, W) or (H, W, C) of a file into (K, H, W), as `read_planes` does."""
     values = values[..., np.newaxis] if values.ndim == 2 else values
     is_set: NDArray[np.bool_] = np.moveaxis(values != 0, -1, 0)
     if len(is_set) < num_classes or is_set[num_classes:].any():
@@ -47,13 +51,3 @@ def read_planes(path: Path, num_classes: int) -> NDArray[np.bool_]:
             "overlap. Save one plane of 0 and 1 a class, as `pixelwise predict` does."
         )
     return is_set[:num_classes]
-
-
-def is_written_planes(path: Path) -> bool:
-    """Whether a file is a mask of planes as `write_planes` writes it."""
-    try:
-        values = read_mask_values(path)
-    except DataError:
-        return False
-    has_planes = values.ndim > 2 and values.shape[-1] >= MIN_PLANES
-    return has_planes and values.dtype == np.uint8 and int(values.max(initial=0)) <= 1

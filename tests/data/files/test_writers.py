@@ -1,5 +1,6 @@
 """Writers: what is written is read back, whole or not at all."""
 
+import csv
 import json
 import os
 
@@ -9,10 +10,11 @@ import tifffile
 from PIL import Image
 
 from pixelwise.data import (
-    is_written_mask,
+    is_result,
     make_folder,
     read_image,
     read_mask_values,
+    write_csv,
     write_image,
     write_json,
     write_mask,
@@ -36,15 +38,47 @@ def test_mask_is_a_palette_png_of_indices(tmp_path, highest):
         assert picture.mode == "P"
 
 
-@pytest.mark.parametrize("highest", [0, 1, 2, 255])
-def test_a_written_mask_is_known_by_its_colours(tmp_path, highest):
-    path = write_mask(tmp_path / "a.png", np.full((3, 3), highest, np.uint8), COLORS)
-    assert is_written_mask(path, COLORS)
-    assert not is_written_mask(path, ("#000000", "#0000ff", "#00ff00"))
-    Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)  # drawn in grey by somebody else
-    assert not is_written_mask(path, COLORS)
-    path.write_text("no picture")
-    assert not is_written_mask(path, COLORS)
+@pytest.mark.parametrize("highest", [0, 1, 255, 256, 70_000])
+def test_a_written_mask_is_known(tmp_path, highest):
+    mask = np.full((3, 3), highest, np.int64)
+    path = write_mask(tmp_path / "a.png", mask, COLORS)
+    assert is_result(path)
+    np.testing.assert_array_equal(read_mask_values(path), mask)
+    drawn = tmp_path / "drawn.png"  # in a program that keeps the palette
+    picture = Image.fromarray(np.zeros((3, 3), np.uint8), mode="P")
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    picture.save(drawn)
+    assert not is_result(drawn)
+    drawn.write_text("no picture")
+    assert not is_result(drawn)
+    assert not is_result(tmp_path)
+    assert not is_result(tmp_path / "none.png")
+
+
+def test_probabilities_and_signed_pictures_are_known_and_other_pictures_are_not(tmp_path):
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    write_image(tmp_path / "overlay.png", pixels, signed=True)
+    write_image(tmp_path / "image.png", pixels)
+    write_probabilities(tmp_path / "p.tif", np.random.default_rng(0).random((4, 300, 300), "f4"))
+    planes = write_pixels(tmp_path / "planes", np.zeros((4, 5, 6), np.uint8), signed=True)
+    stack = write_pixels(tmp_path / "stack", np.zeros((4, 5, 6), np.uint8))
+    assert is_result(tmp_path / "overlay.png")
+    assert is_result(tmp_path / "p.tif")
+    assert is_result(planes)
+    assert not is_result(tmp_path / "image.png")
+    assert not is_result(stack)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text(tmp_path):
+    rows = [("=HYPERLINK(1)", "+1", -3), ("@a", "a,b", "-x"), ("\t=1", 'say "a"', "é=1")]
+    write_csv(tmp_path / "a.csv", ("file", "text", "number"), rows)
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [
+            ["file", "text", "number"],
+            ["'=HYPERLINK(1)", "'+1", "-3"],
+            ["'@a", "a,b", "'-x"],
+            ["'\t=1", 'say "a"', "é=1"],
+        ]
 
 
 def test_people_see_the_class_colours_and_white_for_ignored(tmp_path):

@@ -1,22 +1,27 @@
 """Write results; a file is written beside its place and then moved: it is whole or not there."""
 
+import csv
 import errno
+import io
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from pixelwise.data.files.picture_files import open_picture
 from pixelwise.data.masks.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
 
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
+SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
+HEAD_SIZE = 4096  # bytes that hold it
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run the cell
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -54,6 +59,22 @@ def write_json(path: str | os.PathLike[str], content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_csv(
+    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a table as CSV; a cell that a spreadsheet would run as a formula gets a ' before it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_neutral(cell) for cell in row] for row in rows)
+    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _neutral(cell: object) -> object:
+    is_formula = isinstance(cell, str) and cell.startswith(FORMULA_STARTS)
+    return f"'{cell}" if is_formula else cell
+
+
 def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequence[str]) -> Path:
     """Write a mask as a palette PNG: programs read the class index, people see the class colour.
 
@@ -76,42 +97,54 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
     highest = int(mask.max()) if mask.size else 0
     if highest > 255:
         path = Path(path).with_suffix(".tif")
-        _write_tiff(path, mask.astype(np.uint16 if highest < 2**16 else np.uint32), {"axes": "YX"})
+        values = mask.astype(np.uint16 if highest < 2**16 else np.uint32)
+        _write_tiff(path, values, {"axes": "YX"}, signed=True)
         return path
     picture = Image.frombytes("P", mask.shape[::-1], mask.astype(np.uint8).tobytes())
     table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
     picture.putpalette(table.tobytes())
     path = Path(path).with_suffix(".png")
-    _write(path, lambda file: picture.save(file, format="PNG"))
+    _write(path, lambda file: picture.save(file, format="PNG", pnginfo=_signature()))
     return path
 
 
-def is_written_mask(path: str | os.PathLike[str], colors: Sequence[str]) -> bool:
-    """Whether a file is a palette PNG in these class colours, as `write_mask` writes it."""
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a mask, an overlay or probabilities that pixelwise wrote."""
     try:
-        with Path(path).open("rb") as file, open_picture(file) as picture:
-            palette = picture.getpalette() if picture.mode == "P" else None
-    except OSError:  # no picture
+        with Path(path).open("rb") as file:
+            return SIGNATURE.encode() in file.read(HEAD_SIZE)
+    except OSError:  # a folder, or not to be read
         return False
-    return palette is not None and palette[: 3 * len(colors[:256])] == (
-        color_table(colors[:256], len(colors[:256])).ravel().tolist()
-    )
 
 
-def write_image(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
-    """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix."""
+def _signature() -> PngInfo:
+    info = PngInfo()
+    info.add_text("Software", SIGNATURE)
+    return info
+
+
+def write_image(
+    path: str | os.PathLike[str], image: NDArray[np.uint8], *, signed: bool = False
+) -> None:
+    """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix.
+
+    A `signed` PNG is known as a result, see `is_result`.
+    """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
         raise ArrayError(
             f"a picture is uint8 (H, W) or (H, W, 3); got {image.dtype} {image.shape}."
         )
     kind = "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind))
+    options = {"pnginfo": _signature()} if signed else {}
+    _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind, **options))
 
 
 def write_pixels(
     path: str | os.PathLike[str],
     image: NDArray[Any],
     spacing_um: tuple[float, ...] | None = None,
+    *,
+    signed: bool = False,
 ) -> Path:
     """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
 
@@ -120,6 +153,7 @@ def write_pixels(
         image: (H, W, C) or (D, H, W, C), any number type.
         spacing_um: physical size of a pixel along each spatial axis, written as OME-TIFF; number
             types that OME does not have (64 bits) lose it.
+        signed: make a TIFF known as a result, see `is_result`.
 
     Returns:
         The path written: PNG for 8-bit grey and RGB without spacing, else a TIFF with named axes
@@ -134,7 +168,7 @@ def write_pixels(
     path = path.with_name(f"{path.name}.tif")
     axes = "CYX" if image.ndim == 3 else "CZYX"
     metadata = {"axes": axes} | _ome_spacing(spacing_um)
-    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), metadata)
+    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), metadata, signed=signed)
     return path
 
 
@@ -148,10 +182,12 @@ def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.
     """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss."""
     if probabilities.ndim != 3:
         raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
-    _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"})
+    _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"}, signed=True)
 
 
-def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, Any]) -> None:
+def _write_tiff(
+    path: Path, values: NDArray[Any], metadata: dict[str, Any], *, signed: bool = False
+) -> None:
     import tifffile
 
     def save(file: BinaryIO) -> None:
@@ -163,6 +199,7 @@ def _write_tiff(path: Path, values: NDArray[Any], metadata: dict[str, Any]) -> N
             predictor=values.dtype.itemsize <= 4,  # tifffile has none for 64 bits
             metadata=metadata,
             ome="PhysicalSizeX" in metadata,
+            software=SIGNATURE if signed else None,
         )
 
     _write(path, save)

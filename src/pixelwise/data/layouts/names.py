@@ -116,7 +116,7 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         with os.scandir(folder) as scan:
-            entries = sorted((entry.name, entry.is_dir()) for entry in scan if is_shown(entry.name))
+            entries = sorted((entry.name, _is_dir(entry)) for entry in scan if is_shown(entry.name))
     except PermissionError as error:
         raise LayoutError(
             f"{folder} may not be read. Change its permissions (chmod +rx)."
@@ -129,6 +129,13 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
         elif is_image_file(path):
             files.append(path)
     return folders, files
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def is_shown(name: str) -> bool:
