@@ -159,8 +159,9 @@ def examine_dataset(
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(root, layout, surveyed, options, findings)
-    splits = _choose_splits(surveyed, encoding, options)
-    findings += check_splits(surveyed, splits)
+    twins = find_twins(surveyed)
+    splits = _choose_splits(surveyed, encoding, options, twins)
+    findings += check_splits(surveyed, splits, twins)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
         if options.encoding is None:  # images without anything to find may be scored
@@ -260,7 +261,10 @@ def _with_groups(layout: Layout, pattern: str | None) -> Layout:
 
 
 def _choose_splits(
-    surveyed: Sequence[SampleFacts], encoding: MaskEncoding | None, options: ReadOptions
+    surveyed: Sequence[SampleFacts],
+    encoding: MaskEncoding | None,
+    options: ReadOptions,
+    twins: Mapping[str, str],
 ) -> dict[str, Split]:
     """Split of every name; images without masks are "unlabelled"."""
     labelled = [facts for facts in surveyed if facts.found.mask is not None]
@@ -271,7 +275,7 @@ def _choose_splits(
         },
         options.split,
         options.seed,
-        find_twins(labelled),
+        twins if len(labelled) == len(surveyed) else find_twins(labelled),
         {facts.found.name: facts.found.group for facts in labelled if facts.found.group},
         classes_in(labelled, encoding) if encoding else None,
     )
