@@ -179,9 +179,9 @@ def _count_regions(mask: StoredMask, num_values: int) -> int:
     """Connected regions of one value, where the values may be object ids; else 0."""
     if mask.form != "numbers" or mask.instances is not None or num_values < 2:
         return 0
-    from skimage.measure import label
+    from pixelwise.data.masks.regions import count_regions
 
-    return int(label(mask.values, background=0).max())  # type: ignore[no-untyped-call]
+    return count_regions(mask.values)
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:
