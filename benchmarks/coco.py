@@ -22,7 +22,12 @@ HEIGHT, WIDTH = 24, 32
 SHAPES_PER_IMAGE = 860_000 / 118_000
 NUM_CATEGORIES = 80
 HEADER = f"P6 {WIDTH} {HEIGHT} 255\n".encode()
-CHECK = "import sys; from pixelwise.cli import main; sys.argv[1:] = ['check', sys.argv[1], '-q']; main()"
+CHECK = """
+import sys
+from pixelwise.cli import main
+sys.argv[1:] = ["check", sys.argv[1], "-q"]
+main()
+"""
 
 
 def make_set(root: Path, num_images: int) -> int:
