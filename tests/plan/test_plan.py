@@ -188,6 +188,16 @@ class TestErrors:
         with pytest.raises(PlanError, match=r"mine.yaml is not valid YAML: [\s\S]*Mend the line"):
             parse_plan(text, "mine.yaml")
 
+    def test_references_are_refused_and_never_written(self, make_small_plan):
+        with pytest.raises(PlanError, match=r"line 2 refers to the anchor x, which is not read"):
+            parse_plan("a: &x [1]\ndecisions: *x\n")
+        assert "&id" not in make_small_plan().to_yaml()
+
+    @pytest.mark.parametrize("text", ["a: " + "[" * 5000, "#" * (2**20 + 1)])
+    def test_depth_and_length_are_bounded(self, text):
+        with pytest.raises(PlanError, match="not valid YAML"):
+            parse_plan(text)
+
     @pytest.mark.parametrize("text", ["", "7", "[1, 2]", "a: 1", "decisions: 3", "decisions:"])
     def test_what_is_no_plan(self, text):
         with pytest.raises(PlanError, match="is not a plan: it has no `decisions`"):

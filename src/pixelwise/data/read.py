@@ -12,6 +12,7 @@ from pathlib import Path
 from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.check import check_files, check_masks, check_splits
+from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.doctor.masks import find_no_foreground
 from pixelwise.data.doctor.survey import (
     ImageFacts,
@@ -172,11 +173,12 @@ def examine_dataset(
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(root, layout, surveyed, options, findings)
+    twins = find_twins(surveyed)
     choice = choose_splits(
-        surveyed, encoding, options.split, options.seed, by_names=options.split_by is None
+        surveyed, encoding, options.split, options.seed, twins, by_names=options.split_by is None
     )
     surveyed, splits = choice.surveyed, choice.splits
-    findings += [*choice.findings, *check_splits(surveyed, splits)]
+    findings += [*choice.findings, *check_splits(surveyed, splits, twins)]
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
         if options.encoding is None:  # images without anything to find may be scored

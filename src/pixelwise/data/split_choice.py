@@ -46,6 +46,7 @@ def choose_splits(
     encoding: MaskEncoding | None,
     given: Mapping[str, str] | None,
     seed: int,
+    twins: Mapping[str, str],
     *,
     by_names: bool = True,
 ) -> SplitChoice:
@@ -56,6 +57,7 @@ def choose_splits(
         encoding: what the masks mean; None where that is not clear.
         given: an earlier split of names.
         seed: of the hash that decides.
+        twins: of all that was surveyed, as `find_twins` gives them.
         by_names: whether groups are looked for in the names, where no sample has one.
     """
     labelled = [facts for facts in surveyed if facts.found.mask is not None]
@@ -67,7 +69,8 @@ def choose_splits(
     folders: dict[str, Split | None] = {
         f.found.name: None if f.found.split is None else to_split(f.found.split) for f in labelled
     }
-    twins = find_twins(labelled)
+    if unlabelled:
+        twins = find_twins(labelled)
     splits = assign_splits(folders, given, seed, twins, groups, classes)
     choice = SplitChoice(list(surveyed), splits | unlabelled, name_groups=told)
     open_names = _open_names(folders)

@@ -1,12 +1,14 @@
 """check_dataset: a fault is planted in a clean set, and found with its files."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data import check_dataset
+from pixelwise.data import ReadOptions, check_dataset, examine_dataset
+from pixelwise.data.masks.class_file import ClassDeclaration
 
 
 @pytest.fixture
@@ -181,3 +183,55 @@ def test_errors_come_first_and_every_finding_has_a_fix(clean, disc):
     for finding in findings:
         assert finding.message.endswith((".", ")"))
         assert finding.fix.endswith((".", ")"))
+
+
+# --- what cannot be trained on is an error, whatever the layout -------------------------------
+
+
+def test_arrays_without_any_foreground_are_an_error():
+    random = np.random.default_rng(0)
+    pairs = [(random.integers(0, 255, (24, 24, 3), np.uint8), np.zeros((24, 24), np.uint8))] * 4
+    assert "error" in {finding.severity for finding in check_dataset(pairs)}
+
+
+def test_images_without_any_foreground_may_be_scored_where_the_classes_are_known(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            values = np.random.default_rng(number).integers(0, 255, (24, 24), np.uint8)
+            values = values if kind == "images" else np.zeros_like(values)
+            Image.fromarray(values).save(tmp_path / kind / f"{number}.png")
+    classes = ClassDeclaration.model_validate({"classes": ["background", "cell"]})
+    (tmp_path / "classes.json").write_text(classes.model_dump_json(include={"classes"}))
+    assert [f.code for f in examine_dataset(tmp_path).errors] == ["no-foreground"]
+    known = examine_dataset(tmp_path, ReadOptions(encoding=classes.encoding()))
+    assert known.errors == [] and known.dataset is not None
+
+
+def test_images_without_any_mask_are_an_error(tmp_path):
+    """COCO that lists two images and annotates none of the others, which is what is left."""
+    content = {"images": [{"id": 1, "file_name": "gone.png"}], "annotations": [], "categories": []}
+    content["categories"] = [{"id": 1, "name": "cell"}]
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    examination = examine_dataset(tmp_path)
+    assert examination.dataset is None and examination.errors
+
+
+def test_shapes_in_other_units_are_an_error_that_shows_both_sides(tmp_path):
+    """Corners in shares of the image: three of four shapes cover no pixel."""
+    shares, pixels = [[0.1, 0.2, 0.4, 0.2, 0.4, 0.45]], [[1, 1, 6, 1, 6, 6, 1, 6]]
+    content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cell"}]}
+    for number, ring in enumerate([shares, shares, shares, pixels]):
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (8, 10), np.uint8)).save(
+            tmp_path / f"{number}.png"
+        )
+        content["images"].append({"id": number, "file_name": f"{number}.png"})
+        content["annotations"].append({"image_id": number, "category_id": 1, "segmentation": ring})
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    (finding,) = (f for f in check_dataset(tmp_path) if f.code == "broken-shape")
+    assert finding.severity == "error"
+    assert (
+        "that cover no pixel, 3 of 4: those of the first lie in rows 0.2 to 0.45" in finding.message
+    )
+    assert "its image has 8x10 pixels" in finding.message

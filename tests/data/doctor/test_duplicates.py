@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 from tests.data.doctor.conftest import draw_pair
 
+from pixelwise.data.doctor import duplicates
 from pixelwise.data.doctor.duplicates import (
     find_near_pairs,
     find_twins,
@@ -152,3 +153,19 @@ def test_copies_among_thousands():
     found = {frozenset(pair) for pair in find_near_pairs(images)}
     names = {"5", "17", "1800", "2999"}
     assert found == {frozenset((a, b)) for a in names for b in names if a < b}
+
+
+def test_noise_is_not_aligned(monkeypatch):
+    """Noise has next to nothing in its lowest cosines: every hash is near, no picture is alike."""
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 255, (32, 32), np.uint8) for _ in range(40)]
+    aligned = 0
+
+    def count(one, other):
+        nonlocal aligned
+        aligned += len(one)
+        return look_the_same(one, other)
+
+    monkeypatch.setattr(duplicates, "look_the_same", count)
+    assert len(set(find_twins(survey([*noise, noise[3] // 2])).values())) == 40
+    assert 1 <= aligned < 10

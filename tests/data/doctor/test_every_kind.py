@@ -215,6 +215,38 @@ def _shapes_of_no_image(planted):
     return write_coco(planted, content)
 
 
+@plants("lost-shapes", "error")
+def _every_shape_of_no_image(planted):
+    content = to_coco(planted)
+    for entry in content["annotations"]:
+        entry["image_id"] = f"picture {entry['image_id']}"
+    return write_coco(planted, content)
+
+
+@plants("missing-image", "error")
+def _names_of_another_server(planted):
+    content = to_coco(planted)
+    for number, entry in enumerate(content["images"]):
+        entry["file_name"] = f"/data/upload/{number:08x}-{entry['file_name']}"
+    return write_coco(planted, content)
+
+
+@plants("boxes-only", "error")
+def _mostly_boxes(planted):
+    content = to_coco(planted)
+    content["annotations"] += [annotation(number % 16, []) for number in range(17)]
+    return write_coco(planted, content)
+
+
+@plants("absent-class", "error")
+def _shapes_in_shares_of_the_image(planted):
+    content = to_coco(planted)
+    content["categories"].append({"id": 2, "name": "nucleus"})
+    shape = annotation(3, [[0.1, 0.1, 0.4, 0.1, 0.4, 0.4]])
+    content["annotations"].append({**shape, "category_id": 2})
+    return write_coco(planted, content)
+
+
 @plants("boxes-only")
 def _box(planted):
     content = to_coco(planted)
@@ -236,18 +268,28 @@ def _other_endings(planted):
     return write_coco(planted, content)
 
 
-@plants("not-an-area")
-def _a_point(planted):
+def to_labelme(planted: PlantedSet, num_points: dict[int, int]) -> list[str]:
+    """Replace the masks by a square each, and points beside it; the files that have points."""
     merge_splits(planted)
     for number in range(16):
         square = {"label": "cell", "points": [[20, 20], [40, 40]], "shape_type": "rectangle"}
         point = {"label": "cell", "points": [[5, 5]], "shape_type": "point"}
-        shapes = [square, point] if number == 3 else [square]
+        shapes = [square, *[point] * num_points.get(number, 0)]
         content = {"imagePath": f"{number:02}.png", "imageHeight": 72, "imageWidth": 96}
         path = planted.root / "images" / f"{number:02}.json"
         path.write_text(json.dumps({**content, "shapes": shapes}))
     shutil.rmtree(planted.root / "masks")
-    return ["03.json"]
+    return [f"{number:02}.json" for number in num_points]
+
+
+@plants("not-an-area")
+def _a_point(planted):
+    return to_labelme(planted, {3: 1})
+
+
+@plants("not-an-area", "error")
+def _mostly_points(planted):
+    return to_labelme(planted, dict.fromkeys(range(5, 14), 2))
 
 
 @plants("left-aside")
@@ -439,6 +481,13 @@ def _a_patient_in_two_splits(planted):
 @plants("mask-values")
 def _two_values_and_no_zero(planted):
     planted.change_masks(lambda mask: np.where(mask > 0, 200, 100).astype(np.uint8))
+    return []
+
+
+@plants("no-foreground")
+def _classes_of_which_none_is_there(planted):
+    write_classes(planted, "background", "cell")
+    planted.change_masks(np.zeros_like)
     return []
 
 

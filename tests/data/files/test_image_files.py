@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pixelwise.data import read_image, read_mask_values
+from pixelwise.data.files import picture_files
 from pixelwise.data.files.image_files import is_image_file, read_pixels
 from pixelwise.errors import FileError
 
@@ -236,3 +237,18 @@ def test_animations_are_refused(tmp_path):
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(FileError, match="3 frames"):
         read_image(tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+def test_large_pictures_come_in_bands_with_the_same_values(tmp_path, monkeypatch, mode):
+    random = np.random.default_rng(0)
+    kind = np.uint16 if mode == "I;16" else np.uint8
+    values = random.integers(0, 255, (37, 11, *{"RGB": (3,), "RGBA": (4,)}.get(mode, ())), kind)
+    picture = Image.fromarray(values) if mode not in "1P" else Image.fromarray(values).convert(mode)
+    picture.save(tmp_path / "a.png")
+    whole = [read_image(tmp_path / "a.png"), read_mask_values(tmp_path / "a.png")]
+    monkeypatch.setattr(picture_files, "BAND_PIXELS", 55)
+    bands = [read_image(tmp_path / "a.png"), read_mask_values(tmp_path / "a.png")]
+    for one, other in zip(whole, bands, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)

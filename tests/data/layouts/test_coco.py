@@ -13,6 +13,7 @@ from pixelwise.data.layouts.coco import find_coco
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.shapes import encode_runs
 from pixelwise.errors import DataError, FileError, LayoutError
 
 SQUARE = [[2, 1, 6, 1, 6, 4, 2, 4]]  # x 2..6, y 1..4: 12 pixels
@@ -323,3 +324,132 @@ def test_car_parts_cover_the_area_that_the_file_states(shared_data):
         painted += read_stored_mask(sample.mask, None).num_overlap
     names = [shape.name for sample in find(root).samples[:20] for shape in sample.mask.shapes]
     assert painted == pytest.approx(sum(stated[int(name.split()[1])] for name in names), rel=0.01)
+
+
+# --- ids, lists of run lengths, and what is lost ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("listed", "meant"), [(1, "1"), ("1", 1), (1, 1.0), ("00001", 1), (1, " 1 "), ("a1", "a1")]
+)
+def test_ids_compare_as_what_they_mean(write, listed, meant):
+    root = write(content([image(listed)], [annotation(1, image_id=meant)]))
+    assert paint(find(root).samples[0]).values.sum() == 12
+
+
+@pytest.mark.parametrize(("listed", "meant"), [(1, "01"), ("1", 1.0)])
+def test_ids_of_categories_compare_so_too(write, listed, meant):
+    categories = [{"id": listed, "name": "cat"}]
+    root = write(content(annotations=[annotation(1, category=meant)], categories=categories))
+    assert paint(find(root).samples[0]).values.sum() == 12
+
+
+def test_two_images_whose_ids_mean_one_number_are_refused(write):
+    root = write(content([image(1), image("01", "b.jpg")]), pictures=["a.jpg", "b.jpg"])
+    with pytest.raises(LayoutError, match=r"gives the id 1 to a\.jpg and to b\.jpg"):
+        find(root)
+
+
+@pytest.mark.parametrize(("crowd", "num_objects"), [("0", 1), (0, 1), ("1", 0), (True, 0)])
+def test_a_crowd_may_be_written_as_text(write, crowd, num_objects):
+    layout = find(write(content(annotations=[annotation(1, iscrowd=crowd)])))
+    assert paint(layout.samples[0]).instances.max() == num_objects
+
+
+def rows_of(*rows):
+    """Run lengths of whole rows of the 8 x 10 picture."""
+    inside = np.zeros((8, 10), dtype=bool)
+    inside[list(rows)] = True
+    return {"size": [8, 10], "counts": encode_runs(inside).tolist()}
+
+
+@pytest.mark.parametrize(
+    ("outline", "rows"),
+    [
+        ([rows_of(1)], [1]),
+        ([rows_of(1, 2), rows_of(2, 5)], [1, 2, 5]),
+        ([rows_of(1), [0, 3, 10, 3, 10, 5, 0, 5]], [1, 3, 4]),  # and a polygon
+    ],
+)
+def test_a_list_of_run_lengths_is_one_object(write, outline, rows):
+    layout = find(write(content(annotations=[annotation(1, segmentation=outline)])))
+    mask = paint(layout.samples[0])
+    assert np.flatnonzero(mask.values.any(axis=1)).tolist() == rows
+    assert (mask.values.sum(), mask.instances.max()) == (10 * len(rows), 1)
+    assert layout.findings == ()
+
+
+def test_a_list_with_damaged_run_lengths_keeps_its_polygon_and_says_so(write):
+    outline = [rows_of(1), {"size": [8, 10], "counts": [3]}, [0, 3, 10, 3, 10, 5, 0, 5]]
+    layout = find(write(content(annotations=[annotation(7, segmentation=outline)])))
+    assert paint(layout.samples[0]).values.sum() == 20
+    assert "annotation 7" in codes(layout)["broken-shape"].message
+
+
+def listing(num_there, num_gone):
+    there = [image(n, "a.jpg") for n in range(num_there)]
+    return content(there + [image(100 + n, f"up/{n}-x.jpg") for n in range(num_gone)], [])
+
+
+@pytest.mark.parametrize(
+    ("num_there", "num_gone", "severity"), [(2, 2, "warning"), (2, 3, "error")]
+)
+def test_more_than_half_of_the_images_missing_is_an_error_that_shows_both_sides(
+    write, num_there, num_gone, severity
+):
+    finding = codes(find(write(listing(num_there, num_gone))))["missing-image"]
+    assert finding.severity == severity
+    assert "up/0-x.jpg" in finding.message
+    both_sides = f"In all {num_gone} of {num_there + num_gone} images are lost; there are a.jpg."
+    assert (both_sides in finding.message) == (severity == "error")
+
+
+def test_shapes_lost_for_any_reason_count_together(write):
+    """One of four is whole: an error under each of the reasons, none of which has more than one."""
+    annotations = [
+        annotation(1),
+        annotation(2, image_id=77),
+        annotation(3, segmentation=[]),
+        annotation(4, segmentation=[[1, 1, 2, 2]]),
+    ]
+    found = codes(find(write(content(annotations=annotations))))
+    assert {code: found[code].severity for code in found} == {
+        "lost-shapes": "error", "boxes-only": "error", "broken-shape": "error",
+    }  # fmt: skip
+    message = found["lost-shapes"].message
+    assert "annotation 2 (image 77)" in message
+    assert "In all 3 of 4 shapes are lost; there are image 1." in message
+
+
+def test_a_class_none_of_whose_shapes_can_be_drawn_is_an_error_that_names_it(write):
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "unused"}]
+    annotations = [*map(annotation, range(5)), annotation(9, category=2, segmentation=[])]
+    layout = find(write(content(annotations=annotations, categories=categories)))
+    finding = codes(layout)["lost-shapes"]
+    assert finding.severity == "error"
+    assert "has 1 shapes of dog, none of which can be drawn: annotation 9" in finding.message
+    assert "unused" not in finding.message
+
+
+def test_a_class_lost_in_one_file_and_drawn_in_another_is_no_error(write):
+    lost = content(annotations=[annotation(1), annotation(2, segmentation=[])])
+    write(lost, "train/annotations.json", ["train/a.jpg"])
+    layout = find(write(content(), "test/annotations.json", ["test/a.jpg"]))
+    assert {finding.code for finding in layout.findings} == {"boxes-only"}
+
+
+def test_finding_the_images_looks_at_each_once(write, monkeypatch):
+    """Comparisons of paths grow with the number of images, not with its square."""
+    number, seen = 300, 0
+    listed = [image(n, f"{n}.jpg") for n in range(number)]
+    root = write(content(listed, []), pictures=[f"{n}.jpg" for n in range(number)])
+    compare = type(root).__eq__
+
+    def count(one, other):
+        nonlocal seen
+        seen += 1
+        return compare(one, other)
+
+    monkeypatch.setattr(type(root), "__eq__", count)
+    assert len(find(root).samples) == number
+    assert seen < 20 * number

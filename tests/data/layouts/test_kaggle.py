@@ -130,3 +130,16 @@ def test_a_table_that_is_cut_off_or_without_pictures_is_an_error(tmp_path):
     labels = "".join(f"a.png,{number},1 1\n" for number in range(300))
     with pytest.raises(LayoutError, match="300 classes"):
         find(write(tmp_path, f"ImageId,ClassId,EncodedPixels\n{labels}"))
+
+
+def test_a_table_of_other_images_is_an_error_that_shows_both_sides(tmp_path):
+    layout = find(write(tmp_path, "ImageId,EncodedPixels\na.png,1 1\nx1,2 1\nx2,2 1\n"))
+    (finding,) = layout.findings
+    assert (finding.code, finding.severity) == ("missing-image", "error")
+    assert "x1, x2. In all 2 of 3 images are lost; there are a.png, b.png." in finding.message
+
+
+def test_a_class_all_of_whose_rows_are_damaged_is_an_error(tmp_path):
+    text = "ImageId,EncodedPixels,ClassId\na.png,1 1,1\nb.png,3 1 1,2\nb.png,2 1,1\n"
+    found = {finding.code: finding for finding in find(write(tmp_path, text)).findings}
+    assert "1 shapes of class 2, none of which can be drawn: row 3" in found["lost-shapes"].message

@@ -220,3 +220,52 @@ def test_the_example_of_the_program_agrees_with_its_own_masks(shared_data):
         assert (painted == theirs).mean() > 0.994
         inner = (painted > 0) & (theirs > 0)
         assert (painted == theirs)[inner].mean() > 0.999
+
+
+TURNED = [[1.9, 2], [4, -0.1], [6.1, 2], [4, 4.1]]  # on its corner: 2 + 4 + 4 + 2 pixels
+
+
+@pytest.mark.parametrize(
+    "kind", ["rotation", "rectangle", "quadrilateral", "oriented_rectangle", "Rotation", "polygon"]
+)
+def test_four_corners_are_an_outline(write, kind):
+    layout = find(write([shape(points=TURNED, kind=kind)]))
+    assert values_of(layout).sum(axis=1).tolist() == [2, 4, 4, 2, 0, 0, 0, 0]
+    assert layout.findings == ()
+
+
+def test_an_ellipse_fills_its_box(write):
+    values = values_of(find(write([shape(points=[[1, 1], [9, 5]], kind="ellipse")])))
+    rows, columns = np.nonzero(values)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 4, 1, 8)
+    assert values.sum() == pytest.approx(np.pi * 4 * 2, abs=3)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("cuboid", "broken-shape"), ("point", "not-an-area")])
+def test_a_type_that_is_not_drawn_is_named_and_an_error_where_it_is_all(write, kind, code):
+    layout = find(write([shape(kind=kind), shape(kind=kind)]))
+    found = {finding.code: finding for finding in layout.findings}
+    assert found[code].severity == found["lost-shapes"].severity == "error"
+    assert f"a.json shapes[0] ({kind})" in found[code].message
+    assert "In all 2 of 2 shapes are lost" in found[code].message
+    assert "2 shapes of cat, none of which can be drawn" in found["lost-shapes"].message
+
+
+def test_files_most_of_which_have_no_image_are_an_error(write):
+    write([shape()])
+    write([shape()], "b", picture=False)
+    root = write([shape()], "c", picture=False, imagePath="other.png")
+    (finding,) = find(root).findings
+    assert (finding.code, finding.severity) == ("missing-image", "error")
+    assert "c.json (image other.png)" in finding.message
+    assert "In all 2 of 3 images are lost; there are a.jpg." in finding.message
+
+
+def test_a_mask_shape_takes_no_memory_for_the_size_that_is_claimed(write):
+    """A square of 2 x 2 in an image that claims to be 2**29 x 2**29."""
+    entry = shape(points=[[4, 3], [5, 4]], kind="mask", mask=png(np.ones((2, 2), np.uint8)))
+    layout = find(write([entry], imageHeight=2**29, imageWidth=2**29))
+    (drawn,) = layout.samples[0].mask.shapes
+    first, inside, between, again, last = drawn.runs.tolist()
+    assert (first, inside, between, again) == (4 * 2**29 + 3, 2, 2**29 - 2, 2)
+    assert first + inside + between + again + last == 2**58

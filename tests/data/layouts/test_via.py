@@ -169,3 +169,22 @@ def test_other_files(write, tmp_path):
     (tmp_path / "via.json").write_text('{"a": {"filename": "a.jpg", "regions": [')
     with pytest.raises(FileError, match=r"via\.json is not valid JSON"):
         find_via(tmp_path, LayoutOptions())
+
+
+def test_a_shape_of_an_unknown_type_is_named(write):
+    layout = find(write([entry([region(), region({"name": "spiral"})])]))
+    (finding,) = layout.findings
+    assert "types that are not known: a.jpg regions[1] (spiral)" in finding.message
+
+
+def test_most_images_missing_and_a_class_of_points_alone_are_errors(write):
+    regions = [region(kind="cat"), region({"name": "point", "cx": 1, "cy": 1}, kind="eye")]
+    root = write([entry(regions), entry([], "x/1.jpg"), entry([], "x/2.jpg")])
+    found = {finding.code: finding for finding in find(root).findings}
+    assert {code: finding.severity for code, finding in found.items()} == {
+        "missing-image": "error", "not-an-area": "warning", "lost-shapes": "error",
+    }  # fmt: skip
+    assert (
+        "In all 2 of 3 images are lost; there are a.jpg, b.jpg." in found["missing-image"].message
+    )
+    assert "1 shapes of eye, none of which can be drawn" in found["lost-shapes"].message

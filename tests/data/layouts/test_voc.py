@@ -100,3 +100,14 @@ def test_a_person_who_names_folders_is_heard_first(tmp_path):
     write(tmp_path, "ab")
     assert find_voc(tmp_path, LayoutOptions(masks=Path("SegmentationClass"))) is None
     assert find_voc(tmp_path / "JPEGImages", LayoutOptions()) is None
+
+
+@pytest.mark.parametrize(("listed", "severity"), [("a b c", "warning"), ("a b c d e", "error")])
+def test_names_in_the_lists_that_have_no_image_are_said(tmp_path, listed, severity):
+    root = write(tmp_path, "ab")
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("\n".join(listed.split()))
+    (finding,) = find_voc(root, LayoutOptions()).findings
+    assert (finding.code, finding.severity) == ("missing-image", severity)
+    assert "not there: c" in finding.message

@@ -159,3 +159,47 @@ def test_other_texts_are_not_taken_for_outlines(tmp_path):
     assert find_yolo(tmp_path, LayoutOptions()) is None
     (tmp_path / "data.yaml").write_text("key: value")
     assert find_yolo(tmp_path, LayoutOptions()) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0,0.2,0.25,0.6,0.25,0.6,0.75,0.2,0.75",
+        "0, 0.2, 0.25, 0.6, 0.25, 0.6, 0.75, 0.2, 0.75",
+        "0 0.2,0.25 0.6,0.25 0.6,0.75 0.2,0.75",
+    ],
+)
+def test_commas_between_the_numbers(tmp_path, line):
+    write(tmp_path, "images/a.jpg", line)
+    values = values_of(find(tmp_path))
+    assert values.sum() == 16 and (values[2:6, 2:6] == 1).all()
+
+
+def test_commas_in_place_of_points_are_refused_and_never_read_as_other_numbers(tmp_path):
+    write(tmp_path, "images/a.jpg", SQUARE)
+    write(tmp_path, "images/b.jpg", "0 0,1 0,2 1,0")
+    with pytest.raises(LayoutError, match=r"line 1: '0 0,1 0,2 1,0' are not all numbers"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(("num_lone", "severity"), [(0, None), (2, "warning"), (3, "error")])
+def test_text_files_without_an_image_are_counted(tmp_path, num_lone, severity):
+    for name in "ab":
+        write(tmp_path, f"images/{name}.jpg", SQUARE)
+    for number in range(num_lone):
+        (tmp_path / f"labels/img_{number}.txt").write_text(SQUARE)
+    (tmp_path / "labels/classes.txt").write_text("cat")
+    (tmp_path / "labels/readme.txt").write_text("drawn in spring")
+    found = [(f.code, f.severity) for f in find(tmp_path).findings]
+    assert found == ([("missing-image", severity)] if severity else [])
+
+
+def test_names_that_refer_to_anchors_are_refused(tmp_path):
+    """Ten bytes a line, each of which would be ten times as long as the one before."""
+    write(tmp_path, "images/a.jpg", SQUARE)
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    for level in range(1, 30):
+        lines.append(f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 10)}]")
+    (tmp_path / "data.yaml").write_text("\n".join([*lines, "names: [*a29]"]))
+    with pytest.raises(FileError, match=r"line 2 refers to the anchor a0, .* write the value out"):
+        find(tmp_path)

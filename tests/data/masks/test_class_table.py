@@ -75,3 +75,14 @@ def test_what_is_wrong_is_said_with_the_file(read, name, text, message):
 def test_empty_tables_are_refused(read):
     with pytest.raises((FileError, MaskError), match=r"classes\.csv"):
         read("classes.csv", "")
+
+
+def test_the_label_map_of_cvat(read):
+    text = "# label:color_rgb:parts:actions\nSky:128,128,128::\nRoad:128,64,128:lane,kerb:\n"
+    assert read("labelmap.txt", text) == {"classes": SKY_ROAD}
+
+
+def test_the_table_of_roboflow(read):
+    assert read("_classes.csv", "Pixel Value, Class\n0, background\n1, cell\n") == {
+        "classes": [{"name": "background", "value": 0}, {"name": "cell", "value": 1}]
+    }

@@ -1,8 +1,11 @@
 """What is kept of a mask, counted by hand, and what is summed over all."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from pixelwise.data.masks import facts
 from pixelwise.data.masks.facts import count_values, describe_mask, survey_mask, unify_forms
 from pixelwise.data.masks.reading import add_counts, num_pixels
 from pixelwise.data.masks.sources import MaskFile, MaskParts
@@ -90,3 +93,25 @@ def test_objects_in_files_that_overlap_are_counted(save):
     facts = survey_mask(MaskParts(tuple(paths), (1, 1)), None)
     assert (facts.num_instances, facts.num_overlap) == (2, 4)
     assert facts.counts.tolist() == [16]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
+@pytest.mark.parametrize("highest", [2, 200])
+def test_values_counted_band_by_band_are_those_of_the_whole(monkeypatch, dtype, highest):
+    monkeypatch.setattr(facts, "BAND_VALUES", 50)
+    stored = np.random.default_rng(0).integers(0, highest, (37, 11)).astype(dtype)
+    values, counts = facts.count_values(stored)
+    assert [values.tolist(), counts.tolist()] == [
+        part.tolist() for part in np.unique(stored, return_counts=True)
+    ]
+
+
+def test_counting_values_takes_little_memory(monkeypatch):
+    """A whole mask of uint8 took eight bytes a pixel."""
+    monkeypatch.setattr(facts, "BAND_VALUES", 2**14)
+    stored = np.zeros((1024, 1024), np.uint8)
+    tracemalloc.start()
+    assert facts.count_values(stored)[1].tolist() == [2**20]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < stored.nbytes / 2

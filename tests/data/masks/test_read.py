@@ -1,10 +1,13 @@
 """Masks read from where they are: files, parts, shapes; later parts lie over earlier ones."""
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.read import SizeError, read_stored_mask
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, Shape
 from pixelwise.errors import FileError, MaskError
 
@@ -74,3 +77,48 @@ def test_shapes_need_a_size_and_name_their_file(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileError, match=r"gone\.png"):
         read_stored_mask(MaskFile(tmp_path / "gone.png"), None)
+
+
+# --- sizes that an annotation claims, and files that make up one mask --------------------------
+
+
+def square_in(size):
+    ring = np.array([[1.0, 1.0], [1.0, 3.0], [3.0, 3.0], [3.0, 1.0]])
+    return MaskShapes(Path("a.json"), (Shape(1, (ring,)),), size)
+
+
+@pytest.mark.parametrize("size", [(8000, 8000), (2**29, 2**29), (4, 6)])
+def test_a_claimed_size_is_compared_before_anything_is_painted(size):
+    tracemalloc.start()
+    with pytest.raises(SizeError, match=f"claims {size[0]}x{size[1]}, but the image is 4x5"):
+        read_stored_mask(square_in(size), (4, 5))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000
+
+
+def test_an_image_that_lies_across_is_painted_so_that_the_turn_is_found():
+    assert read_stored_mask(square_in((5, 4)), (4, 5)).size == (5, 4)
+
+
+def test_without_an_image_no_more_is_painted_than_any_file_may_claim():
+    assert read_stored_mask(square_in((4, 5)), None).values.sum() == 4
+    with pytest.raises(FileError, match=r"a\.json: its header claims 8000x8000 pixels"):
+        read_stored_mask(square_in((8000, 8000)), None)
+
+
+def test_files_of_one_image_are_in_memory_one_after_the_other(save):
+    """Sixty files of 100 x 100 pixels: all at once took 3 bytes a pixel and file."""
+    paths, size = [], (100, 100)
+    for number in range(60):
+        part = np.zeros(size, np.uint8)
+        part[number : number + 2] = 255
+        paths.append(save(f"{number}.png", part))
+    for are_objects in (True, False):
+        tracemalloc.start()
+        mask = read_stored_mask(MaskParts(tuple(paths), (1,) * 60, are_objects), size)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 30 * 100 * 100
+        assert mask.num_overlap == 59 * 100
+        assert mask.instances is None or mask.instances.max() == 60

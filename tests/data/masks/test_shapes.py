@@ -14,6 +14,7 @@ from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.shapes import (
     decode_runs,
     encode_runs,
+    join_runs,
     paint_ring,
     paint_runs,
     paint_shapes,
@@ -274,3 +275,23 @@ def test_500_polygons_take_less_than_a_second():
     painted = paint_shapes(shapes, (480, 640))
     assert time.perf_counter() - start < 1.0  # about 60 ms on a free core
     assert painted.num_undrawn == 0
+
+
+def test_a_small_mask_in_a_large_image_is_as_if_it_were_painted():
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        inside = random.random(random.integers(1, 7, 2)) < random.random()
+        size, corner = random.integers(1, 9, 2), random.integers(0, 9, 2)
+        painted = np.zeros(size, dtype=np.bool_)
+        place = painted[corner[0] :, corner[1] :][: inside.shape[0], : inside.shape[1]]
+        place |= inside[: place.shape[0], : place.shape[1]]
+        runs = encode_runs(inside, tuple(corner.tolist()), tuple(size.tolist()))
+        assert runs.tolist() == encode_runs(painted).tolist()
+
+
+def test_joined_run_lengths_are_those_of_what_lies_in_any_part():
+    random = np.random.default_rng(0)
+    for number in range(100):
+        parts = [random.random((5, 6)) < random.random() for _ in range(number % 4 + 1)]
+        joined = join_runs([encode_runs(part) for part in parts])
+        assert joined.tolist() == encode_runs(np.any(parts, axis=0)).tolist()

@@ -20,10 +20,12 @@ def check_files(surveyed: Sequence[SampleFacts], lone_masks: Sequence[Path]) -> 
     return [*files.check_files(surveyed, lone_masks), *pixels.check_pixels(surveyed)]
 
 
-def check_splits(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
-    """Find what is wrong with the splits, whatever the masks mean."""
+def check_splits(
+    surveyed: Sequence[SampleFacts], splits: Mapping[str, Split], twins: Mapping[str, str]
+) -> list[Finding]:
+    """Find what is wrong with the splits, whatever the masks mean; twins are of `find_twins`."""
     return [
-        *leaks.check_leaks(surveyed, splits),
+        *leaks.check_leaks(surveyed, splits, twins),
         *pixels.check_split_ranges(surveyed, splits),
     ]
 

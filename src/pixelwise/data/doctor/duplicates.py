@@ -2,7 +2,7 @@
 
 digest       equal for equal pixels
 thumbnail    (32, 32), standardised -> 24 lowest cosines ("perceptual hash") -> nearest neighbours
-             in a tree -> laid upon each other -> compared in full
+             in a tree -> alike at all -> laid upon each other -> compared in full
 
 Nothing is compared pair by pair but the nearest neighbours: 10,000 images take seconds.
 """
@@ -15,7 +15,7 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 from scipy.spatial import KDTree
 
-from pixelwise.data.doctor.align import align
+from pixelwise.data.doctor.align import align, smooth
 from pixelwise.data.doctor.image_facts import ImageFacts
 from pixelwise.data.doctor.small import THUMBNAIL_UNIT
 from pixelwise.data.doctor.survey import SampleFacts, readable_images
@@ -25,6 +25,7 @@ Floats = NDArray[np.float32]
 NUM_COSINES = 24
 MAX_HASH_DISTANCE = 0.25  # between hashes of length 1 or less
 NUM_NEIGHBOURS = 16  # compared in full
+MIN_ROUGH_LIKENESS = 0.2  # of pairs before they are laid upon each other
 MIN_LIKENESS = 0.98  # correlation of thumbnails
 MIN_DETAIL_LIKENESS = 0.95  # the same, without what is larger than DETAIL_SIDE
 DETAIL_SIDE = 5  # pixels of the thumbnail
@@ -77,11 +78,27 @@ def find_near_pairs(images: Sequence[tuple[str, ImageFacts]]) -> Iterator[tuple[
     one, other = _nearest(hashes)
     is_shape = np.abs(shapes[one] - shapes[other]) < np.log(MAX_STRETCH)
     one, other = one[is_shape], other[is_shape]
+    one, other = _roughly_alike(thumbnails, one, other)
     for start in range(0, len(one), CHUNK):
         pair = one[start : start + CHUNK], other[start : start + CHUNK]
         same = look_the_same(thumbnails[pair[0]], thumbnails[pair[1]])
         for i, j in zip(pair[0][same], pair[1][same], strict=True):
             yield seen[i][0], seen[j][0]
+
+
+def _roughly_alike(
+    thumbnails: NDArray[np.int8], one: NDArray[np.intp], other: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pairs that correlate somewhat as they are: aligning takes hundreds of times as long.
+
+    Noise has next to nothing in its lowest cosines, so that the hashes of any two are near.
+    """
+    keeps = np.zeros(len(one), dtype=np.bool_)
+    for start in range(0, len(one), CHUNK):
+        part = slice(start, start + CHUNK)
+        pair = (thumbnails[index[part]].astype(np.float32) for index in (one, other))
+        keeps[part] = _correlate(*(smooth(images) for images in pair)) >= MIN_ROUGH_LIKENESS
+    return one[keeps], other[keeps]
 
 
 def hash_thumbnails(thumbnails: NDArray[np.int8]) -> Floats:

@@ -81,19 +81,20 @@ def _find_size_mismatch(surveyed: Sequence[SampleFacts]) -> list[Finding]:
 def _find_undrawn(surveyed: Sequence[SampleFacts]) -> list[Finding]:
     """Annotations most of whose shapes cover no pixel: their corners are in other units."""
     shapes = [
-        (facts.found.mask, mask.num_undrawn)
+        (facts.found.mask, mask)
         for facts, _, mask in readable_masks(surveyed)
         if isinstance(facts.found.mask, MaskShapes)
     ]
-    total, lost = sum(len(mask.shapes) for mask, _ in shapes), sum(count for _, count in shapes)
+    total = sum(len(source.shapes) for source, _ in shapes)
+    lost = sum(mask.num_undrawn for _, mask in shapes)
     if lost <= MAX_UNDRAWN * total:
         return []
-    first = next(mask for mask, count in shapes if count)
+    first, mask = next((source, mask) for source, mask in shapes if mask.num_undrawn)
     return make_finding(
         "broken-shape",
-        [mask.path for mask, count in shapes if count],
+        [source.path for source, mask in shapes if mask.num_undrawn],
         f"{{files}} have shapes that cover no pixel, {lost} of {total}: those of the first lie "
-        f"{_describe_corners(first)}, its image has {_show(first.size or ())} pixels.",
+        f"{_describe_corners(first)}, its image has {_show(mask.size)} pixels.",
         "Export them with corners in pixels of these images.",
         "error",
     )

@@ -12,18 +12,26 @@ from pixelwise.data.splits import Split
 NUM_GROUPS_NAMED = 3
 
 
-def check_leaks(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
-    """Find copies within and across splits, and groups that lie in two splits."""
-    return [*_find_copies(surveyed, splits), *_find_split_groups(surveyed, splits)]
+def check_leaks(
+    surveyed: Sequence[SampleFacts], splits: Mapping[str, Split], twins: Mapping[str, str]
+) -> list[Finding]:
+    """Find copies within and across splits, and groups that lie in two splits.
+
+    Args:
+        surveyed: all samples.
+        splits: split of each name.
+        twins: of `find_twins`.
+    """
+    return [*_find_copies(surveyed, splits, twins), *_find_split_groups(surveyed, splits)]
 
 
-def _find_copies(surveyed: Sequence[SampleFacts], splits: Mapping[str, Split]) -> list[Finding]:
+def _find_copies(
+    surveyed: Sequence[SampleFacts], splits: Mapping[str, Split], twins: Mapping[str, str]
+) -> list[Finding]:
     image = {facts.found.name: facts.found.image for facts in surveyed}
     exact = find_twins(surveyed, near=False)
     same = group_twins(exact)
-    alike = group_twins(
-        {n: stand_in for n, stand_in in find_twins(surveyed).items() if exact[n] == n}
-    )
+    alike = group_twins({name: stand_in for name, stand_in in twins.items() if exact[name] == name})
 
     def files(groups: Sequence[Sequence[str]], across: bool) -> list[Path]:
         return [

@@ -126,11 +126,14 @@ def _find_absent_classes(
         present[split] = present[split] + counts if split in present else counts
     names = encoding.class_names
     nowhere = [name for k, name in enumerate(names) if not sum(c[k] for c in present.values())]
-    findings = []
+    findings, unexplained = list[Finding](), list[str]()
     for entry in (entry for entry in encoding.classes if entry.name in nowhere):
-        findings += _find_undrawn_class(surveyed, entry)
-    if nowhere:
-        findings.append(_say_absent(nowhere, "any mask", "Remove them from the classes, or label"))
+        undrawn = _find_undrawn_class(surveyed, entry)
+        findings += undrawn
+        unexplained += [] if undrawn else [entry.name]
+    if unexplained:
+        fix = "Remove them from the classes, or label"
+        findings.append(_say_absent(unexplained, "any mask", fix))
     for split, counts in present.items():
         absent = [name for k, name in enumerate(names) if not counts[k] and name not in nowhere]
         if absent:

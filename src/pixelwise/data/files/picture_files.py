@@ -20,6 +20,7 @@ EXIF_ORIENTATION = 0x0112
 PNG_GREY = 0  # colour type of the PNG header
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # others may start programs
 NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # as Pillow has it
+BAND_PIXELS = 2**20  # that are handed over at a time
 FILMS = ("GIF", "WEBP", "PNG")  # whose frames are moments; those in a JPEG file are other views
 BYTES_OF_MODES = {"1": 0.125, "I;16": 2, "I;16B": 2, "I": 4, "F": 4}  # others: 1 a channel
 
@@ -132,7 +133,20 @@ def _read_image(picture: Image.Image, data: bytes) -> NDArray[Any]:
         picture = picture.convert("RGB")
     elif picture.mode in ("PA", "La", "RGBa"):
         picture = picture.convert("RGBA")
-    return np.array(picture)
+    return _to_array(picture)
+
+
+def _to_array(picture: Image.Image) -> NDArray[Any]:
+    """The values of a picture, band by band: Pillow hands each out in two copies."""
+    num_rows = max(1, BAND_PIXELS // picture.width)
+    if num_rows >= picture.height:
+        return np.array(picture)
+    first = np.asarray(picture.crop((0, 0, picture.width, 1)))
+    values = np.empty((picture.height, *first.shape[1:]), dtype=first.dtype)
+    for top in range(0, picture.height, num_rows):
+        box = (0, top, picture.width, min(top + num_rows, picture.height))
+        values[top : top + num_rows] = np.asarray(picture.crop(box))
+    return values
 
 
 def _read_mask(picture: Image.Image, data: bytes) -> NDArray[Any]:
@@ -142,7 +156,7 @@ def _read_mask(picture: Image.Image, data: bytes) -> NDArray[Any]:
         return _decode_png16(data)
     if picture.mode == "PA":
         return np.array(picture.getchannel("P"))
-    values = np.array(picture)
+    values = _to_array(picture)
     if picture.mode == "1":
         return values.astype(np.uint8)
     if color_type == PNG_GREY and bit_depth in (2, 4):

@@ -14,6 +14,7 @@ from pixelwise.data.masks.stored import StoredForm, StoredMask
 
 MAX_KEPT_VALUES = 256  # of one mask: ids and damaged colours may be thousands
 REACH = 2  # pixels: a soft edge has both of its tones so near
+BAND_VALUES = 2**20  # counted at a time
 MANY_VALUES = 32  # masks of more values hold object ids, are damaged, or are photographs
 
 
@@ -128,13 +129,35 @@ def _to_colors(mask: MaskFacts) -> MaskFacts:
 
 
 def count_values(stored: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The values that occur, in order, and how often each does."""
-    if stored.dtype.kind == "u" and stored.dtype.itemsize <= 2:
-        counts = np.bincount(stored.ravel())
-        values = np.flatnonzero(counts)
-        return values.astype(np.int64), counts[values].astype(np.int64)
-    values, counts = np.unique(stored, return_counts=True)
+    """The values that occur, in order, and how often each does; counted band by band."""
+    flat = stored.reshape(-1)
+    parts = [_count_band(flat[:BAND_VALUES])]
+    for start in range(BAND_VALUES, len(flat), BAND_VALUES):
+        parts.append(_count_band(flat[start : start + BAND_VALUES]))
+        if sum(len(values) for values, _ in parts[1:]) > BAND_VALUES + len(parts[0][0]):
+            parts = [_join_counts(parts)]
+    values, counts = _join_counts(parts)
     return values.astype(np.int64), counts.astype(np.int64)
+
+
+def _count_band(band: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    if band.dtype.kind == "u" and band.dtype.itemsize <= 2:
+        found = np.bincount(band)  # which takes eight bytes for each of the band
+        values = np.flatnonzero(found)
+        return values, found[values]
+    return np.unique(band, return_counts=True)
+
+
+def _join_counts(
+    parts: Sequence[tuple[NDArray[Any], NDArray[np.int64]]],
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Values and counts of several bands together."""
+    if len(parts) == 1:
+        return parts[0]
+    values, places = np.unique(np.concatenate([v for v, _ in parts]), return_inverse=True)
+    counts = np.zeros(len(values), dtype=np.int64)
+    np.add.at(counts, places, np.concatenate([c for _, c in parts]))
+    return values, counts
 
 
 def _count_layers(mask: StoredMask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -191,17 +214,13 @@ def _describe_regions(
     """
     if mask.form != "numbers" or mask.instances is not None or num_values < 2:
         return 0, counts.copy()
-    from skimage.measure import label
+    from pixelwise.data.masks.regions import measure_regions
 
-    regions = label(mask.values, background=0)  # type: ignore[no-untyped-call]
-    sizes = np.bincount(regions.ravel())
-    value_of = np.zeros(len(sizes), dtype=np.int64)
-    value_of[regions.ravel()] = mask.values.ravel()
-    is_kept = (value_of != 0) & np.isin(value_of, values)
-    is_kept[0] = False  # the background
+    sizes, value_of = measure_regions(mask.values)
+    is_kept = np.isin(value_of, values)
     largest = np.where(values == 0, counts, 0)
     np.maximum.at(largest, np.searchsorted(values, value_of[is_kept]), sizes[is_kept])
-    return len(sizes) - 1, largest
+    return len(sizes), largest
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:
