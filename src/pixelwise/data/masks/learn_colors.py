@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.colors import default_color, hex_of, packed_of, unpack_colors
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.colors import GREY, default_color, hex_of, packed_of, unpack_colors
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
-from pixelwise.data.masks.reading import Reading, Remark, ValueCounts, add_counts, num_pixels
+from pixelwise.data.masks.reading import (
+    Reading,
+    Remark,
+    ValueCounts,
+    add_counts,
+    num_pixels,
+)
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32
@@ -54,6 +60,7 @@ def learn_colors(
     if hot is not None:
         encoding = _encode(hot, ignored)
         return Reading(encoding, (_one_hot_remark(encoding),))
+    _refuse_greys(masks, ignored)
     tones, is_damaged = find_colors(counts, num_pixels(masks), _is_cut(masks))
     encoding = _encode(tones, ignored, snap=is_damaged)
     if is_damaged:
@@ -79,6 +86,27 @@ def snap_to_known(known: MaskEncoding, masks: Sequence[MaskFacts]) -> Reading:
         return Reading(known)
     snapped = known.model_copy(update={"snap": True})
     return Reading(snapped, (_snap_remark(snapped, masks),))
+
+
+def _refuse_greys(masks: Sequence[MaskFacts], ignored: Sequence[int]) -> None:
+    """MaskError where some masks hold colours and others greys alone: class indices, or tones."""
+    wide = [mask for mask in masks if mask.form == "numbers" and mask.values.any()]
+    if wide:
+        raise MaskError(
+            f"{len(wide)} masks hold numbers up to {max(int(m.values.max()) for m in wide):,}, the "
+            "others colours. Save all masks in one way."
+        )
+    greys = set(range(GREY, 256 * GREY, GREY))
+    values = [set(mask.values.tolist()) - {0, *ignored} for mask in masks]
+    grey = [held for held in values if held and held <= greys]
+    colored = [held for held in values if held - greys]
+    if not grey or not colored or any(held & greys for held in colored):
+        return
+    numbers = sorted({value // GREY for held in grey for value in held})
+    raise MaskError(
+        f"{len(colored)} masks are in colours, {len(grey)} hold the greys {shorten(numbers)}, none "
+        "holds both: which grey is which colour is not known. Save all masks in one way."
+    )
 
 
 def _is_damage(counts: ValueCounts, unknown: NDArray[np.bool_], masks: Sequence[MaskFacts]) -> bool:

@@ -109,7 +109,11 @@ def _kinds_of(
 ) -> tuple[dict[int, list[MaskFacts]], int]:
     """Masks of two tones by their foreground, and the number of all that should have some."""
     filled = [mask for mask in masks if _named(mask, ignored).any()]
-    tones = [_foreground_of(mask, ignored) for mask in filled]
+    is_colored = any(mask.form == "colors" for mask in filled)
+    tones = [
+        None if is_colored and mask.form == "numbers" else _foreground_of(mask, ignored)
+        for mask in filled
+    ]
     counts = Counter(tone for tone in tones if tone)
     kinds: dict[int, list[MaskFacts]] = {}
     num_filled = 0
