@@ -186,7 +186,7 @@ def _describe_regions(
 
     They are counted where the values may be object ids, or specks; else 0, and `counts`.
     """
-    if mask.form != "numbers" or mask.instances is not None or num_values < 2:
+    if mask.form == "layers" or mask.instances is not None or num_values < 2:
         return 0, counts.copy()
     from skimage.measure import label
 
@@ -198,7 +198,7 @@ def _describe_regions(
     is_kept[0] = False  # the background
     largest = np.where(values == 0, counts, 0)
     np.maximum.at(largest, np.searchsorted(values, value_of[is_kept]), sizes[is_kept])
-    return len(sizes) - 1, largest
+    return len(sizes) - 1 if mask.form == "numbers" else 0, largest
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:

@@ -21,6 +21,7 @@ from pixelwise.data.masks.reading import (
     add_counts,
     num_pixels,
 )
+from pixelwise.data.masks.two_tones import MAX_DOT, MAX_SPECKS
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32
@@ -132,6 +133,7 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
     if is_few:
         _refuse_lines(counts)
     if is_few and not _has_soft_edges(counts):
+        _refuse_dots(counts)
         return counts.values.tolist(), False
     tones = _find_tones(counts, total)
     near = distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
@@ -162,6 +164,20 @@ def _refuse_lines(counts: ValueCounts) -> None:
         f"{shown} in the masks lies only along edges, between two other colours: a smoothed edge, "
         "or a class of thin lines. Export the masks without anti-aliasing, or give the colour of "
         'each class in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
+    )
+
+
+def _refuse_dots(counts: ValueCounts) -> None:
+    """MaskError where several colours are dots of a few pixels, which are no classes."""
+    is_dot = counts.largest <= MAX_DOT
+    is_few = counts.counts[is_dot].sum() <= MAX_SPECKS * counts.counts.sum()
+    if is_dot.sum() < MIN_MIXED or not is_few:
+        return
+    shown = ", ".join(hex_of(value) for value in counts.values[is_dot][:MIN_MIXED].tolist())
+    raise MaskError(
+        f"{int(is_dot.sum())} colours in the masks ({shown}, ...) are only dots of up to {MAX_DOT} "
+        "pixels: damage, or classes too small to learn. Give the colours of classes, and those to "
+        'ignore, in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
     )
 
 
