@@ -95,6 +95,15 @@ def test_specks_change_nothing_and_their_share_is_said(tmp_path):
     assert "0.055 %" in reading.remarks[0].message  # 6 x 27 of 24 x 96 x 128
 
 
+def test_specks_in_few_of_the_masks_leave_no_doubt_about_255(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = [specks(rng, [8, 9, 10, 11, 17, 24]) for _ in range(2)]
+    masks += [specks(rng, [0]) for _ in range(22)]
+    reading = understood(masks, tmp_path)
+    assert [entry.value for entry in reading.encoding.classes] == [0, 255]
+    assert [remark.code for remark in reading.remarks] == ["snapped-values"]
+
+
 def test_specks_in_masks_without_foreground_go_along(tmp_path):
     rng = np.random.default_rng(0)
     masks = [specks(rng, [8, 9, 10, 11, 17, 24]) for _ in range(20)]
