@@ -134,13 +134,13 @@ def test_planes(tmp_path):
 @pytest.mark.parametrize("loss", [cross_entropy_loss, dice_loss, focal_loss])
 def test_losses_never_leave_out_a_class(loss):
     logits, target = torch.zeros(1, 300, 4, 4), torch.full((1, 4, 4), 255)
-    with pytest.raises(ArrayError, match="ignore_index=255 is one of the 300 classes"):
+    with pytest.raises(ArrayError, match=LIMIT):
         loss(logits, target)
     assert float(loss(logits, target, ignore_index=-1)) > 0
 
 
 def test_scores_never_leave_out_a_class():
     target = np.full((4, 4), 255)
-    with pytest.raises(ArrayError, match="ignore_index=255 is one of the 300 classes"):
+    with pytest.raises(ArrayError, match=LIMIT):
         count_pixels(target, target, 300)
     assert count_pixels(target, target, 300, ignore_index=-1)[255].tolist() == [16, 0, 0]

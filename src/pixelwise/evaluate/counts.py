@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.encoding import IGNORE_INDEX
+from pixelwise.classes import IGNORE_INDEX, too_many_classes
 from pixelwise.errors import ArrayError
 
 SCORE_NAMES = ("dice", "iou", "precision", "recall")
@@ -50,11 +50,8 @@ def count_pixels(
            [1, 1, 0]])
     """
     mask, target = np.asarray(mask), np.asarray(target)
-    if 0 <= ignore_index < num_classes and target.dtype != bool:
-        raise ArrayError(
-            f"ignore_index={ignore_index} is one of the {num_classes} classes, which would never "
-            "be scored. Choose another number."
-        )
+    if ignore_index == IGNORE_INDEX < num_classes:
+        raise ArrayError(too_many_classes(num_classes))
     if mask.shape != target.shape:
         raise ArrayError(
             f"The mask has shape {mask.shape} but the target has shape {target.shape}. "

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
+from pixelwise.classes import too_many_classes
 from pixelwise.errors import ArrayError
 
 
@@ -48,13 +49,10 @@ def as_planes(logits: Tensor, target: Tensor) -> Tensor:
 def check_index_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
     """Class indices have the shape of the logits without their channels, which are 2 or more.
 
-    None of them is the index that is ignored.
+    With the usual index to ignore there are no more than that leaves.
     """
-    if 0 <= ignore_index < logits.shape[1]:
-        raise ArrayError(
-            f"ignore_index={ignore_index} is one of the {logits.shape[1]} classes, which would "
-            "never be learnt. Choose another number."
-        )
+    if ignore_index == IGNORE_INDEX < logits.shape[1]:
+        raise ArrayError(too_many_classes(logits.shape[1]))
     if logits.shape[1] < 2:
         raise ArrayError(
             "A softmax over one class is always 1, so nothing could be learnt: logits of shape "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -207,8 +207,27 @@ def test_jpeg_of_two_tones_comes_back_and_of_more_is_refused(masks, quality, tmp
     assert max(mask.max() for mask in masks) == 1
 
 
+def cells(*rows: str) -> Mask:
+    """A mask of blocks: cells("01", "10") has four."""
+    return np.kron(
+        np.array([list(row) for row in rows], np.uint8), np.ones((BLOCK, BLOCK), np.uint8)
+    )
+
+
 @few
 @given(masks=index_masks(high=2), shift=st.integers(1, 3))
+@example(
+    masks=[cells("011", "000", "000"), cells("111", "111", "111"), cells("000", "111", "000")],
+    shift=1,
+)
+@example(
+    masks=[cells("100", "000", "111"), cells("000", "000", "000"), cells("000", "000", "000")],
+    shift=1,
+)
+@example(
+    masks=[cells("011", "000", "111"), cells("000", "000", "000"), cells("000", "000", "000")],
+    shift=3,
+)
 def test_soft_edges_of_two_tones_go_to_the_nearest(masks, shift, tmp_path_factory):
     folder = tmp_path_factory.mktemp("masks")
     soft = [mask * np.uint8(255) for mask in masks]
@@ -216,7 +235,13 @@ def test_soft_edges_of_two_tones_go_to_the_nearest(masks, shift, tmp_path_factor
         edge = np.zeros_like(mask, dtype=bool)
         edge[:, 1:] = mask[:, 1:] != mask[:, :-1]
         values[edge] = np.where(mask[edge], 255 - 30 * shift, 30 * shift)
-    _, decoded = understand([png(folder, n, values) for n, values in enumerate(soft)])
+    greys = np.setdiff1d(np.unique(soft), [0, 255])
+    try:
+        _, decoded = understand([png(folder, n, values) for n, values in enumerate(soft)])
+    except DataError as error:  # one grey far from both tones, on many pixels: a class, or edges
+        assert (len(greys), "only along edges" in str(error)) == (1, True)
+        assert shift > 1
+        return
     assert_equal(decoded, masks)
 
 

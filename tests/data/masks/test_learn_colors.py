@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.facts import describe_mask
+from pixelwise.data.masks.facts import describe_mask, unify_forms
+from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.masks.learn_colors import learn_colors, snap_to_known
+from pixelwise.data.masks.outliers import foreign_values
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored
 from pixelwise.errors import MaskError
@@ -110,3 +112,53 @@ def test_known_colours_are_kept_and_damage_goes_to_them(facts_of):
     jpeg = facts_of((BLACK, 9), ((4, 0, 2), 1), ((196, 2, 1), 1), (RED, 9), suffix=".jpg")
     assert snap_to_known(known, jpeg).encoding.snap
     assert not snap_to_known(known, facts_of((BLACK, 5), (BLUE, 5))).encoding.snap
+
+
+def drawn(tmp_path, *masks):
+    """Facts of masks (40, 40) in colours or numbers, as a data set gives them."""
+    source = MaskFile(tmp_path / "a.tif")
+    return unify_forms([describe_mask(to_stored(mask, source.path), source) for mask in masks])
+
+
+def halves(*values, dtype=np.uint8):
+    """(40, 40, ...): columns of the values."""
+    return np.repeat(np.array([values] * 40, dtype), 40 // len(values), axis=1)
+
+
+INK = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [200, 200, 0]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        halves(0, 1),  # class indices, or a foreground
+        halves(0, 2),
+        halves(0, 90),
+        halves(0, 255),
+        halves(0, 65535, dtype=np.uint16),  # as a colour it would be cyan
+        halves(0, 1000, dtype=np.uint16),
+    ],
+)
+def test_numbers_alone_among_colours_are_refused(other, tmp_path):
+    facts = drawn(tmp_path, halves(*INK), halves(*INK), other)
+    with pytest.raises(MaskError, match="Save all masks in one way"):
+        understand_masks(facts)
+
+
+def test_greys_and_white_beside_colours_are_classes(tmp_path):
+    ink = [*INK, [128, 128, 128], [255, 255, 255]][:5]
+    facts = drawn(tmp_path, halves(*ink), halves(*ink), halves(ink[0], ink[4]))
+    assert len(understand_masks(facts).encoding.classes) == 5
+
+
+def test_one_wide_mask_among_colours_is_named(tmp_path):
+    facts = drawn(tmp_path, *[halves(*INK)] * 8, halves(0, 65535, dtype=np.uint16))
+    encoding = understand_masks(facts).encoding
+    assert foreign_values(facts[-1], encoding).tolist() == [65535]
+
+
+def test_dots_of_several_colours_are_refused(tmp_path):
+    mask = halves(*INK)
+    mask[0, 0], mask[10, 0], mask[20, 0] = [9, 80, 200], [70, 200, 90], [200, 20, 190]
+    with pytest.raises(MaskError, match=r"3 colours in the masks .* only dots of up to 4 pixels"):
+        understand_masks(drawn(tmp_path, mask, halves(*INK)))

@@ -16,6 +16,7 @@ from pixelwise.data.read import examine_dataset
 from pixelwise.errors import MaskError
 
 RED = np.array([255, 0, 0], np.uint8)
+BLUE = np.array([0, 0, 200], np.uint8)
 WHITE = np.array([255, 255, 255], np.uint8)
 
 
@@ -70,7 +71,9 @@ def test_usual_ways_to_write_a_foreground_go_together_in_any_share(tones, tmp_pa
     assert read_as(facts, understand_masks(facts)) == [[0, 1]] * len(facts)
 
 
-@pytest.mark.parametrize(("one", "other"), [(255, 128), (1, 200), (WHITE, RED)])
+@pytest.mark.parametrize(
+    ("one", "other"), [(255, 128), (1, 200), (128, 200), (WHITE, RED), (BLUE, RED)]
+)
 def test_two_foregrounds_of_equal_right_are_refused_and_names_decide(one, other, tmp_path):
     facts = facts_of([halves(one)] * 6 + [halves(other)] * 6, tmp_path)
     with pytest.raises(MaskError, match=r"none holds both: one foreground .* two classes"):
@@ -92,11 +95,13 @@ def test_masks_of_one_class_each_stay_classes(values, tmp_path):
     assert reading.encoding.tones == ()
 
 
-@pytest.mark.parametrize(("usual", "odd"), [(1, 2), (2, 1), (255, 7), (7, 255), (200, 128)])
+@pytest.mark.parametrize(
+    ("usual", "odd"), [(1, 2), (2, 1), (255, 7), (7, 255), (200, 128), (RED, BLUE)]
+)
 def test_what_may_be_a_class_index_is_named(usual, odd, tmp_path):
     facts = facts_of([halves(usual)] * 20 + [halves(odd)], tmp_path)
     encoding = understand_masks(facts).encoding
-    assert foreign_values(facts[-1], encoding).tolist() == [odd]
+    assert foreign_values(facts[-1], encoding).tolist() == [0x0000C8 if odd is BLUE else odd]
 
 
 def test_masks_full_of_foreground_and_empty_ones_go_along(tmp_path):

@@ -95,6 +95,15 @@ def test_specks_change_nothing_and_their_share_is_said(tmp_path):
     assert "0.055 %" in reading.remarks[0].message  # 6 x 27 of 24 x 96 x 128
 
 
+def test_specks_in_few_of_the_masks_leave_no_doubt_about_255(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = [specks(rng, [8, 9, 10, 11, 17, 24]) for _ in range(2)]
+    masks += [specks(rng, [0]) for _ in range(22)]
+    reading = understood(masks, tmp_path)
+    assert [entry.value for entry in reading.encoding.classes] == [0, 255]
+    assert [remark.code for remark in reading.remarks] == ["snapped-values"]
+
+
 def test_specks_in_masks_without_foreground_go_along(tmp_path):
     rng = np.random.default_rng(0)
     masks = [specks(rng, [8, 9, 10, 11, 17, 24]) for _ in range(20)]
@@ -190,10 +199,33 @@ def test_dots_between_numbers_with_gaps_are_refused(tmp_path):
         understood([mask] * 4, tmp_path)
 
 
-def test_one_grey_on_few_pixels_of_an_edge_is_no_class(tmp_path):
+@pytest.mark.parametrize(
+    ("grey", "pixels", "is_refused"),
+    [
+        (225, 40, False),  # near to 255: no class of its own, however long the edge
+        (20, 40, False),
+        (150, 16, False),  # 16 pixels beside 2,384 of the rarer tone
+        (150, 40, True),
+    ],
+)
+def test_one_grey_along_an_edge_is_refused_where_it_may_be_a_class(
+    grey, pixels, is_refused, tmp_path
+):
     mask = defect(0, 1, 1)
-    mask[40:56, 30] = 225  # 16 pixels at the edge of 2,400
-    assert understood([mask, defect(0, 1, 1)], tmp_path).encoding.snap
-    mask[40:80, 30] = 225
-    with pytest.raises(MaskError, match="225 only along edges"):
-        understood([mask], tmp_path)
+    mask[40 : 40 + pixels, 30] = grey
+    if is_refused:
+        with pytest.raises(MaskError, match=f"{grey} only along edges"):
+            understood([mask], tmp_path)
+    else:
+        encoding = understood([mask], tmp_path).encoding
+        assert [entry.value for entry in encoding.classes] == [0, 255]
+        assert (encoding.snap, encoding.ignore) == (True, ())
+
+
+def test_a_ring_of_255_around_thin_objects_is_still_ignored(tmp_path):
+    mask = np.zeros((96, 128), np.uint8)
+    mask[19:24, 19:61] = 255
+    mask[20:23, 20:60] = 7  # three pixels wide: each has 0 and 255 within two
+    encoding = understood([mask] * 3, tmp_path).encoding
+    assert encoding.ignore == (255,)
+    assert [entry.value for entry in encoding.classes] == [0, 7]

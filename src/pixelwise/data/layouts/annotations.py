@@ -64,9 +64,10 @@ def declare_classes(
         LayoutError: no categories, or more than can be told apart.
     """
     if not categories:
-        raise LayoutError(f"{path} lists no classes. Export it again with its classes.")
+        raise LayoutError(f"{path} lists 0 classes. Export it again with its classes.")
     if len(categories) >= MAX_CLASSES:  # background is one more
-        raise LayoutError(f"{path}: {too_many_classes(len(categories) + 1)}")
+        reason = too_many_classes(len(categories) + 1)
+        raise LayoutError(f"{path} lists {len(categories)} classes beside background. {reason}")
     counts = Counter(category.name for category in categories)
     classes, values = [DeclaredClass(name="background", value=0)], dict[Hashable, int]()
     for category in categories:

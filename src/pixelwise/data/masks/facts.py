@@ -212,7 +212,7 @@ def _describe_regions(
 
     They are counted where the values may be object ids, or specks; else 0, and `counts`.
     """
-    if mask.form != "numbers" or mask.instances is not None or num_values < 2:
+    if mask.form == "layers" or mask.instances is not None or num_values < 2:
         return 0, counts.copy()
     from pixelwise.data.masks.regions import measure_regions
 
@@ -220,7 +220,7 @@ def _describe_regions(
     is_kept = np.isin(value_of, values)
     largest = np.where(values == 0, counts, 0)
     np.maximum.at(largest, np.searchsorted(values, value_of[is_kept]), sizes[is_kept])
-    return len(sizes), largest
+    return len(sizes) if mask.form == "numbers" else 0, largest
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:

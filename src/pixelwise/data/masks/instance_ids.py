@@ -13,7 +13,8 @@ import numpy as np
 from pixelwise.data.masks.colors import default_color
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.reading import Reading, Remark
+from pixelwise.data.masks.reading import Reading, Remark, add_counts
+from pixelwise.data.masks.two_tones import find_two_tones
 
 MAX_REGIONS = 1.2  # regions a value: objects are whole, but for a few that others cut in two
 MANY_IDS = 32  # more values than that, each one region, are no classes
@@ -48,7 +49,7 @@ def weigh_instance_ids(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) 
     if max(num_ids, default=0) < 2 or any(masks[i].form != "numbers" for i in with_ids):
         return Evidence("classes")
     regions = sum(masks[i].num_regions for i in with_ids) / sum(num_ids)
-    if regions > MAX_REGIONS:
+    if regions > MAX_REGIONS or _is_one_object(masks, ignored):
         return Evidence("classes")
     num_values = max(len(np.unique(np.concatenate([kept[i] for i in with_ids]))), max(num_ids))
     reason = f"{num_values} values, nearly each of which is one connected region in its mask"
@@ -62,6 +63,16 @@ def weigh_instance_ids(masks: Sequence[MaskFacts], ignored: Sequence[int] = ()) 
         return Evidence("ids", f"{reason}, numbered from 1 to another end in each mask")
     differs = len({tuple(kept[i].tolist()) for i in with_ids}) > 1
     return Evidence("either", reason, differs)
+
+
+def _is_one_object(masks: Sequence[MaskFacts], ignored: Sequence[int]) -> bool:
+    """Whether the values are one tone with soft edges or specks, each of which looks like an id."""
+    counts = add_counts(masks).without((0, *ignored))
+    with_ground = add_counts(masks).without(ignored)
+    if len(counts.values) < 2 or with_ground.values[0] < 0:
+        return False
+    tones = find_two_tones(with_ground)
+    return bool(tones) and 2 * int(counts.counts.max()) >= int(counts.counts.sum())
 
 
 def _num_ids(mask: MaskFacts, num_kept: int) -> int:

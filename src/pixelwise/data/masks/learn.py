@@ -26,6 +26,7 @@ from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_e
 from pixelwise.data.masks.mixed_tones import add_tones, part_tones
 from pixelwise.data.masks.outliers import set_apart
 from pixelwise.data.masks.reading import LOW_INDEX, Reading, add_counts
+from pixelwise.data.masks.two_tones import find_two_tones
 from pixelwise.errors import MaskError
 
 MIN_TOGETHER = 0.1  # share of the masks with a 255 to ignore that hold classes beside it
@@ -123,6 +124,8 @@ def _refuse_two_kinds(
     if foreground == IGNORE_INDEX or IGNORE_INDEX not in values or 0 not in values:
         return
     if not len(others) or others.max() >= LOW_INDEX:
+        return
+    if find_two_tones(add_counts(masks).without(ignore)):  # the others are specks
         return
     holders = [np.isin(mask.values, others).any() for mask in masks if IGNORE_INDEX in mask.values]
     if sum(holders) >= MIN_TOGETHER * len(holders):

@@ -11,10 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.colors import default_color, hex_of, packed_of, unpack_colors
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.colors import GREY, default_color, hex_of, packed_of, unpack_colors
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
-from pixelwise.data.masks.reading import Reading, Remark, ValueCounts, add_counts, num_pixels
+from pixelwise.data.masks.reading import (
+    Reading,
+    Remark,
+    ValueCounts,
+    add_counts,
+    num_pixels,
+)
+from pixelwise.data.masks.two_tones import MAX_DOT, MAX_SPECKS
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32
@@ -54,6 +61,7 @@ def learn_colors(
     if hot is not None:
         encoding = _encode(hot, ignored)
         return Reading(encoding, (_one_hot_remark(encoding),))
+    _refuse_greys(masks, ignored)
     tones, is_damaged = find_colors(counts, num_pixels(masks), _is_cut(masks))
     encoding = _encode(tones, ignored, snap=is_damaged)
     if is_damaged:
@@ -81,6 +89,27 @@ def snap_to_known(known: MaskEncoding, masks: Sequence[MaskFacts]) -> Reading:
     return Reading(snapped, (_snap_remark(snapped, masks),))
 
 
+def _refuse_greys(masks: Sequence[MaskFacts], ignored: Sequence[int]) -> None:
+    """MaskError where some masks hold colours and others greys alone: class indices, or tones."""
+    wide = [mask for mask in masks if mask.form == "numbers" and mask.values.any()]
+    if wide:
+        raise MaskError(
+            f"{len(wide)} masks hold numbers up to {max(int(m.values.max()) for m in wide):,}, the "
+            "others colours. Save all masks in one way."
+        )
+    greys = set(range(GREY, 256 * GREY, GREY))
+    values = [set(mask.values.tolist()) - {0, *ignored} for mask in masks]
+    grey = [held for held in values if held and held <= greys]
+    colored = [held for held in values if held - greys]
+    if not grey or not colored or any(held & greys for held in colored):
+        return
+    numbers = sorted({value // GREY for held in grey for value in held})
+    raise MaskError(
+        f"{len(colored)} masks are in colours, {len(grey)} hold the greys {shorten(numbers)}, none "
+        "holds both: which grey is which colour is not known. Save all masks in one way."
+    )
+
+
 def _is_damage(counts: ValueCounts, unknown: NDArray[np.bool_], masks: Sequence[MaskFacts]) -> bool:
     """One more colour or two are classes that nobody declared; damage has many, or is JPEG."""
     return counts.is_jpeg or _is_cut(masks) or int(unknown.sum()) >= MIN_MIXED
@@ -104,6 +133,7 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
     if is_few:
         _refuse_lines(counts)
     if is_few and not _has_soft_edges(counts):
+        _refuse_dots(counts)
         return counts.values.tolist(), False
     tones = _find_tones(counts, total)
     near = distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
@@ -134,6 +164,20 @@ def _refuse_lines(counts: ValueCounts) -> None:
         f"{shown} in the masks lies only along edges, between two other colours: a smoothed edge, "
         "or a class of thin lines. Export the masks without anti-aliasing, or give the colour of "
         'each class in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
+    )
+
+
+def _refuse_dots(counts: ValueCounts) -> None:
+    """MaskError where several colours are dots of a few pixels, which are no classes."""
+    is_dot = counts.largest <= MAX_DOT
+    is_few = counts.counts[is_dot].sum() <= MAX_SPECKS * counts.counts.sum()
+    if is_dot.sum() < MIN_MIXED or not is_few:
+        return
+    shown = ", ".join(hex_of(value) for value in counts.values[is_dot][:MIN_MIXED].tolist())
+    raise MaskError(
+        f"{int(is_dot.sum())} colours in the masks ({shown}, ...) are only dots of up to {MAX_DOT} "
+        "pixels: damage, or classes too small to learn. Give the colours of classes, and those to "
+        'ignore, in classes.json: {"classes": [{"name": "road", "color": "#804080"}, ...]}.'
     )
 
 

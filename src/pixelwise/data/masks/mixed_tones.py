@@ -68,13 +68,15 @@ def part_tones(
     }
     is_colored = two[0].form == "colors"
     is_few = sum(len(own) for own in others.values()) <= few_of(len(two))
-    unsure = [tone for tone in others if _may_be_class(tone, main, is_colored)]
     indices = [tone for tone in others if _is_class_index(tone, main, is_colored)]
+    unsure = [tone for tone in others if _may_be_class(tone, main, is_colored)]
     if not is_few and (indices or len(unsure) > 1):
         return list(masks), []
     if unsure and not is_few and not are_two:
         raise _two_readings(others[unsure[0]], unsure[0], kinds[main], main)
-    apart = {id(mask) for tone, own in others.items() if tone not in indices for mask in own}
+    plain = PLAIN_COLORS if is_colored else PLAIN
+    named = [tone for tone in unsure if not {tone, main} & plain and not are_two]
+    apart = {id(mask) for tone in others if tone not in (*indices, *named) for mask in others[tone]}
     usual = [mask for mask in masks if id(mask) not in apart]
     return usual, [mask for mask in masks if id(mask) in apart]
 
@@ -109,7 +111,11 @@ def _kinds_of(
 ) -> tuple[dict[int, list[MaskFacts]], int]:
     """Masks of two tones by their foreground, and the number of all that should have some."""
     filled = [mask for mask in masks if _named(mask, ignored).any()]
-    tones = [_foreground_of(mask, ignored) for mask in filled]
+    is_colored = any(mask.form == "colors" for mask in filled)
+    tones = [
+        None if is_colored and mask.form == "numbers" else _foreground_of(mask, ignored)
+        for mask in filled
+    ]
     counts = Counter(tone for tone in tones if tone)
     kinds: dict[int, list[MaskFacts]] = {}
     num_filled = 0
@@ -151,13 +157,10 @@ def _has_area(masks: Sequence[MaskFacts], tone: int, *, each: bool) -> bool:
 
 
 def _is_class_index(tone: int, main: int, is_colored: bool) -> bool:
-    """Whether a foreground is more likely a class index, or a colour, beside the usual one."""
-    plain = PLAIN_COLORS if is_colored else PLAIN
-    if _is_same(tone, main, is_colored):
+    """Whether one of two foregrounds is so low that it is a class index more likely."""
+    if is_colored or _is_same(tone, main, is_colored):
         return False
-    if tone not in plain and main not in plain:
-        return True
-    return not is_colored and any(t not in plain and t < LOW_INDEX for t in (tone, main))
+    return any(t not in PLAIN and t < LOW_INDEX for t in (tone, main))
 
 
 def _may_be_class(tone: int, main: int, is_colored: bool) -> bool:

@@ -57,6 +57,9 @@ def foreign_values(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]
     Where values are moved to the nearest class, or every number is an object, a photograph would
     pass: what is no damage of the classes, or no whole object, is foreign here.
     """
+    if encoding.form == "colors" and mask.form == "numbers":  # beyond 255, so that it is no colour
+        filled: NDArray[np.int64] = mask.values[mask.values != 0]
+        return filled
     encoding = encoding.in_tones_of(mask.values)
     unknown: NDArray[np.int64] = encoding.unknown_values(mask.values)
     if unknown.size or encoding.form == "layers" or mask.form == "layers":

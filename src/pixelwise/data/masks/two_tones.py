@@ -29,6 +29,7 @@ MAX_DOT = 4  # pixels of a region that can be no object, whatever its value
 MAX_SPECKS = 0.005  # share of all pixels that specks have together
 FEW_SPECKS = 0.002  # share of all pixels that they have where they fill small areas, too
 MIN_SHADES = 3  # specks and soft edges have at least so many values; fewer may be classes
+MIN_EDGE = 0.9  # of the pixels of a grey lie between a darker and a brighter one, if it is an edge
 MIN_LINES = 0.01  # of the pixels of the rarer tone: a class of lines between two tones has more
 
 
@@ -52,12 +53,31 @@ def find_two_tones(counts: ValueCounts) -> tuple[int, int] | None:
     near, between = counts.only(is_near), counts.only(is_between)
     if between.interior.sum() > MAX_INTERIOR * max(1, between.counts.sum()):
         return None
-    damaged_high = bool((near.values > sum(tones) / 2).any())
-    is_damaged = damaged_high or bool(is_between.any()) or counts.is_jpeg
+    is_damaged = bool(is_between.any()) or counts.is_jpeg or _is_damage(counts, is_near, tones)
     is_little = len(between.values) >= MIN_SHADES and near.counts.sum() <= FEW_SPECKS * total
     if near.interior.sum() > MAX_NEAR_INTERIOR * max(1, near.counts.sum()) and not is_little:
         return None
     return tones if is_damaged else None
+
+
+def _is_damage(counts: ValueCounts, is_near: NDArray[np.bool_], tones: tuple[int, int]) -> bool:
+    """Whether values near to the tones alone are damage: some near to the bright one, or edges.
+
+    Low numbers beside 255 may be class indices, but not where each lies between 0 and areas of 255.
+    """
+    near = counts.only(is_near)
+    if (near.values > sum(tones) / 2).any():
+        return True
+    bright = counts.only(counts.values == tones[1])
+    is_edge = near.between >= MIN_EDGE * near.counts
+    is_edge &= near.interior <= MAX_INTERIOR * near.counts
+    is_index = _is_index(near.values)
+    return bool(is_edge.all()) and not is_index and 2 * bright.interior[0] >= bright.counts[0]
+
+
+def _is_index(values: NDArray[np.int64]) -> bool:
+    """Whether values are the numbers from 1 without gaps."""
+    return np.array_equal(values, np.arange(1, len(values) + 1))
 
 
 def is_class(counts: ValueCounts | MaskFacts, is_between: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -82,8 +102,7 @@ def are_specks(odd: ValueCounts, total: int) -> bool:
     """
     if not len(odd.values) or odd.counts.sum() > MAX_SPECKS * total:
         return False
-    is_index = np.array_equal(odd.values, np.arange(1, len(odd.values) + 1))
-    if is_index or len(odd.values) < MIN_SHADES:
+    if _is_index(odd.values) or len(odd.values) < MIN_SHADES:
         return bool((odd.largest <= MAX_DOT).all())
     fills = odd.interior >= np.maximum(MIN_AREA_PIXELS, MIN_AREA_INTERIOR * odd.counts)
     is_line = (2 * odd.between < odd.counts) & (odd.largest >= MIN_LINE)
@@ -93,7 +112,7 @@ def are_specks(odd: ValueCounts, total: int) -> bool:
 def refuse_lines(counts: ValueCounts, tones: tuple[int, int]) -> None:
     """MaskError where one value between two tones may be smoothed edges or a class of lines."""
     others = counts.without(tones)
-    if len(others.values) > 1 or counts.is_jpeg or not tones[0] < others.values[0] < tones[1]:
+    if len(others.values) > 1 or counts.is_jpeg or not _place(others.values, tones)[1].any():
         return
     rarer = counts.counts[np.isin(counts.values, tones)].min()
     if others.counts[0] < MIN_LINES * rarer:
