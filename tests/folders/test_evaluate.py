@@ -91,7 +91,8 @@ def test_either_a_model_or_predictions(data):
 
 def test_missing_predictions_are_counted_and_named(run, data, tmp_path):
     pw.predict(run.folder, data / "test" / "images" / "test0.png", tmp_path / "masks")
-    with pytest.raises(pw.LayoutError, match=r"no masks for 1 of 2 images, .*test1\.png\. It holds 1, .*test0\.png"):
+    said = r"no masks for 1 of 2 images, .*test1\.png\. It holds 1, .*test0\.png"
+    with pytest.raises(pw.LayoutError, match=said):
         pw.evaluate(data, predictions=tmp_path / "masks")
     with pytest.raises(pw.LayoutError, match="is not a folder"):
         pw.evaluate(data, predictions=tmp_path / "none")
