@@ -3,12 +3,19 @@
 import shutil
 import unicodedata
 import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import pixelwise as pw
+from pixelwise.data import SampleFiles, find_images
+from pixelwise.folders.pair_predictions import pair_predictions
+from pixelwise.folders.result_names import name_results
 
 SIZE = (8, 10)
 
@@ -149,3 +156,46 @@ def test_nothing_in_the_folder(plates, tmp_path):
     (tmp_path / "p").mkdir()
     with pytest.raises(pw.LayoutError, match=r"no masks for 8 of 8 images, .*\. It holds none\."):
         evaluate(plates, tmp_path / "p")
+
+
+# --- whatever the names, an image never gets the mask of another ------------------------------
+
+FOLDERS = ("", "p1/", "p2/", "p1/x/", "p1/p1/")
+STEMS = ("a", "b", "a_overlay", "a_png")
+PICTURES = [f"{f}{s}.{e}" for f in FOLDERS for s in STEMS for e in ("png", "jpg")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(PICTURES), min_size=1, max_size=12, unique=True),
+    st.sets(st.integers(0, 11)),
+    st.sampled_from(["folder", "files", "folders"]),
+)
+def test_right_or_refused(names, chosen, way):
+    """Pictures, of which some are samples that are wanted, predicted in one way or another."""
+    with TemporaryDirectory() as place:
+        root, out = Path(place, "data"), Path(place, "out")
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).touch()
+        stems = {Path(name).with_suffix(""): name for name in names}  # a sample has a name alone
+        known = [
+            SampleFiles(stem.as_posix(), (root / name,), None, "test", SIZE)
+            for stem, name in stems.items()
+        ]
+        wanted = [entry for index, entry in enumerate(known) if index in chosen] or known
+        tops = sorted({root / name.split("/")[0] for name in names})
+        inputs = {"folder": [root], "files": [entry.image for entry in wanted], "folders": tops}[
+            way
+        ]
+        found = find_images(inputs).places
+        results = dict(zip(found, name_results(list(found.values())), strict=True))
+        for name in results.values():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / f"{name}.png").touch()
+        try:
+            paths = pair_predictions(out, wanted, known).paths
+        except pw.LayoutError as error:
+            assert "may" in str(error)  # two readings, never a mask that is missing
+            return
+        assert paths == {e.name: out / f"{results[e.image]}.png" for e in wanted}

@@ -41,14 +41,21 @@ def write_model(dataset: Dataset, plan, path: Path) -> Path:
     return path
 
 
-def check_round_trip(data: Path, plan, place: Path, inputs: Path | Sequence[Path] = ()) -> None:
+def check_round_trip(
+    data: Path,
+    plan,
+    place: Path,
+    inputs: Path | Sequence[Path] = (),
+    save: str = "mask",
+    read_as: str = "class indices",
+) -> None:
     """Score a model, and what it writes for some inputs, which are the whole folder if left out."""
     dataset = read_dataset(data)
     model = write_model(dataset, plan, place / "model.safetensors")
     by_model = pw.evaluate(data, model=model, split="all")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pw.PixelwiseWarning)  # masks are left out
-        predict_images(model, inputs or data, place / "predictions")
+        predict_images(model, inputs or data, place / "predictions", save=(save,))
     by_masks = pw.evaluate(data, predictions=place / "predictions", split="all")
     assert by_masks == by_model
     assert by_masks.names == by_model.names
@@ -56,7 +63,7 @@ def check_round_trip(data: Path, plan, place: Path, inputs: Path | Sequence[Path
     assert by_masks.mean_dice == by_model.mean_dice
     tp, fp, _ = by_model.counts.sum(axis=0).T
     assert ((tp + fp) > 0).sum() > 1  # two classes at least were predicted: no constant mask
-    assert by_masks.notes[0] == "The predictions were read as class indices."
+    assert by_masks.notes[0].startswith(f"The predictions were read as {read_as}")
 
 
 def keep_few(source: Path, target: Path) -> Path:
@@ -72,16 +79,19 @@ def keep_few(source: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPLIT_SETS)
 def test_real_folders_of_splits(name, shared_data, plan, tmp_path):
     check_round_trip(keep_few(shared_data / name, tmp_path / "data"), plan, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_real_formats(name, shared_data, plan, tmp_path):
     check_round_trip(shared_data / "formats" / name, plan, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_real_coco_file(shared_data, plan, tmp_path):
     source = shared_data / "car_parts_coco/test"
     content = json.loads((source / "annotations.json").read_text())
@@ -179,6 +189,11 @@ def test_photographs_beside_their_masks(plan, tmp_path):
     for index in range(8):
         save(tmp_path / "data" / f"{index}.png", draw(index))
     check_round_trip(tmp_path / "data", plan, tmp_path)
+
+
+def test_probabilities_of_several_classes(plan, tmp_path):
+    data = write_listed(tmp_path / "data", NESTED)
+    check_round_trip(data, plan, tmp_path, save="probability", read_as="probabilities")
 
 
 COLORS = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
