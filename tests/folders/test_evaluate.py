@@ -33,10 +33,14 @@ def run(data, tmp_path_factory, request):
 
 def test_scores_of_the_model_and_of_its_written_masks_are_the_same(run, data, tmp_path):
     by_model = pw.evaluate(data, model=run.folder)
-    pw.predict(run.folder, data / "test", tmp_path / "masks", save=("mask", "overlay"))
-    by_masks = pw.evaluate(data, predictions=tmp_path / "masks")
+    with pytest.warns(pw.PixelwiseWarning, match=r"test0\.png \(in masks/, a folder of masks"):
+        pw.predict(run.folder, data / "test", tmp_path / "masks", save=("mask", "overlay"))
+    by_masks = pw.evaluate(data, predictions=tmp_path / "masks", out=tmp_path / "scores")
+    notes = ["The predictions were read as class indices."]
     assert by_model.of == "2 test images that training did not use"
-    assert by_masks.to_json() == by_model.to_json() | {"of": "2 test images"}
+    assert by_masks.to_json() == by_model.to_json() | {"of": "2 test images", "notes": notes}
+    assert json.loads((tmp_path / "scores/metrics.json").read_text())["notes"] == notes
+    assert notes[0] in (tmp_path / "scores/report.html").read_text()
     assert 0 < by_model.mean_dice <= 1
 
 
@@ -88,7 +92,8 @@ def test_either_a_model_or_predictions(data):
 
 def test_missing_predictions_are_counted_and_named(run, data, tmp_path):
     pw.predict(run.folder, data / "test" / "images" / "test0.png", tmp_path / "masks")
-    with pytest.raises(pw.LayoutError, match=r"no masks for 1 of 2 images, .* test1\.png"):
+    said = r"no masks for 1 of 2 images, .*test1\.png\. It holds 1, .*test0\.png"
+    with pytest.raises(pw.LayoutError, match=said):
         pw.evaluate(data, predictions=tmp_path / "masks")
     with pytest.raises(pw.LayoutError, match="is not a folder"):
         pw.evaluate(data, predictions=tmp_path / "none")
@@ -204,7 +209,7 @@ def test_every_class_is_in_the_table_and_counts_in_the_mean(streets_run, streets
 def test_written_masks_of_several_classes_score_the_same(streets_run, streets, tmp_path):
     written = pw.predict(streets_run.folder, streets / "test" / "images", tmp_path)
     by_model = pw.evaluate(streets, model=streets_run.folder)
-    assert pw.evaluate(streets, predictions=tmp_path).to_json() == by_model.to_json()
+    assert pw.evaluate(streets, predictions=tmp_path) == by_model
     colors = pw.load(streets_run.folder).model.config.class_colors
     with Image.open(written[0]) as picture:
         first = bytes(picture.getpalette()[:9]).hex()

@@ -35,10 +35,9 @@ def predict(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
-    recursive: Annotated[
-        bool,
-        typer.Option(" /--no-recursive", help="Leave out the folders inside the folders given."),
-    ] = True,
+    no_recursive: Annotated[
+        bool, typer.Option("--no-recursive", help="Leave out the folders inside those given.")
+    ] = False,
     take_all: Annotated[
         bool, typer.Option("--all", help="Take what looks like a mask or an earlier result, too.")
     ] = False,
@@ -63,11 +62,12 @@ def predict(
             save=tuple(save.split(",")),
             tta=tta,
             device=device,
-            recursive=recursive,
+            recursive=not no_recursive,
             take_all=take_all,
             progress=progress,
         )
-    if not write_json(json, result.to_json()):
-        print(f"{len(result.written)} files written to {out}")
+    is_on_screen = write_json(json, result.to_json())
     if result.failed:
         fail(result.describe_failed(len(result.failed)) if verbose else result.describe_failed())
+    if not is_on_screen:
+        print(f"{len(result.written)} files written to {out}")

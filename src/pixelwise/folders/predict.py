@@ -81,7 +81,7 @@ class Predictions:
         more = f"And {left} more in {where}." if left > 0 else f"See {where}."
         return (
             f"{len(texts)} of {self.num_images} images could not be predicted{others}. "
-            + "\n".join([*texts[:num_shown], more])
+            + ("\n" if num_shown > NUM_SHOWN else " ").join([*texts[:num_shown], more])
         )
 
 

@@ -135,6 +135,7 @@ class PredictionCounts:
     def __init__(self, encoding: MaskEncoding, values: str | None = None) -> None:
         """Take how the data store their masks, and the reading where a person names it."""
         self.encoding = encoding
+        self.exact = MaskEncoding.model_validate(encoding.model_dump() | {"snap": False})
         self.values = values
         self.readings = {name: _Reading() for name in ([values] if values else READERS)}
         self.has_fractions = False
@@ -181,7 +182,7 @@ class PredictionCounts:
             self.differing = self.differing or prediction
         if self.encoding.snap and self.are_exact:
             try:
-                as_stored(prediction, self.encoding.model_copy(update={"snap": False}))
+                as_stored(prediction, self.exact)
             except MaskError:
                 self.are_exact = False
 
