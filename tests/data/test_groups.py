@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelwise.data import ReadOptions, examine_dataset, read_split, write_split
-from pixelwise.data.groups import find_group_pattern, find_groups, join_samples, match_groups
+from pixelwise.data.groups import (
+    find_group_pattern,
+    find_groups,
+    join_samples,
+    known_groups,
+    match_groups,
+)
 from pixelwise.errors import DataError
 
 SLICES = [f"patient_{patient:02}_slice_{slice_}" for patient in range(4) for slice_ in range(5)]
@@ -49,6 +55,15 @@ def test_joined_sets_are_those_of_a_flood(links):
 )
 def test_the_first_parenthesis_or_the_whole_match_is_the_group(pattern, group):
     assert match_groups(SLICES, pattern)["patient_03_slice_2"] == group
+
+
+def test_known_groups_are_those_declared_or_else_those_that_names_tell():
+    names = {f"test/{name}": None for name in SLICES}
+    assert known_groups(names)["test/patient_03_slice_2"] == "patient_03"
+    assert known_groups(names | {"test/patient_00_slice_0": "p"}) == {
+        "test/patient_00_slice_0": "p"
+    }
+    assert known_groups({"cat_001": None, "dog_001": None}) == {}
 
 
 def test_names_that_do_not_match_are_their_own_group():
