@@ -7,12 +7,14 @@ r"""Training without a time limit: until validation has stopped improving, then 
 
 A gain is a score that passes the last one by MIN_GAIN. Where PATIENCE_SHARE of all steps brought
 none, the score is flat; the learning rate then falls over DECAY_SHARE of the steps so far, which
-brings what is left to be had. All of it follows from the history, so that a resumed training goes
+brings what is left to be had. All of it follows import math
+from the history, so that a resumed training goes
 on as it would have.
 
 Source of the schedule: Hu et al., MiniCPM (warm-up, stable, decay), 2024.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -66,7 +68,7 @@ def learning_rate_until(step: int, plateau: Plateau, highest: float) -> float:
 
 def describe_outlook(history: Rows) -> str:
     """Say what more time would be likely to bring: at most what the last doubling brought."""
-    rows = [row for row in history if "val_dice" in row]
+    rows = [row for row in history if math.isfinite(row.get("val_dice", math.nan))]
     if len(rows) < MIN_VALIDATIONS:
         return ""
     newest = rows[-1]["step"]
