@@ -1,6 +1,8 @@
 """The end of a training: the test split is scored in time, and scores say what they are of."""
 
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from pixelwise.folders.closing import (
     CHOSEN,
     UNSEEN,
     Closing,
+    _score_until,
     name_scored,
     reserve_for_test,
     score_test,
@@ -162,6 +165,19 @@ def test_what_would_take_too_long_is_not_begun(at_the_end, plan):
     assert found is None
     assert why_not == "it would have taken about 46 s of the budget"
     assert notes == []
+
+
+def test_interrupting_the_scoring_ends_it_and_keeps_the_rest(run, data):
+    dataset = read_dataset(data)
+
+    def samples():
+        for sample in dataset.samples("test"):
+            os.kill(os.getpid(), signal.SIGINT)
+            yield sample
+
+    predictor = Predictor(load_model(run.folder))
+    found = _score_until(predictor, samples(), dataset, lambda: False)
+    assert found == (None, "scoring was interrupted")
 
 
 def test_after_an_interruption_nothing_is_scored(at_the_end, plan):

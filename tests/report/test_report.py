@@ -211,6 +211,13 @@ def test_no_score_at_all_is_said_not_nan():
     assert "nan" not in text.lower()
 
 
+def test_the_headline_says_what_the_scores_are_of():
+    scored = "4 validation images by which the weights were chosen"
+    scores = replace(cell_scores(), of=scored)
+    text = Page(build_report(ReportContent("A", scores=scores))).text
+    assert text.index("validation images by which") < text.index(scored)
+
+
 def test_one_image_has_no_interval_on_the_page():
     text = Page(build_report(ReportContent("A", scores=cell_scores(num_images=1)))).text
     assert "no interval: too few images" in text

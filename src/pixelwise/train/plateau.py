@@ -7,8 +7,7 @@ r"""Training without a time limit: until validation has stopped improving, then 
 
 A gain is a score that passes the last one by MIN_GAIN. Where PATIENCE_SHARE of all steps brought
 none, the score is flat; the learning rate then falls over DECAY_SHARE of the steps so far, which
-brings what is left to be had. All of it follows import math
-from the history, so that a resumed training goes
+brings what is left to be had. All of it follows from the history, so that a resumed training goes
 on as it would have.
 
 Source of the schedule: Hu et al., MiniCPM (warm-up, stable, decay), 2024.
