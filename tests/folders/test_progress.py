@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+import pixelwise as pw
+from pixelwise.folders import progress as progress_module
 from pixelwise.folders.progress import (
     BarWatcher,
     LineWatcher,
@@ -15,9 +17,12 @@ from pixelwise.folders.progress import (
     describe_plan,
     describe_validation,
     format_seconds,
+    showing,
     sparkline,
     training_watcher,
+    watching,
 )
+from pixelwise.train import Watcher
 
 ROW = {"step": 50, "seconds": 12.0, "train_loss": 0.3, "val_loss": 0.35, "val_dice": 0.876}
 
@@ -185,6 +190,16 @@ def test_durations_are_for_people(seconds, text):
     assert format_seconds(seconds) == text
 
 
+def test_no_dice_is_words_and_not_nan():
+    line = describe_validation({"step": 3, "val_dice": float("nan")})
+    assert line == "step 3  val Dice none (no class in these images, nor found there)"
+    with Progress(TextColumn("{task.fields[text]}"), console=Console(file=io.StringIO())) as bar:
+        watcher = BarWatcher(bar)
+        watcher.validated(ROW | {"val_dice": float("nan")})
+        watcher.step(1, 10, 0.25, 75.0)
+        assert bar.tasks[0].fields["text"].endswith("Dice   none")
+
+
 def test_a_validation_line_has_what_is_known():
     assert describe_validation({"step": 3}) == "step 3"
 
@@ -202,6 +217,84 @@ def test_counting_without_a_terminal_prints_a_line_a_tenth(capsys):
 def test_counting_quietly_needs_no_function():
     with count_images("predicting", quiet=True) as progress:
         assert progress is None
+
+
+# --- what a caller asks for --------------------------------------------------------------------
+
+
+def test_work_is_shown_by_default_and_nothing_where_it_is_not_wanted(capsys):
+    for progress, lines in ((True, ["reading: 1 of 1 images"]), (False, []), (None, [])):
+        with showing(progress, "reading") as count:
+            assert (count is None) == (not progress)
+            if count is not None:
+                count(1, 1)
+        assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_function_of_the_callers_own_is_called(capsys):
+    calls = []
+    with showing(lambda *numbers: calls.append(numbers), "reading") as count:
+        count(1, 2)
+    assert calls == [(1, 2)]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("progress", "kind"), [(True, LineWatcher), (False, Watcher)])
+def test_training_is_shown_by_default(progress, kind, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    with watching(None, progress=progress) as watcher:
+        assert type(watcher) is kind
+
+
+def test_who_watches_is_told_and_nothing_is_shown():
+    own = QuietWatcher()
+    with watching(own, progress=True) as watcher:
+        assert watcher is own
+
+
+@pytest.mark.parametrize(
+    ("modules", "widgets", "drawn"),
+    [((), True, False), (("ipykernel",), True, True), (("ipykernel",), False, False)],
+)
+def test_a_notebook_has_bars_where_it_has_widgets(modules, widgets, drawn, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    monkeypatch.setattr(progress_module, "find_spec", lambda name: object() if widgets else None)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, sys)
+    with training_watcher(quiet=False, verbose=False) as watcher:
+        assert isinstance(watcher, BarWatcher) == drawn
+
+
+def test_the_functions_for_folders_show_what_they_do(data, run_of_six_steps, tmp_path, capsys):
+    pw.check(data)
+    pw.predict(run_of_six_steps.folder, data / "test" / "images", tmp_path / "masks")
+    pw.evaluate(data, model=run_of_six_steps.folder)
+    said = {line.split(":")[0] for line in capsys.readouterr().err.splitlines()}
+    assert {"reading", "predicting", "evaluating"} <= said
+    pw.check(data, progress=False)
+    pw.predict(
+        run_of_six_steps.folder, data / "test" / "images", tmp_path / "masks", progress=False
+    )
+    pw.evaluate(data, model=run_of_six_steps.folder, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_training_says_what_it_does_and_how_it_ended(data, plan, tmp_path, capsys):
+    pw.train(data, tmp_path / "run", plan=plan)
+    out, err = capsys.readouterr()
+    assert "8 images (4 train, 2 val, 2 test)" in err
+    assert "val Dice" in err
+    assert out.startswith("Trained 6 steps")
+    assert "\nTest: Dice 0." in out
+    assert out.index("Test: ") < out.index("Validation: ")
+
+
+@pytest.fixture
+def run_of_six_steps(data, plan, tmp_path, capsys):
+    run = pw.train(data, tmp_path / "run", plan=plan, progress=False)
+    assert capsys.readouterr() == ("", "")
+    return run
 
 
 def test_counting_on_a_terminal_moves_a_bar(monkeypatch, capsys):

@@ -211,6 +211,37 @@ def test_no_score_at_all_is_said_not_nan():
     assert "nan" not in text.lower()
 
 
+def test_the_headline_says_what_the_scores_are_of():
+    scored = "4 validation images by which the weights were chosen"
+    scores = replace(cell_scores(), of=scored)
+    text = Page(build_report(ReportContent("A", scores=scores))).text
+    assert text.index("validation images by which") < text.index(scored)
+
+
+def test_one_image_has_no_interval_on_the_page():
+    text = Page(build_report(ReportContent("A", scores=cell_scores(num_images=1)))).text
+    assert "no interval: too few images" in text
+    assert "(95 %)" not in text
+
+
+def test_groups_of_images_are_said_beside_the_interval():
+    counts = [[[90, 1, 1], [10 - i % 3, i % 3, 1]] for i in range(24)]
+    groups = [f"patient_{i // 2}" for i in range(24)]
+    names = ["background", "cell"]
+    scores = summarize(counts, list(map(str, range(24))), names, background=True, groups=groups)
+    text = Page(build_report(ReportContent("A", scores=scores))).text
+    assert "(95 % over 12 groups)" in text
+    assert "intervals over 12 groups of images, such as patient_0, drawn whole" in text
+
+
+def test_scores_of_a_broken_model_are_no_headline():
+    missed = summarize([[[90, 10, 0], [0, 0, 10]]], ["a"], ["background", "cell"], background=True)
+    page = build_report(ReportContent("A", scores=missed, warnings=missed.warnings))
+    assert '<dl class="headlines broken">' in page
+    assert page.index("Nothing is found") < page.index('<dl class="headlines')
+    assert '<dl class="headlines">' in build_report(ReportContent("A", scores=cell_scores()))
+
+
 def test_stored_scores_can_be_reported():
     stored = Scores.from_json(cell_scores().to_json())
     text = Page(build_report(ReportContent("A", scores=stored))).text

@@ -82,5 +82,11 @@ class TestOutlook:
         said = describe_outlook(rows([0.1, 0.2, 0.3, 0.5, 0.6, 0.55, 0.62, 0.61]))
         assert "second half of the training brought +0.120 validation Dice" in said
 
+    def test_validations_without_a_dice_say_nothing(self):
+        nan = float("nan")
+        said = describe_outlook(rows([nan, 0.2, 0.3, 0.5, 0.6, nan, 0.62, 0.61]))
+        assert "brought +0.120 validation Dice" in said
+        assert describe_outlook(rows([nan] * 10)) == ""
+
     def test_nothing_of_a_few_validations(self):
         assert describe_outlook(rows([0.1, 0.2])) == ""

@@ -129,5 +129,8 @@ class TestHistory:
     def test_steps_in_full(self):
         assert format_history([{"step": 1_234_567}]) == "step\n1234567\n"
 
+    def test_what_there_is_not_is_left_out(self):
+        assert format_history([{"step": 3, "val_dice": float("nan")}]) == "step,val_dice\n3,\n"
+
     def test_none_yet(self):
         assert format_history([]) == "\n"

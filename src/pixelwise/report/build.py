@@ -37,12 +37,13 @@ def build_report(content: ReportContent) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     scores = content.scores
+    scored = content.scores_of or (scores.of if scores else "")
     return environment.from_string(source).render(
         content=content,
         warnings=[_first_sentence(text) for text in content.warnings],
-        headlines=_headlines(scores) if scores else [],
+        headlines=_headlines(scores, scored) if scores else [],
         is_broken=bool(scores and scores.warnings),
-        scored=content.scores_of or (scores.of if scores else ""),
+        scored=scored,
         score_rows=_score_rows(content, scores) if scores else [],
         mean=_mean_row(scores) if scores else None,
         histogram=dice_histogram(scores.image_dice) if scores else None,
@@ -59,14 +60,14 @@ def _first_sentence(text: str) -> tuple[str, str]:
     return first + stop.strip(), rest
 
 
-def _headlines(scores: Scores) -> list[tuple[str, str, str]]:
-    """The few large numbers: name, number, remark."""
+def _headlines(scores: Scores, scored: str) -> list[tuple[str, str, str]]:
+    """The few large numbers: name, number, remark; `scored` is "30 test images"."""
     pooled = _number(scores.pooled["dice"])
     return [
         ("Mean Dice", *_number_and_interval(scores.mean["dice"], scores)),
         ("Mean IoU", *_number_and_interval(scores.mean["iou"], scores)),
         ("Dice of all pixels", pooled, "all images added first"),
-        ("Images", f"{scores.num_images:,}", "scored"),
+        ("Images", f"{scores.num_images:,}", scored.partition(" ")[2] or "scored"),
     ]
 
 

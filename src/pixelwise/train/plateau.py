@@ -13,6 +13,7 @@ on as it would have.
 Source of the schedule: Hu et al., MiniCPM (warm-up, stable, decay), 2024.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ def learning_rate_until(step: int, plateau: Plateau, highest: float) -> float:
 
 def describe_outlook(history: Rows) -> str:
     """Say what more time would be likely to bring: at most what the last doubling brought."""
-    rows = [row for row in history if "val_dice" in row]
+    rows = [row for row in history if math.isfinite(row.get("val_dice", math.nan))]
     if len(rows) < MIN_VALIDATIONS:
         return ""
     newest = rows[-1]["step"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -155,5 +156,7 @@ def format_history(history: Sequence[Mapping[str, float]]) -> str:
 
 
 def _digits(value: float) -> str:
-    """Steps in full, whatever was measured with six digits."""
+    """Steps in full, whatever was measured with six digits; nothing for what there is not."""
+    if math.isnan(value):
+        return ""
     return str(value) if isinstance(value, int) else f"{value:.6g}"
