@@ -21,6 +21,7 @@ from pixelwise.cli.door import (
     Verbose,
     clear_errors,
     print_table,
+    say,
     write_json,
 )
 
@@ -82,7 +83,7 @@ def evaluate(
     if not write_json(json, scores.to_json()):
         _print_scores(scores)
         if out is not None:
-            print(f"Details: {out / 'report.html'}")
+            say(f"Details: {out / 'report.html'}")
 
 
 def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path | None, Path]:
@@ -98,4 +99,4 @@ def _print_scores(scores: "Scores") -> None:
     from pixelwise.evaluate.scores import TABLE_COLUMNS
 
     print_table(TABLE_COLUMNS, scores.table_rows)
-    print(f"{scores.num_images} images. {scores.policy}")
+    say(f"{scores.num_images} images. {scores.policy}")

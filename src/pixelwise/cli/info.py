@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, write_json
+from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
 
 if TYPE_CHECKING:
     from pixelwise.network.model import Model
@@ -31,7 +31,7 @@ def info(
         return
     print_facts(_facts(loaded))
     if verbose:
-        print(loaded.network.summary())
+        say(loaded.network.summary())
 
 
 def _facts(model: "Model") -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, write_json
+from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, say, write_json
 
 SAVED = ("mask", "probability", "overlay")
 
@@ -57,4 +57,4 @@ def predict(
             progress=progress,
         )
     if not write_json(json, {"written": [str(path) for path in written]}):
-        print(f"{len(written)} files written to {out}")
+        say(f"{len(written)} files written to {out}")

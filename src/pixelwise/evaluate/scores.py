@@ -8,8 +8,6 @@ What is stated once and holds everywhere (`docs/metrics.md` explains why):
     background                   class 0, if it is background, is left out of means over classes
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,6 +28,7 @@ from pixelwise.evaluate.counts import (
     precision_score,
     recall_score,
 )
+from pixelwise.text import format_csv
 
 __all__ = [
     "ABSENT",
@@ -146,12 +145,8 @@ class Scores:
 
     def to_csv(self) -> str:
         """The text of metrics.csv: image, class, dice, iou, precision, recall, tp, fp, fn."""
-        text = io.StringIO()
         columns = ("image", "class", *SCORE_NAMES, "tp", "fp", "fn")
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.image_rows)
-        return text.getvalue()
+        return format_csv(columns, [[row[name] for name in columns] for row in self.image_rows])
 
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json, of plain dicts, floats and None; never NaN."""

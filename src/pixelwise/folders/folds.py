@@ -36,6 +36,7 @@ from pixelwise.folders.start import choose_start
 from pixelwise.network import load_model
 from pixelwise.plan import Plan
 from pixelwise.plan.budget import MIN_BUDGET
+from pixelwise.plan.seed import NUM_SEEDS
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, InnerWatcher, RunFolder, Watcher
 
@@ -191,7 +192,7 @@ def _request_for(
         plan=plan,
         resume=resume,
         overwrite=request.overwrite and fold.number == 1,
-        seed=None if resume else _base_seed(request, plan) + fold.number - 1,
+        seed=None if resume else (_base_seed(request, plan) + fold.number - 1) % NUM_SEEDS,
         start=start,
     )
 

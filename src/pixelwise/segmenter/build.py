@@ -20,6 +20,7 @@ from pixelwise.network import (
     load_model,
     refuse_weights_alone,
 )
+from pixelwise.plan import check_seed
 from pixelwise.segmenter.segmenter import Segmenter
 
 TUTORIAL_WIDTHS = (16, 32, 64)
@@ -92,7 +93,7 @@ def unet(
     except ValueError as error:
         raise PlanError(_first_line(error)) from error
     if seed is not None:
-        torch.manual_seed(seed)
+        torch.manual_seed(check_seed(seed))
     built = UNet(network)
     if built.backbone is not None and encoder is not None:
         load_encoder(built.backbone, encoder, network.in_channels, encoder_weights)

@@ -7,7 +7,7 @@ from torch import nn
 
 from pixelwise.errors import PlanError
 from pixelwise.network import ModelConfig
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, check_seed
 from pixelwise.plan.timing import Precision
 from pixelwise.predict import has_bfloat16
 
@@ -78,5 +78,5 @@ def plan_fit(
         validate_every=steps_per_epoch,
         precision=precision,
         channels_last=network.spatial_dims == 2,
-        seed=seed,
+        seed=check_seed(seed),
     )
