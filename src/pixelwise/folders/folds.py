@@ -36,7 +36,7 @@ from pixelwise.folders.start import choose_start
 from pixelwise.network import load_model
 from pixelwise.plan import Plan
 from pixelwise.plan.budget import MIN_BUDGET
-from pixelwise.plan.seed import NUM_SEEDS
+from pixelwise.plan.numbers import NUM_SEEDS
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, InnerWatcher, RunFolder, Watcher
 

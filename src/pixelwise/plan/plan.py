@@ -12,7 +12,7 @@ from pixelwise.network.model import MAX_SIDE
 from pixelwise.network.unet import MAX_LEVELS, MAX_WIDTH
 from pixelwise.plan.budget import format_seconds
 from pixelwise.plan.fingerprint import Fingerprint
-from pixelwise.plan.seed import NUM_SEEDS
+from pixelwise.plan.numbers import NUM_SEEDS
 from pixelwise.plan.timing import Calibration, Precision
 
 HEADER = """\
