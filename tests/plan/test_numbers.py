@@ -18,15 +18,15 @@ def test_whole_numbers_that_numpy_and_torch_take(seed):
 
 @pytest.mark.parametrize("seed", NO_SEEDS, ids=str)
 def test_others_are_no_seeds(seed):
-    with pytest.raises(PlanError, match=r"seed=.*whole number from 0 to 4294967295"):
+    with pytest.raises(PlanError, match=r"seed=.*whole number, from 0 to 4294967295"):
         check_seed(seed)
 
 
 def test_counts_have_a_least_and_maybe_a_most():
     assert check_number("epochs", 3) == 3
-    with pytest.raises(PlanError, match="epochs=0 is not a whole number of 1 or more"):
+    with pytest.raises(PlanError, match="epochs=0 must be a whole number, 1 or more"):
         check_number("epochs", 0)
-    with pytest.raises(PlanError, match="batch_size=9 is not a whole number from 1 to 8"):
+    with pytest.raises(PlanError, match="batch_size=9 must be a whole number, from 1 to 8"):
         check_number("batch_size", 9, most=8)
 
 

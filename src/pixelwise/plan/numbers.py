@@ -28,6 +28,6 @@ def check_number(name: str, value: object, *, least: int = 1, most: int = sys.ma
     except TypeError:
         number = least - 1
     if not least <= number <= most or isinstance(value, bool):
-        ends = f"from {least} to {most}" if most < sys.maxsize else f"of {least} or more"
-        raise PlanError(f"{name}={str(value)[:40]} is not a whole number {ends}.")
+        ends = f"from {least} to {most}" if most < sys.maxsize else f"{least} or more"
+        raise PlanError(f"{name}={str(value)[:40]} must be a whole number, {ends}.")
     return number
