@@ -279,7 +279,7 @@ def test_validation_data_of_three_arrays_are_refused():
 
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"batch_size": 0}])
 def test_no_epochs_and_no_batches_are_refused(options):
-    with pytest.raises(PlanError, match="must be 1 or more"):
+    with pytest.raises(PlanError, match="must be a whole number"):
         tiny().fit(X, Y, **options)
 
 

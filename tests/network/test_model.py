@@ -1,6 +1,7 @@
 """The model file: what goes in comes out, nothing is run, and what is no model is refused."""
 
 import json
+import math
 import os
 import pickle
 import struct
@@ -288,3 +289,64 @@ class TestAtomicWriting:
     def test_a_folder_that_is_not_there(self, tmp_path):
         with pytest.raises(OutputError, match=r"cannot be written: No such file"):
             save_model(tmp_path / "absent" / "a.safetensors", model_for())
+
+
+# --- claims of a file (`code_model_file`) -----------------------------------------------------
+
+CLAIMS = [
+    ({"num_members": 100}, r"tensors for num_members 100"),
+    ({"num_members": 2}, r"tensors for num_members 2"),
+    ({"num_members": 10**9}, "`num_members`"),
+    ({"network": {"widths": [1] * 300}}, "`network.widths`"),
+    ({"network": {"widths": [10**9, 10**9]}}, "`network.widths`"),
+    ({"network": {"widths": [8192] * 12}}, "tensors for num_members 1"),
+    ({"network": {"in_channels": 10**9}}, "`network.in_channels`"),
+    ({"network": {"out_channels": -1}}, "`network.out_channels`"),
+    ({"network": {"encoder": "x" * 1000}}, "`network.encoder`"),
+    ({"scaling": {"scheme": "statistics", "mean": [math.nan], "std": [1.0]}}, "`scaling.mean.0`"),
+    ({"scaling": {"scheme": "statistics", "mean": [0.0], "std": [math.inf]}}, "`scaling.std.0`"),
+    ({"scaling": {"scheme": "statistics", "mean": [0.0], "std": [-1.0]}}, "`scaling.std.0`"),
+    ({"scaling": {"scheme": "percentiles", "low": 90, "high": 10}}, "`scaling.low`"),
+    ({"class_colors": ["red;background:url(//evil)", "#ff0000"]}, "`class_colors.0`"),
+    ({"class_names": [], "class_colors": []}, "`class_names`"),
+    ({"class_names": ["a"], "class_colors": ["#ff0000"]}, "1 class names for a binary task"),
+    ({"class_names": ["a" * 2000, "b"]}, "`class_names.0`"),
+    ({"patch_size": [-5]}, "`patch_size.0`"),
+    ({"patch_size": [10**12, 4]}, "`patch_size.0`"),
+    ({"mirror_axes": [7]}, "`mirror_axes.0`"),
+    ({"working_scale": 1e-9}, "`working_scale`"),
+    ({"threshold": math.nan}, "`threshold`"),
+    ({"format_version": -3}, "`format_version`"),
+    ({"intensities": {"dtype": "uint8"}}, "`intensities.lowest`"),
+]
+
+
+@pytest.mark.parametrize(("claim", "words"), CLAIMS, ids=lambda value: str(value)[:60])
+def test_a_file_that_claims_what_cannot_be_is_refused_by_the_name_of_the_field(
+    tmp_path, monkeypatch, claim, words
+):
+    network = UNetConfig(in_channels=1, out_channels=1, widths=(2, 4), normalization="none")
+    config = ModelConfig(
+        network=network, task="binary", class_names=("background", "cell"),
+        class_colors=("#000000", "#ff0000"),
+    )  # fmt: skip
+    path = tmp_path / "model.safetensors"
+    save_model(path, Model(config, UNet(network)))
+
+    def change(tensors, values):
+        values |= claim | {"network": values["network"] | claim.get("network", {})}
+
+    rewrite(path, change)
+    built = []
+    init = UNet.__init__
+    monkeypatch.setattr(UNet, "__init__", lambda self, c: (built.append(c), init(self, c))[1])
+    with pytest.raises(ModelFileError, match=words):
+        load_model(path)
+    assert len(built) <= 1  # the claim of many members is compared before they are built
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' + "9" * 5000 + "}", "NaN", "[1]"])
+def test_metadata_that_are_absurd_json(path, text):
+    save_file(load_file(path), path, metadata={METADATA_KEY: text})
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        load_model(path)

@@ -153,6 +153,15 @@ class TestErrors:
             ("widths", [8], r"\[8\]"),
             ("num_steps", 2.5, "2.5"),
             ("num_val_images", 0, "0"),
+            ("num_steps", 10**12, "10+"),
+            ("widths", [8] * 13, r"\[8, .*"),
+            ("batch_size", 10**9, "1000000000"),
+            ("num_threads", 10**6, "1000000"),
+            ("learning_rate", float("nan"), "nan"),
+            ("learning_rate", float("inf"), "inf"),
+            ("working_scale", 1e-9, "1e-09"),
+            ("seed", -1, "-1"),
+            ("seed", 2**32, "4294967296"),
             ("patch_size", [64], r"\[64\]"),
             ("budget_seconds", 0, "0"),
         ],
@@ -168,6 +177,12 @@ class TestErrors:
             parse_plan(text)
         text = decisions_changed(make_small_plan(), widths=[8, 0])
         with pytest.raises(PlanError, match=r"`widths.1`: .*arrived: 0\)"):
+            parse_plan(text)
+        text = decisions_changed(make_small_plan(), widths=[8, 10**6])
+        with pytest.raises(PlanError, match=r"`widths.1`: .*arrived: 1000000\)"):
+            parse_plan(text)
+        text = decisions_changed(make_small_plan(), patch_size=[10**9, 64])
+        with pytest.raises(PlanError, match=r"`patch_size.0`: .*arrived: 1000000000\)"):
             parse_plan(text)
 
     def test_an_unknown_name(self, make_small_plan):

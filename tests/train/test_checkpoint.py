@@ -98,6 +98,25 @@ class TestRefusals:
         with pytest.raises(TrainingError, match="cannot be read"):
             read_checkpoint(folder)
 
+    @pytest.mark.parametrize(
+        ("names", "facts"),
+        [
+            (["no group"], "{}"),
+            (["optimizer.x/step"], "{}"),
+            (["network/a"], "[1]"),
+            (["network/a"], "null"),
+            (["network/a"], '{"step": -1}'),
+            (["network/a"], '{"step": "many"}'),
+            (["network/a"], '{"elapsed": NaN}'),
+            (["network/a"], "[" * 100_000),
+        ],
+    )
+    def test_edited(self, folder, names, facts):
+        tensors = {name: torch.zeros(1) for name in names}
+        save_file(tensors, folder / FILE_NAME, metadata={"checkpoint": facts})
+        with pytest.raises(TrainingError, match="cannot be read"):
+            read_checkpoint(folder)
+
 
 class TestAtomicWriting:
     @pytest.mark.parametrize("place", ["fsync", "replace"])

@@ -25,8 +25,10 @@ from pixelwise.cli.door import (
     Verbose,
     clear_errors,
     print_facts,
+    say,
     write_json,
 )
+from pixelwise.text import visible
 
 if TYPE_CHECKING:
     from pixelwise.data import Examination, Finding, ReadOptions
@@ -79,12 +81,12 @@ def check(
             _print_facts(_facts(summary, examination))
         findings = [folders.shorten_paths(finding, data) for finding in examination.findings]
         _print_findings(findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
-        print(_closing_line(data, examination, repaired=fix is not None))
+        say(_closing_line(data, examination, repaired=fix is not None))
         _print_pages(data, html)
     if fix is not None:
         repair = _repair(data, examination, fix, quiet=quiet)
         if str(json) != "-":
-            print(_describe_repair(repair))
+            say(_describe_repair(repair))
     if examination.errors:
         raise typer.Exit(DATA_ERRORS)
 
@@ -144,7 +146,7 @@ def _print_facts(facts: dict[str, str]) -> None:
 
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(visible(value)))
     Console().print(table)
 
 
@@ -163,9 +165,9 @@ def _print_findings(findings: "Sequence[Finding]", num_files: int) -> None:
         _print_rich(findings, num_files)
         return
     for finding in findings:
-        print(f"{finding.severity} [{finding.code}]: {finding.message} {finding.fix}".rstrip())
+        say(f"{finding.severity} [{finding.code}]: {finding.message} {finding.fix}".rstrip())
         for line in _file_lines(finding, num_files):
-            print(f"    {line}")
+            say(f"    {line}")
 
 
 def _print_rich(findings: "Sequence[Finding]", num_files: int) -> None:
@@ -178,10 +180,12 @@ def _print_rich(findings: "Sequence[Finding]", num_files: int) -> None:
     for finding in findings:
         color = COLORS[finding.severity]
         count = f"\n[dim]{finding.count:,} files[/]" if finding.count > 1 else ""
-        files = "".join(f"\n[dim]{escape(line)}[/]" for line in _file_lines(finding, num_files))
+        files = "".join(
+            f"\n[dim]{escape(visible(line))}[/]" for line in _file_lines(finding, num_files)
+        )
         table.add_row(
             f"[{color}]{finding.severity}[/]\n{finding.code}{count}",
-            f"{escape(finding.message)}\n[green]{escape(finding.fix)}[/]{files}",
+            f"{escape(visible(finding.message))}\n[green]{escape(visible(finding.fix))}[/]{files}",
             end_section=True,
         )
     Console().print(table)
@@ -215,6 +219,6 @@ def _closing_line(data: Path, examination: "Examination", *, repaired: bool) -> 
 
 def _print_pages(data: Path, html: Path | None) -> None:
     if html is not None:
-        print(f"Images with their masks as understood: {html}")
+        say(f"Images with their masks as understood: {html}")
     elif sys.stdout.isatty():
-        print(f"To see the masks as understood: pixelwise check {data} --html check.html")
+        say(f"To see the masks as understood: pixelwise check {data} --html check.html")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pixelwise.errors import PixelwiseError, PixelwiseWarning
+from pixelwise.text import visible
 
 FAILED = 1  # exit status: the request could not be carried out
 DATA_ERRORS = 3  # exit status of `check`: it found errors in the data
@@ -60,7 +61,7 @@ def clear_errors(command: Callable[..., None]) -> Callable[..., None]:
                 fail("Interrupted.")
             except Exception as error:
                 if verbose and not isinstance(error, PixelwiseError):
-                    traceback.print_exc()
+                    tell(traceback.format_exc().rstrip())
                 fail(explain(error))
 
     return wrapped
@@ -75,9 +76,19 @@ def _pixels_allowed(count: object) -> AbstractContextManager[None]:
     return allow_pixels(count)
 
 
+def say(text: str) -> None:
+    """Print a line of a result, without what a terminal would obey in the names of files."""
+    print(visible(text))
+
+
+def tell(text: str) -> None:
+    """Print a line beside the results, on stderr, in the same way."""
+    print(visible(text), file=sys.stderr)
+
+
 def fail(message: str, status: int = FAILED) -> NoReturn:
     """Print a message on stderr and leave with an exit status."""
-    print(f"pixelwise: {message}", file=sys.stderr)
+    tell(f"pixelwise: {message}")
     raise typer.Exit(status)
 
 
@@ -104,7 +115,7 @@ def _print_warnings_plainly(verbose: bool) -> None:
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         if verbose or issubclass(category, PixelwiseWarning):
-            print(f"warning: {message}", file=sys.stderr)
+            tell(f"warning: {message}")
 
     warnings.showwarning = show
 
@@ -139,10 +150,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
         table = Table(*columns)
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*(escape(visible(cell)) for cell in row))
         Console().print(table)
         return
-    lines = [tuple(columns), *map(tuple, rows)]
+    lines = [tuple(columns), *(tuple(map(visible, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(map(str.ljust, line, widths)).rstrip())
@@ -157,4 +168,4 @@ def print_facts(facts: Mapping[str, str]) -> None:
     """
     width = max(map(len, facts))
     for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
+        say(f"{name:<{width}}  {value}")

@@ -1,6 +1,5 @@
 """`pixelwise evaluate`: how good masks are, with intervals."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +23,8 @@ from pixelwise.cli.door import (
     Verbose,
     clear_errors,
     print_table,
+    say,
+    tell,
     write_json,
 )
 
@@ -104,7 +105,7 @@ def evaluate(
     if not write_json(json, scores.to_json()):
         _print_scores(scores)
         if out is not None:
-            print(f"Details: {out / 'report.html'}")
+            say(f"Details: {out / 'report.html'}")
 
 
 def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path | None, Path]:
@@ -120,8 +121,8 @@ def _print_scores(scores: "Scores") -> None:
     from pixelwise.evaluate.scores import TABLE_COLUMNS
 
     for warning in scores.warnings:
-        print(f"WARNING: {warning}", file=sys.stderr)
+        tell(f"WARNING: {warning}")
     print_table(TABLE_COLUMNS, scores.table_rows)
-    print(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")
+    say(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")
     for note in scores.notes:
-        print(note)
+        say(note)

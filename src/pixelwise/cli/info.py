@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, write_json
+from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
 
 if TYPE_CHECKING:
     from pixelwise.evaluate.scores import Scores
@@ -35,7 +35,7 @@ def info(
     broken = {"WARNING": " ".join(warnings)} if warnings else {}
     print_facts(broken | _facts(loaded) | {name: _describe(one) for name, one in scores})
     if verbose:
-        print(loaded.network.summary())
+        say(loaded.network.summary())
 
 
 def _facts(model: "Model") -> dict[str, str]:

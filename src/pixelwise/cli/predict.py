@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pixelwise.cli.data_options import MaxPixels
-from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, fail, write_json
+from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 
 SAVED = ("mask", "probability", "overlay")
 
@@ -70,4 +70,4 @@ def predict(
     if result.failed:
         fail(result.describe_failed(len(result.failed)) if verbose else result.describe_failed())
     if not is_on_screen:
-        print(f"{len(result.written)} files written to {out}")
+        say(f"{len(result.written)} files written to {out}")

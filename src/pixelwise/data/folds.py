@@ -24,6 +24,7 @@ from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes
 from pixelwise.data.split_file import UTF8, write_table
 from pixelwise.data.splits import hash_position
 from pixelwise.errors import DataError
+from pixelwise.text import plain_cell
 
 FOLD_COLUMN = "fold"
 LARGEST_FOLD = 2  # times the mean: a group of names beyond it leaves no even folds
@@ -202,5 +203,5 @@ def read_folds(path: Path) -> dict[str, int]:
         if fold and not fold.isdecimal():
             raise DataError(f"{path}: {fold!r} is no fold. Train anew with --overwrite.")
         if fold:
-            folds[row["name"]] = int(fold)
+            folds[plain_cell(row["name"])] = int(fold)
     return folds

@@ -19,6 +19,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.splits import Split, match_names, to_split
 from pixelwise.errors import DataError
+from pixelwise.text import format_csv, plain_cell
 
 if TYPE_CHECKING:
     from pixelwise.data.dataset import Dataset
@@ -99,7 +100,7 @@ def read_split(path: Path) -> dict[str, Split]:
 
 def _enter(split: dict[str, Split], row: Mapping[str, str | None], where: str) -> None:
     """Take note of one line; DataError where it is none, or denies an earlier one."""
-    name, text = row["name"] or "", (row["split"] or "").strip()
+    name, text = plain_cell(row["name"] or ""), (row["split"] or "").strip()
     try:
         found = to_split(SPLIT_FOLDERS.get(text.lower(), text))
     except DataError as error:
@@ -122,17 +123,11 @@ def write_table(
     columns: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write a split.csv with further columns, each with what it says of some names."""
-    names = [name for entry in files for name in (entry.name, entry.group or "")]
-    has_return = any("\r" in name for name in names)
-    text = io.StringIO(newline="")
-    writer = csv.writer(  # which would leave a \r alone without quotes
-        text, lineterminator="\n", quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
-    )
     groups = {entry.name: entry.group for entry in files if entry.group is not None}
     further = {**(columns or {}), **({"group": groups} if groups else {})}
-    writer.writerow(("name", "split", *further))
-    for entry in files:
-        writer.writerow(
-            (entry.name, entry.split, *(of.get(entry.name, "") for of in further.values()))
-        )
-    write_bytes(path, text.getvalue().encode("utf-8", errors=UTF8))
+    rows = [
+        (entry.name, entry.split, *(of.get(entry.name, "") for of in further.values()))
+        for entry in files
+    ]
+    text = format_csv(("name", "split", *further), rows)
+    write_bytes(path, text.encode("utf-8", errors=UTF8))

@@ -8,8 +8,6 @@ What is stated once and holds everywhere (`docs/metrics.md` explains why):
     background                   class 0, if it is background, is left out of means over classes
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +47,7 @@ from pixelwise.evaluate.intervals import (
     to_short,
     to_text,
 )
+from pixelwise.text import format_csv
 
 __all__ = [
     "ABSENT",
@@ -147,13 +146,9 @@ class Scores:
 
         Where the images have groups, their column follows that of the image.
         """
-        text = io.StringIO()
         group = ("group",) if self.groups else ()
         columns = ("image", *group, "class", *SCORE_NAMES, "tp", "fp", "fn")
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.image_rows)
-        return text.getvalue()
+        return format_csv(columns, [[row[name] for name in columns] for row in self.image_rows])
 
     def to_json(self) -> dict[str, Any]:
         """The content of metrics.json, of plain dicts, floats and None; never NaN."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from pixelwise.errors import DataError
 from pixelwise.evaluate.counts import Counts
+from pixelwise.text import plain_cell
 
 
 def read_counts(text: str, num_classes: int) -> tuple[list[str], Counts]:
@@ -18,7 +19,7 @@ def read_counts(text: str, num_classes: int) -> tuple[list[str], Counts]:
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     try:
         numbers = [[int(row[name]) for name in ("tp", "fp", "fn")] for row in rows]
-        names = [row["image"] for row in rows][::num_classes]
+        names = [plain_cell(row["image"]) for row in rows][::num_classes]
         return names, np.array(numbers, np.int64).reshape(len(names), num_classes, 3)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(

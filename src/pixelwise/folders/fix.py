@@ -8,8 +8,6 @@ OUT/manifest.csv      image, mask, split, group
 OUT/fixes.csv         file, code, change: everything that was done
 """
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +44,7 @@ from pixelwise.folders.repair_plan import (
     may_turn,
     plan_repair,
 )
+from pixelwise.text import format_csv
 
 MANIFEST = "manifest.csv"
 FIXES = "fixes.csv"
@@ -125,9 +124,9 @@ def fix(
     changes = (*plan.changes, *(change for entry in written for change in entry.changes))
     rows = [entry.row for entry in written if entry.row is not None]
     write_class_file(folder, encoding, any(entry.has_ignored for entry in written))
-    write_text(folder / MANIFEST, _to_csv(("image", "mask", "split", "group"), rows))
+    write_text(folder / MANIFEST, format_csv(("image", "mask", "split", "group"), rows))
     done = ((str(change.file), change.code, change.what) for change in changes)
-    write_text(folder / FIXES, _to_csv(("file", "code", "change"), done))
+    write_text(folder / FIXES, format_csv(("file", "code", "change"), done))
     return Repair(folder, len(rows), changes, open_findings(examination, changes))
 
 
@@ -253,11 +252,3 @@ def copy_image(source: Path, place: Path) -> None:
         shutil.copytree(source, place)
     else:
         write_bytes(place, read_bytes(source))
-
-
-def _to_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -39,6 +39,7 @@ from pixelwise.folders.start import choose_start
 from pixelwise.network import load_model
 from pixelwise.plan import Plan
 from pixelwise.plan.budget import MIN_BUDGET
+from pixelwise.plan.numbers import NUM_SEEDS, check_number
 from pixelwise.predict import Predictor
 from pixelwise.train import INTERRUPTED, InnerWatcher, RunFolder, Watcher
 
@@ -65,8 +66,8 @@ def num_folds_of(folder: RunFolder, asked: int | None, *, resume: bool) -> int |
     Raises:
         PlanError: the two differ, or it is below 2.
     """
-    if asked is not None and asked < 2:
-        raise PlanError(f"{asked} folds were asked for. Give 2 or more, or leave them out.")
+    if asked is not None:
+        check_number("folds", asked, least=2)
     if not resume or not folder.contents:
         return asked
     earlier = max(read_folds(folder.split).values(), default=None) if _has_split(folder) else None
@@ -196,7 +197,7 @@ def _request_for(
         plan=plan,
         resume=resume,
         overwrite=request.overwrite and fold.number == 1,
-        seed=None if resume else _base_seed(request, plan) + fold.number - 1,
+        seed=None if resume else (_base_seed(request, plan) + fold.number - 1) % NUM_SEEDS,
         start=start,
     )
 

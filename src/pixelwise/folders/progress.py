@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from pixelwise.plan import Plan, format_seconds
+from pixelwise.text import visible
 from pixelwise.train.watch import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
@@ -65,11 +66,11 @@ class LineWatcher(Watcher):
 
     def finished(self, text: str) -> None:
         """Print the closing line on stdout: it is the result."""
-        print(text, flush=True)
+        print(visible(text), flush=True)
 
     def print_line(self, text: str) -> None:
         """Print on stderr, at once: the next line may be minutes away."""
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 class BarWatcher(LineWatcher):
@@ -120,7 +121,7 @@ class BarWatcher(LineWatcher):
 
     def print_line(self, text: str) -> None:
         """Print above the bar."""
-        self._progress.console.print(escape(text), highlight=False)
+        self._progress.console.print(escape(visible(text)), highlight=False)
 
 
 class QuietWatcher(Watcher):
@@ -128,7 +129,7 @@ class QuietWatcher(Watcher):
 
     def finished(self, text: str) -> None:
         """Print the closing line."""
-        print(text, flush=True)
+        print(visible(text), flush=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pixelwise.plan import (
     ENCODER_WIDTHS,
     Encoder,
     Plan,
+    check_number,
     make_plan,
     parse_budget,
     parse_plan,
@@ -63,8 +64,8 @@ def budget_seconds(budget: str | float | None, epochs: int | None) -> float | No
     """Return the budget in seconds; None where epochs, a plan or validation say how long."""
     if budget is not None and epochs is not None:
         raise PlanError("Both a budget and a number of epochs were given. Give one of them.")
-    if epochs is not None and epochs < 1:
-        raise PlanError(f"{epochs} epochs were asked for. Give 1 or more.")
+    if epochs is not None:
+        check_number("epochs", epochs)
     return None if budget is None else parse_budget(budget)
 
 

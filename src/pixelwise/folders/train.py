@@ -44,7 +44,7 @@ from pixelwise.folders.request import (
 )
 from pixelwise.folders.start import choose_start, origin_of, start_encoder, start_from
 from pixelwise.network import load_model
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, check_seed
 from pixelwise.train import (
     FLAT,
     Checkpoint,
@@ -152,7 +152,7 @@ def train(
             given,
             resume,
             overwrite,
-            seed,
+            None if seed is None else check_seed(seed),
             ranks.pick_device(device),
             ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
             log,
@@ -318,7 +318,7 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, folder: RunFolder) -> Non
     """Go on from a checkpoint; TrainingError where it is of another network."""
     try:
         trainer.restore(checkpoint)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"The checkpoint in {folder.path} does not fit the network of the plan or the classes "
             "of the data. Resume with the data and the plan that it was trained with, or train "

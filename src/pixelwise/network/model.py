@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,7 +23,13 @@ from pixelwise.network.unet import UNet, UNetConfig
 FORMAT_VERSION = 1
 METADATA_KEY = "pixelwise"
 MODEL_FILE_NAME = "model.safetensors"
+MAX_MEMBERS = 1000
+MAX_SIDE = 2**20  # pixels
 Task = Literal["binary", "multiclass", "multilabel"]
+ClassName = Annotated[str, Field(max_length=1000)]
+ClassColor = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+MirrorAxis = Annotated[int, Field(ge=-3, le=-1)]
 
 
 class ModelConfig(BaseModel):
@@ -33,23 +39,27 @@ class ModelConfig(BaseModel):
     one per class for `multiclass` (softmax) and `multilabel` (a sigmoid each).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = Field(default=FORMAT_VERSION, ge=1)
     network: UNetConfig
-    num_members: int = Field(default=1, ge=1)  # networks; several are an ensemble
+    num_members: int = Field(default=1, ge=1, le=MAX_MEMBERS)  # networks; several are an ensemble
     scaling: IntensityScaling = IntensityScaling()
-    working_scale: float = Field(default=1.0, gt=0, le=1)  # 0.5: the network sees half-size images
+    working_scale: float = Field(
+        default=1.0, ge=0.01, le=1
+    )  # 0.5: the network sees half-size images
     # axes, counted from the last, along which training mirrored images; None: not known, so any
-    mirror_axes: tuple[int, ...] | None = None
+    mirror_axes: tuple[MirrorAxis, ...] | None = Field(default=None, max_length=3)
     # type and range of the training images; None in files of older versions
     intensities: IntensityFacts | None = None
     float_images: bool = False  # trained on floats as they were: integers would mean others
     task: Task
-    class_names: tuple[str, ...]
-    class_colors: tuple[str, ...]  # "#rrggbb", one per class
+    class_names: tuple[ClassName, ...] = Field(min_length=1)
+    class_colors: tuple[ClassColor, ...]  # "#rrggbb", one per class
     threshold: float = Field(default=0.5, gt=0, lt=1)  # probability from which a sigmoid says yes
-    patch_size: tuple[int, ...] = ()  # pixels per spatial axis in training; empty: whole images
+    patch_size: tuple[Side, ...] = Field(
+        default=(), max_length=3
+    )  # pixels per spatial axis in training; empty: whole images
     precision: Literal["float32", "bfloat16"] = "float32"  # as trained and validated
     provenance: dict[str, Any] = {}
     scores: dict[str, Any] = {}  # validation scores, in the form of metrics.json
@@ -59,6 +69,8 @@ class ModelConfig(BaseModel):
         num_classes = len(self.class_names)
         if num_classes != len(self.class_colors):
             raise ValueError(f"{num_classes} class names but {len(self.class_colors)} colours")
+        if self.task == "binary" and num_classes != 2:
+            raise ValueError(f"{num_classes} class names for a binary task, which has 2")
         expected = 1 if self.task == "binary" else num_classes
         if self.network.out_channels != expected:
             raise ValueError(
@@ -179,34 +191,59 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
             by a newer version.
     """
     path = _model_file(path)
-    metadata, tensors = _read(path)
-    config = _parse_config(path, metadata)
-    with torch.device("meta"):
-        network = _build(config)
     try:
-        network.load_state_dict(_typed_like(network.state_dict(), tensors), assign=True)
-    except RuntimeError as error:
+        with safe_open(path, framework="pt") as file:
+            config = _parse_config(path, file.metadata() or {})
+            network = _build(path, config, file)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
         raise ModelFileError(
-            f"{path} holds weights that do not fit the network it describes. The file is damaged "
-            "or was edited; use an intact copy."
+            f"{path} is not a model file: {error}. pixelwise models are .safetensors files that "
+            "`pixelwise train` or `Segmenter.save` wrote."
         ) from error
+    _check_types(path, network.state_dict(), tensors)
+    network.load_state_dict(tensors, assign=True)
     return Model(config, network.to(device).eval())
 
 
-def _build(config: ModelConfig) -> UNet | Ensemble:
-    """The network or ensemble of a configuration, with fresh weights."""
-    if config.num_members == 1:
-        return UNet(config.network)
-    members = [UNet(config.network) for _ in range(config.num_members)]
-    return Ensemble(members, softmax=config.task == "multiclass")
+def _build(path: Path, config: ModelConfig, file: Any) -> UNet | Ensemble:  # noqa: ANN401
+    """The network or ensemble of a configuration, without memory for its weights.
+
+    What the file claims is compared with its header while there is one network only.
+    """
+    with torch.device("meta"):
+        members = [UNet(config.network)]
+        count = config.num_members
+        prefixes = [""] if count == 1 else [f"members.{index}." for index in range(count)]
+        own = {name: list(tensor.shape) for name, tensor in members[0].state_dict().items()}
+        stored = set(file.keys())
+        if len(stored) != count * len(own):
+            raise _unfit(path, f"{len(stored)} tensors for num_members {count} of {len(own)} each")
+        for name in (prefix + name for prefix in prefixes for name in own):
+            shape = file.get_slice(name).get_shape() if name in stored else None
+            if shape != own[name.removeprefix(_member_of(name, count))]:
+                raise _unfit(path, f"`{name}` is {shape or 'missing'}")
+        members += [UNet(config.network) for _ in range(count - 1)]
+    return members[0] if count == 1 else Ensemble(members, softmax=config.task == "multiclass")
 
 
-def _typed_like(expected: Mapping[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors; RuntimeError where a type is not the expected one, as for a shape."""
-    for name in expected.keys() & tensors.keys():
-        if expected[name].dtype != tensors[name].dtype:
-            raise RuntimeError(f"{name} is {tensors[name].dtype}, not {expected[name].dtype}")
-    return tensors
+def _member_of(name: str, count: int) -> str:
+    """The first part of a tensor's name in an ensemble: "members.3."; nothing in one network."""
+    return "" if count == 1 else ".".join(name.split(".")[:2]) + "."
+
+
+def _check_types(path: Path, own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
+    """Refuse weights of another type."""
+    for name, tensor in stored.items():
+        if tensor.dtype != own[name].dtype:
+            raise _unfit(path, f"`{name}` is {tensor.dtype}, not {own[name].dtype}")
+
+
+def _unfit(path: Path, what: str) -> ModelFileError:
+    return ModelFileError(
+        f"{path} holds weights that do not fit the network it describes ({what}). The file is "
+        "damaged or was edited; use an intact copy."
+    )
 
 
 def _model_file(path: Path) -> Path:
@@ -225,18 +262,6 @@ def _model_file(path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return the metadata and tensors of a safetensors file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path} is not a model file: {error}. pixelwise models are .safetensors files that "
-            "`pixelwise train` or `Segmenter.save` wrote."
-        ) from error
-
-
 def _parse_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
     """Return the model's configuration from the file's metadata."""
     if METADATA_KEY not in metadata:
@@ -253,14 +278,20 @@ def _parse_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
                 f"{FORMAT_VERSION}. Update pixelwise."
             )
         return ModelConfig.model_validate(values)
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, absurd numbers, invalid values
         raise ModelFileError(
             f"{path} describes its model in a way that cannot be read: "
             f"{_first_problem(error)}. The file is damaged or was edited; use an intact copy."
         ) from error
 
 
-def _first_problem(error: json.JSONDecodeError | ValidationError) -> str:
-    """What is wrong, in a line."""
-    message = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return message.removeprefix("Value error, ").splitlines()[0].rstrip(".")
+def _first_problem(error: Exception) -> str:
+    """What is wrong in a line, with the name of the field and what arrived."""
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    problem = error.errors()[0]
+    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    place = ".".join(str(part) for part in problem["loc"])
+    arrived = repr(problem["input"])
+    shown = f", arrived: {arrived[:40]}" if place and problem["type"] != "missing" else ""
+    return f"{f'`{place}`: ' if place else ''}{message}{shown}"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 MAX_PIXELS_FOR_PERCENTILES = 1_000_000
 
@@ -23,13 +23,13 @@ class IntensityScaling(BaseModel):
     - `none`: intensities are used as they are (arrays that the caller has scaled).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     scheme: Literal["statistics", "percentiles", "none"] = "none"
     mean: tuple[float, ...] = ()  # per channel, in stored intensity units
-    std: tuple[float, ...] = ()  # per channel, in stored intensity units
-    low: float = 0.5  # percentile, 0 to 100
-    high: float = 99.5  # percentile, 0 to 100
+    std: tuple[NonNegativeFloat, ...] = ()  # per channel, in stored intensity units
+    low: float = Field(default=0.5, ge=0, lt=50)  # percentile
+    high: float = Field(default=99.5, gt=50, le=100)  # percentile
 
     @classmethod
     def from_images(cls, images: NDArray[Any]) -> "IntensityScaling":

@@ -34,6 +34,10 @@ from pixelwise.network.blocks import (
 )
 from pixelwise.network.encoders import channels_of, make_encoder
 
+MAX_CHANNELS = 4096  # of images and logits
+MAX_WIDTH = 8192  # channels of a level
+MAX_LEVELS = 12  # the lowest has 1 / 2048 of the image's size
+
 
 class UNetConfig(BaseModel):
     """What is needed to build a `UNet`; two networks of equal config have the same weights' names.
@@ -58,15 +62,15 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    in_channels: int = Field(ge=1)
-    out_channels: int = Field(ge=1)
-    widths: tuple[int, ...]
+    in_channels: int = Field(ge=1, le=MAX_CHANNELS)
+    out_channels: int = Field(ge=1, le=MAX_CHANNELS)
+    widths: tuple[int, ...] = Field(max_length=MAX_LEVELS)
     spatial_dims: Literal[2, 3] = 2
     normalization: Literal["none", "batch", "instance", "group"] = "batch"
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
     activation: Literal["relu", "leaky_relu"] = "relu"
     skips: bool = True
-    encoder: str | None = None
+    encoder: str | None = Field(default=None, max_length=200)
 
     @field_validator("widths")
     @classmethod
@@ -76,6 +80,8 @@ class UNetConfig(BaseModel):
                 f"widths must be two or more positive integers, the last for the bottleneck, "
                 f"but {widths} arrived. Give for example (16, 32, 64)."
             )
+        if max(widths) > MAX_WIDTH:
+            raise ValueError(f"widths go to {MAX_WIDTH}, but {max(widths)} arrived")
         return widths
 
     @field_validator("out_channels")

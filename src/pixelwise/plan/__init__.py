@@ -5,6 +5,7 @@ from pixelwise.plan.calibration import Machine
 from pixelwise.plan.choices import ENCODER_WIDTHS, Encoder
 from pixelwise.plan.decide import make_plan, network_config
 from pixelwise.plan.fingerprint import Fingerprint, take_fingerprint
+from pixelwise.plan.numbers import check_number, check_seed
 from pixelwise.plan.plan import Augmentation, LossName, Plan, format_megabytes, parse_plan
 from pixelwise.plan.timing import Calibration, Timing
 
@@ -18,6 +19,8 @@ __all__ = [
     "Machine",
     "Plan",
     "Timing",
+    "check_number",
+    "check_seed",
     "closing_seconds",
     "format_megabytes",
     "format_seconds",

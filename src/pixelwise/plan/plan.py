@@ -1,16 +1,19 @@
 """The plan: every decision of a training as a frozen value with its reason, as editable YAML."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixelwise.data.files.yaml_text import parse_yaml
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
+from pixelwise.network.model import MAX_SIDE
+from pixelwise.network.unet import MAX_LEVELS, MAX_WIDTH
 from pixelwise.plan.budget import format_seconds
 from pixelwise.plan.fingerprint import Fingerprint
+from pixelwise.plan.numbers import NUM_SEEDS
 from pixelwise.plan.timing import Calibration, Precision
 
 HEADER = """\
@@ -25,26 +28,30 @@ WITHOUT_VALUE = {
     "num_threads": "as torch has it",
     "num_val_images": "all",
 }  # in words for people
+MAX_BATCH = 2**20  # images
+MAX_THREADS = 1024
+Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
 
 
 class Augmentation(BaseModel):
     """Random changes to training patches. Geometry moves the mask too; 0 switches a change off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     flip_vertical: bool = False
     flip_horizontal: bool = False
     right_angles: bool = False  # turns by 90, 180 or 270 degrees
     rotation_degrees: float = Field(default=0, ge=0, le=180)  # free rotation, up to this either way
     scale: float = Field(default=1, ge=1, le=4)  # zoom between 1 / scale and scale
-    elastic_px: float = Field(default=0, ge=0)  # displacement of a smooth random field
+    elastic_px: float = Field(default=0, ge=0, le=1000)  # displacement of a smooth random field
     moved_share: float = Field(default=1, ge=0, le=1)  # of patches that these three apply to
     brightness: float = Field(default=0, ge=0)  # added, in units of scaled intensity
     contrast: float = Field(default=1, ge=1)  # factor between 1 / contrast and contrast
     gamma: float = Field(default=1, ge=1)  # exponent between 1 / gamma and gamma
     noise: float = Field(default=0, ge=0)  # largest standard deviation, scaled intensity
-    blur_px: float = Field(default=0, ge=0)  # largest standard deviation of a Gaussian
+    blur_px: float = Field(default=0, ge=0, le=100)  # largest standard deviation of a Gaussian
     color: float = Field(default=0, ge=0)  # brightness of each channel on its own
     invert: float = Field(default=0, ge=0, le=1)  # share of patches with dark and bright swapped
 
@@ -63,23 +70,25 @@ class Augmentation(BaseModel):
 class Plan(BaseModel):
     """What to train and how. Frozen; `reasons` says why, by field name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     start: str | None = None  # run folder or model file that gives the first weights; None: fresh
     encoder: str | None = None  # timm network in place of the U-Net's own blocks; None: those
     encoder_weights: str | None = None  # file of the encoder's first weights; None: timm's own
     scaling: IntensityScaling
     # side of an image as the network sees it: 0.5 is half the size in the file
-    working_scale: float = Field(default=1.0, gt=0, le=1)
+    working_scale: float = Field(default=1.0, ge=0.01, le=1)
     # pixels per spatial axis; None: whole images of one size
-    patch_size: tuple[PositiveInt, ...] | None = Field(min_length=2, max_length=3)
-    batch_size: int = Field(ge=1)
-    widths: tuple[PositiveInt, ...] = Field(min_length=2)  # channels per level, bottleneck last
+    patch_size: tuple[Side, ...] | None = Field(min_length=2, max_length=3)
+    batch_size: int = Field(ge=1, le=MAX_BATCH)
+    widths: tuple[Width, ...] = Field(
+        min_length=2, max_length=MAX_LEVELS
+    )  # channels per level, bottleneck last
     normalization: Literal["none", "batch", "instance", "group"]
     upsampling: Literal["nearest", "linear", "transposed"] = "nearest"
     loss: Literal[LossName, "custom"]
     # levels of the decoder below full size that are compared with smaller masks too, if there are
-    deep_supervision: int = Field(default=0, ge=0)
+    deep_supervision: int = Field(default=0, ge=0, le=MAX_LEVELS)
     class_weights: tuple[float, ...] | None = None  # in the cross-entropy; None: all alike
     foreground_share: float = Field(default=0, ge=0, le=1)  # patches centred on a foreground pixel
     augmentation: Augmentation = Augmentation()
@@ -91,15 +100,17 @@ class Plan(BaseModel):
     # "plateau": constant until validation has stopped improving, whatever num_steps says
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     average_share: float = Field(default=0, ge=0, lt=1)  # moving average's memory, of all steps
-    num_steps: int = Field(ge=1)
+    num_steps: int = Field(ge=1, lt=NUM_SEEDS)  # a step's number is in its seed
     budget_seconds: float | None = Field(default=None, gt=0)  # None: all num_steps, however long
     validate_every: int = Field(ge=1)  # steps
     # validation images scored, evenly chosen; None: all
     num_val_images: int | None = Field(default=None, ge=1)
     precision: Precision = "float32"
     channels_last: bool = False
-    num_threads: int | None = Field(default=None, ge=1)  # of a CPU; None: as torch has it
-    seed: int = 0
+    num_threads: int | None = Field(
+        default=None, ge=1, le=MAX_THREADS
+    )  # of a CPU; None: as torch has it
+    seed: int = Field(default=0, ge=0, lt=NUM_SEEDS)
     fingerprint: Fingerprint | None = None
     calibration: Calibration | None = None
     reasons: dict[str, str] = {}
@@ -175,18 +186,18 @@ def parse_plan(text: str, source: str = "plan.yaml") -> Plan:
     """
     try:
         document = parse_yaml(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates and numbers out of range
         raise PlanError(f"{source} is not valid YAML: {error}. Mend the line it names.") from error
     if not isinstance(document, Mapping) or not isinstance(document.get("decisions"), Mapping):
         raise PlanError(
             f"{source} is not a plan: it has no `decisions`. Give the plan.yaml of a run folder."
         )
     decisions = {
-        name: entry.get("value") if isinstance(entry, Mapping) and "value" in entry else entry
+        str(name): entry.get("value") if isinstance(entry, Mapping) and "value" in entry else entry
         for name, entry in document["decisions"].items()
     }
     reasons = {
-        name: str(entry["reason"])
+        str(name): str(entry["reason"])
         for name, entry in document["decisions"].items()
         if isinstance(entry, Mapping) and entry.get("reason")
     }
@@ -201,7 +212,7 @@ def _first_problem(error: ValidationError) -> str:
     """Say the first thing that pydantic found wrong, with its place and what arrived."""
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"])
-    arrived = "" if problem["type"] == "missing" else f" (arrived: {problem['input']!r})"
+    arrived = "" if problem["type"] == "missing" else f" (arrived: {repr(problem['input'])[:80]})"
     return f"`{place}`: {problem['msg']}{arrived}. Mend the value, or plan anew without --plan."
 
 

@@ -11,14 +11,14 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     Raises:
         PlanError: the device is unknown or not there.
     """
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise PlanError(
             f"Device {device!r} cannot be used: {str(error).splitlines()[0]}. "
             "Use --device auto, cpu, or cuda where there is an NVIDIA GPU."

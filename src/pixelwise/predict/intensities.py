@@ -90,8 +90,8 @@ class IntensityCheck:
         has = f"{who} {own.describe()}, where the model was trained on {self._trained.describe()}"
         if kind == "far":
             return (
-                f"{has}: far outside of these. The {'mask' if one else 'masks'} may be wrong; "
-                "check that the images were recorded and exported as those of training."
+                f"{has}: far outside of these. Masks may be wrong; check that such images were "
+                "recorded and exported as those of training."
             )
         return f"{has}: {'it was' if one else 'they were'} multiplied by {_show(factor)}."
 

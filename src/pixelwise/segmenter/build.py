@@ -21,6 +21,7 @@ from pixelwise.network import (
     load_model,
     refuse_weights_alone,
 )
+from pixelwise.plan import check_number, check_seed
 from pixelwise.segmenter.segmenter import Segmenter
 
 TUTORIAL_WIDTHS = (16, 32, 64)
@@ -76,6 +77,9 @@ def unet(
             f"input_shape={input_shape!r} should be (height, width, channels), for example "
             "(128, 128, 1) for grey and (128, 128, 3) for colour images."
         )
+    num_classes = check_number("num_classes", num_classes)
+    if class_names is not None and not _are_names(class_names):
+        raise PlanError(f"class_names={class_names!r} should be a list of texts, one a class.")
     refuse_weights_alone(encoder, encoder_weights)
     if num_classes > MAX_CLASSES:
         raise PlanError(too_many_classes(num_classes))
@@ -95,7 +99,7 @@ def unet(
     except ValueError as error:
         raise PlanError(_first_line(error)) from error
     if seed is not None:
-        torch.manual_seed(seed)
+        torch.manual_seed(check_seed(seed))
     built = UNet(network)
     if built.backbone is not None and encoder is not None:
         load_encoder(built.backbone, encoder, network.in_channels, encoder_weights)
@@ -163,6 +167,10 @@ def array_config(network: UNetConfig, task: Task, class_names: Sequence[str] | N
         class_names=tuple(class_names),
         class_colors=tuple(default_color(i, name) for i, name in enumerate(class_names)),
     )
+
+
+def _are_names(names: object) -> bool:
+    return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
 
 
 def _first_line(error: ValueError) -> str:

@@ -1,5 +1,6 @@
 """Epochs as Keras users know them: the history, the printed lines, the validation split."""
 
+import numbers
 import sys
 import time
 import warnings
@@ -81,6 +82,8 @@ def split_off(
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise ArrayError("validation_data should be a pair of arrays, (x_val, y_val).")
         return x, y, (validation_data[0], validation_data[1])
+    if not isinstance(validation_split, numbers.Real):
+        raise PlanError(f"validation_split={validation_split!r} must be a number from 0 to 1.")
     if validation_split == 0:
         return x, y, None
     if not 0 < validation_split < 1:

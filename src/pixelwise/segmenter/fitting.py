@@ -1,5 +1,6 @@
 """How `fit` trains: the optimizer that it is given, the precision, and its plan."""
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -7,9 +8,10 @@ from torch import nn
 
 from pixelwise.errors import PlanError
 from pixelwise.network import ModelConfig
-from pixelwise.plan import Plan
+from pixelwise.plan import Plan, check_seed
 from pixelwise.plan.timing import Precision
 from pixelwise.predict import has_bfloat16
+from pixelwise.train import OptimizerFactory
 
 AskedPrecision = Literal["auto", Precision]
 
@@ -29,17 +31,29 @@ def check_optimizer(optimizer: object, network: nn.Module) -> None:
             "Make it from model.model.network.parameters(), or give a name such as "
             '"adam" or a function such as partial(torch.optim.Adam, lr=3e-4).'
         )
-    if not optimizer.param_groups[0]["lr"] > 0:
+    rate = float(optimizer.param_groups[0]["lr"])
+    if not 0 < rate < math.inf:
         raise PlanError(
-            f"The learning rate is {optimizer.param_groups[0]['lr']}, so nothing would be "
-            "learnt. Give one above 0; 1e-3 is usual."
+            f"The learning rate is {rate}, so nothing would be learnt. Give one above 0; 1e-3 is "
+            "usual."
         )
+
+
+def make_optimizer(make: OptimizerFactory, network: nn.Module) -> torch.optim.Optimizer:
+    """Call a function that makes an optimizer; PlanError where torch refuses its settings."""
+    try:
+        return make(network.parameters())
+    except ValueError as error:
+        raise PlanError(
+            f"The optimizer cannot be made: {error}. Give other settings, for example "
+            "partial(torch.optim.Adam, lr=1e-3)."
+        ) from error
 
 
 def check_precision(precision: str) -> None:
     """Refuse what is no precision."""
     known = get_args(AskedPrecision)
-    if precision not in known:
+    if not isinstance(precision, str) or precision not in known:
         raise PlanError(f"precision={precision!r} is not known. Use one of {', '.join(known)}.")
 
 
@@ -71,12 +85,12 @@ def plan_fit(
         normalization=network.normalization,
         upsampling=network.upsampling,
         loss="custom",
-        learning_rate=learning_rate,
+        learning_rate=float(learning_rate),
         max_gradient_norm=None,
         schedule="constant",
         num_steps=epochs * steps_per_epoch,
         validate_every=steps_per_epoch,
         precision=precision,
         channels_last=network.spatial_dims == 2,
-        seed=seed,
+        seed=check_seed(seed),
     )

@@ -32,6 +32,8 @@ from pixelwise.network import (
     look_at_intensities,
     save_model,
 )
+from pixelwise.plan import check_number
+from pixelwise.plan.plan import MAX_BATCH
 from pixelwise.predict import IntensityCheck, Predictor, pick_device
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
@@ -39,6 +41,7 @@ from pixelwise.segmenter.fitting import (
     check_optimizer,
     check_precision,
     choose_precision,
+    make_optimizer,
     plan_fit,
 )
 from pixelwise.train import (
@@ -113,7 +116,7 @@ class Segmenter:
             loss = (
                 "sparse_categorical_crossentropy" if task == "multiclass" else "binary_crossentropy"
             )
-        names = [metrics] if isinstance(metrics, str) else metrics or ()
+        names = [metrics] if isinstance(metrics, str) else () if metrics is None else metrics
         background = has_background(task, self.model.config.class_names)
         self._compiled = compile_names(optimizer, loss, names, task, background=background)
         self._optimizer, self._precision = None, precision
@@ -155,8 +158,8 @@ class Segmenter:
             TrainingError: the loss became NaN; the weights of the last good epoch are kept.
         """
         compiled = self._checked_compiled()
-        if epochs < 1 or batch_size < 1:
-            raise PlanError(f"epochs={epochs} and batch_size={batch_size} must be 1 or more.")
+        epochs = check_number("epochs", epochs)
+        batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
         x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
         self._learn_intensities(train)
@@ -221,8 +224,7 @@ class Segmenter:
         Raises:
             ArrayError: the images are not what they should be.
         """
-        if batch_size < 1:
-            raise PlanError(f"batch_size={batch_size} must be 1 or more.")
+        batch_size = check_number("batch_size", batch_size)
         network = self.model.config.network
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
         images = self._in_trained_unit(images)
@@ -280,7 +282,7 @@ class Segmenter:
         if target.suffix != ".safetensors":
             raise PlanError(
                 f"{target} should end in .safetensors, the one format that holds everything and "
-                f"runs nothing. Use {target.with_suffix('.safetensors')}."
+                f"runs nothing. Use {target.parent / (target.stem or 'model')}.safetensors."
             )
         make_folder(target.parent)
         save_model(target, self.model)
@@ -349,7 +351,7 @@ class Segmenter:
             self.model.network.to(device)
             made = compiled.optimizer
             if not isinstance(made, torch.optim.Optimizer):
-                made = made(self.model.network.parameters())
+                made = make_optimizer(made, self.model.network)
             check_optimizer(made, self.model.network)
             self._optimizer = made
         return self._optimizer

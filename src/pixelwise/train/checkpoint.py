@@ -9,6 +9,7 @@ gets follows from the seed and the step's number.
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,9 @@ FILE_NAME = "state.safetensors"
 NEW_NAME = "state.new"
 METADATA_KEY = "checkpoint"
 Tensors = dict[str, Tensor]
+UNREADABLE = (  # what reading raises on a file that is none, is damaged or was edited
+    SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})[METADATA_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        return _regroup(facts, tensors)
+    except UNREADABLE as error:
         raise TrainingError(
             f"The checkpoint {path} cannot be read: {error}. Train anew with --overwrite; the "
             "model file beside it is still usable."
         ) from error
-    return _regroup(facts, tensors)
 
 
 def _regroup(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> Checkpoint:
+    """A checkpoint of its parts; TypeError, ValueError, AttributeError where they are none."""
+    step, elapsed = facts.get("step", 0), facts.get("elapsed", 0.0)
+    if step < 0 or not 0 <= elapsed < math.inf:
+        raise ValueError(f"step {step} after {elapsed} s")
     groups: dict[str, Tensors] = {"network": {}, "average": {}, "best": {}}
     for key, tensor in tensors.items():
         group, name = key.split("/", 1)

@@ -1,7 +1,5 @@
 """The run folder: what a training leaves behind, and where."""
 
-import csv
-import io
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from pixelwise.errors import OutputError
 from pixelwise.evaluate import Scores
 from pixelwise.network import MODEL_FILE_NAME, Model, save_model
 from pixelwise.plan import Plan
+from pixelwise.text import format_csv
 from pixelwise.train.checkpoint import FILE_NAME, Checkpoint, write_checkpoint
 from pixelwise.train.logs import TENSORBOARD_FOLDER
 
@@ -148,11 +147,10 @@ class RunFolder:
 def format_history(history: Sequence[Mapping[str, float]]) -> str:
     """Return rows as CSV; columns in the order in which they first appear."""
     columns = list(dict.fromkeys(name for row in history for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _digits(value) for name, value in row.items()} for row in history)
-    return text.getvalue()
+    return format_csv(
+        columns,
+        [[_digits(row[name]) if name in row else None for name in columns] for row in history],
+    )
 
 
 def _digits(value: float) -> str:

@@ -136,6 +136,8 @@ def read_bytes(path: Path) -> bytes:
         raise FileError(f"{path} may not be read. Change its permissions (chmod +r).") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error.strerror}). Check the disk.") from error
+    except ValueError as error:  # a null character in the name
+        raise FileError(f"{str(path)!r} is no name of a file ({error}). Check the name.") from error
     if not data:
         raise FileError(f"{path} is empty (0 bytes). Copy it again from its source, or remove it.")
     return data

@@ -16,6 +16,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, stem_of
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
+from pixelwise.text import plain_cell
 
 MANIFEST_FILE = "manifest.csv"
 DELIMITERS = ",;\t"
@@ -43,7 +44,7 @@ def find_manifest(root: Path, options: LayoutOptions) -> Layout | None:
     missing: list[Path] = []
     samples = []
     for number, row in enumerate(rows, start=2):
-        cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
+        cells = dict(zip(columns, (plain_cell(cell.strip()) for cell in row), strict=False))
         if cells.get("image"):
             sample = _to_sample(path, number, cells, missing)
             if sample is not None:
