@@ -75,3 +75,10 @@ def test_what_is_wrong_is_said_with_the_file(read, name, text, message):
 def test_empty_tables_are_refused(read):
     with pytest.raises((FileError, MaskError), match=r"classes\.csv"):
         read("classes.csv", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_tables_of_spreadsheets(read, encoding):
+    found = read("classes.csv", "value;name\n1;Zähne\n", encoding)
+    assert found == {"classes": [{"name": "Zähne", "value": 1}]}
+    assert read("labels.txt", "Zähne\n", encoding) == {"classes": [{"name": "Zähne"}]}
