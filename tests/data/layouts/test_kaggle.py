@@ -130,3 +130,11 @@ def test_a_table_that_is_cut_off_or_without_pictures_is_an_error(tmp_path):
     labels = "".join(f"a.png,{number},1 1\n" for number in range(300))
     with pytest.raises(LayoutError, match="300 classes"):
         find(write(tmp_path, f"ImageId,ClassId,EncodedPixels\n{labels}"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "cp1252"])
+def test_tables_of_spreadsheets(tmp_path, encoding):
+    root = write(tmp_path, "")
+    text = "ImageId,ClassId,EncodedPixels\r\na.png,Zähne,1 1\r\n"
+    (root / "train.csv").write_bytes(text.encode(encoding))
+    assert [c.name for c in find(root).declaration.classes] == ["background", "Zähne"]

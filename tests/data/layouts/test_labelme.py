@@ -220,3 +220,11 @@ def test_the_example_of_the_program_agrees_with_its_own_masks(shared_data):
         assert (painted == theirs).mean() > 0.994
         inner = (painted > 0) & (theirs > 0)
         assert (painted == theirs)[inner].mean() > 0.999
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_files_in_other_encodings(write, tmp_path, encoding):
+    root = write([{"label": "Zähne", "points": [[1, 1], [5, 1], [5, 5]], "shape_type": "polygon"}])
+    text = (root / "a.json").read_text()
+    (root / "a.json").write_bytes(text.encode(encoding))
+    assert [c.name for c in find(root).declaration.classes] == ["background", "Zähne"]

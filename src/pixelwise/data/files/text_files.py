@@ -59,6 +59,18 @@ def decode_text(data: bytes, path: Path, *, is_raw: bool = False) -> str:
     return _decode_letters(body)
 
 
+def to_utf8(data: bytes) -> bytes:
+    """The same bytes in UTF-8 where they are UTF-16 or UTF-32, so that words can be looked for.
+
+    Args:
+        data: a text file or its first bytes.
+    """
+    encoding, mark = _find_unicode(data)
+    if encoding == "utf-8":
+        return data
+    return data[len(mark) :].decode(encoding, errors="replace").encode()
+
+
 def _find_unicode(data: bytes) -> tuple[str, bytes]:
     """The Unicode encoding that the bytes speak for, and the mark at their beginning."""
     for mark, encoding in MARKS:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text, read_rows
+from pixelwise.data.files.text_files import decode_text, read_rows, to_utf8
 from pixelwise.errors import FileError
 
 MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
@@ -14,7 +14,11 @@ MAX_CELL = 2**30  # characters; run lengths of one large image pass Python's own
 
 
 def read_table(path: Path) -> bytes:
-    """Content of an annotation file; FileError where it is missing, empty or absurdly large."""
+    """Content of an annotation file, UTF-16 turned to UTF-8.
+
+    Raises:
+        FileError: it is missing, empty or absurdly large.
+    """
     try:
         num_bytes = path.stat().st_size
     except OSError:
@@ -24,7 +28,7 @@ def read_table(path: Path) -> bytes:
             f"{path} has {num_bytes} bytes, above the limit of {MAX_TABLE_BYTES} for annotation "
             "files. Split it into several files."
         )
-    return read_bytes(path)
+    return to_utf8(read_bytes(path))
 
 
 def read_json(path: Path) -> object:
