@@ -1,10 +1,13 @@
 """The split goes by patients that the file names tell, unless it would be no split, and says so."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.data.doctor.conftest import draw_pair
 
 from pixelwise.data import (
@@ -15,7 +18,11 @@ from pixelwise.data import (
     read_split,
     write_split,
 )
-from pixelwise.data.split_choice import are_the_classes
+from pixelwise.data.doctor.survey import SampleFacts
+from pixelwise.data.layouts.found import FoundSample
+from pixelwise.data.masks.sources import MaskFile
+from pixelwise.data.split_choice import are_the_classes, choose_splits
+from pixelwise.errors import FileError
 
 
 def slices(sizes, word="patient"):
@@ -184,3 +191,27 @@ def test_folds_of_folders_go_by_patients_that_the_names_tell(make):
     assert "patients from file names: 8" in describe_groups(examination, 4)
     assert "too few" in describe_groups(examination, 9)
     assert len(set(find_folds(examination, 9, seed=0).values())) == 9  # by image
+
+
+def facts_of(name):
+    """A sample of which nothing but its name is known."""
+    error = FileError("not looked at")
+    found = FoundSample(name, (Path(f"{name}.png"),), MaskFile(Path(f"m/{name}.png")))
+    return SampleFacts(found, error, error)
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=15), st.integers(0, 3))
+@settings(deadline=None)
+def test_either_no_patient_is_torn_or_it_is_said(sizes, seed):
+    names = slices(sizes)
+    choice = choose_splits([facts_of(name) for name in names], None, None, seed)
+    pairs = {(name.rpartition("_slice")[0], split) for name, split in choice.splits.items()}
+    assert set(choice.splits) == set(names)
+    is_torn = len(pairs) > len(sizes)
+    counts = Counter(choice.splits.values())
+    if choice.surveyed[0].found.group is not None:
+        assert not is_torn and "in one split" in choice.findings[0].message
+        assert counts["train"] >= len(names) / 2 and counts["val"] >= max(1, int(0.08 * len(names)))
+        assert len(names) < 10 or counts["test"] >= 1
+    elif max(sizes) > 1:
+        assert "the split is by image" in choice.findings[0].message

@@ -16,7 +16,7 @@ from pixelwise.data import (
     read_split,
     write_split,
 )
-from pixelwise.data.splits import SPLITS
+from pixelwise.data.splits import SPLITS, match_names
 from pixelwise.errors import DataError, FileError, LayoutError
 
 ANY_NAME = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
@@ -101,6 +101,12 @@ def test_bad_split_files_are_refused_with_the_fix(text, message, tmp_path):
         read_split(path)
     assert str(path) in str(raised.value)
     assert str(raised.value).endswith(".")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_split_file_of_a_spreadsheet(encoding, tmp_path):
+    (tmp_path / "split.csv").write_bytes("Name;Split\r\nZähne;val\r\n".encode(encoding))
+    assert match_names(["Zähne"], read_split(tmp_path / "split.csv")) == {"Zähne": "val"}
 
 
 def test_a_split_file_that_is_not_there_or_empty(tmp_path):

@@ -8,8 +8,6 @@
 Samples of one group, and copies of each other, are in one fold.
 """
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +16,11 @@ from pathlib import Path
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.doctor.duplicates import find_twins
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text, read_rows
 from pixelwise.data.groups import join_samples
 from pixelwise.data.read import Examination
 from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes_in, count_groups
-from pixelwise.data.split_file import UTF8, write_table
+from pixelwise.data.split_file import write_table
 from pixelwise.data.splits import hash_position
 from pixelwise.errors import DataError
 from pixelwise.text import plain_cell
@@ -196,9 +195,11 @@ def read_folds(path: Path) -> dict[str, int]:
     Raises:
         DataError: it cannot be read, or a fold is no number.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors=UTF8)
+    text = decode_text(read_bytes(path), path, is_raw=True)
+    _, header = next(rows := read_rows(text), (0, []))
     folds = {}
-    for row in csv.DictReader(io.StringIO(text, newline="")):
+    for _, cells in rows:
+        row = dict(zip(header, cells, strict=False))
         fold = row.get(FOLD_COLUMN)
         if fold and not fold.isdecimal():
             raise DataError(f"{path}: {fold!r} is no fold. Train anew with --overwrite.")

@@ -6,13 +6,14 @@ day1/b,test,
 """
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import RAW_BYTES, decode_text, read_rows
 from pixelwise.data.files.writers import write_bytes
 from pixelwise.data.findings import make_finding
 from pixelwise.data.layouts.found import FoundSample, Layout
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from pixelwise.data.samples import SampleFiles
 
 SPLIT_FILE = "split.csv"
-DELIMITERS = ",;\t"  # spreadsheets of some countries write semicolons
-UTF8 = "surrogateescape"  # names of files need not be UTF-8; their bytes come back as they were
 
 
 def with_split_file(layout: Layout, root: Path, decided: Mapping[str, str] | None) -> Layout:
@@ -78,19 +77,20 @@ def read_split(path: Path) -> dict[str, Split]:
         FileError: it cannot be read.
         DataError: it is no such table, or says two things of one name.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors=UTF8)
-    delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    text = decode_text(read_bytes(path), path, is_raw=True)
     split: dict[str, Split] = {}
     try:
-        columns = reader.fieldnames or ()
+        rows = read_rows(text)
+        _, header = next(rows, (0, []))
+        columns = [name.strip().lower() for name in header]
         if not {"name", "split"} <= set(columns):
             raise DataError(
                 f"{path} has the columns {', '.join(columns) or 'none'}; it needs name and split. "
                 "Correct its first line, or rename the file if it is for something else."
             )
-        for row in reader:
-            _enter(split, row, f"{path}, line {reader.line_num}")
+        for line, row in rows:
+            cells = dict(zip_longest(columns, row[: len(columns)], fillvalue=""))
+            _enter(split, cells, f"{path}, line {line}")
     except csv.Error as error:
         raise DataError(
             f"{path} is no table ({error}). Copy it again from its run folder, or remove it."
@@ -98,9 +98,9 @@ def read_split(path: Path) -> dict[str, Split]:
     return split
 
 
-def _enter(split: dict[str, Split], row: Mapping[str, str | None], where: str) -> None:
+def _enter(split: dict[str, Split], row: Mapping[str, str], where: str) -> None:
     """Take note of one line; DataError where it is none, or denies an earlier one."""
-    name, text = plain_cell(row["name"] or ""), (row["split"] or "").strip()
+    name, text = plain_cell(row["name"]), row["split"].strip()
     try:
         found = to_split(SPLIT_FOLDERS.get(text.lower(), text))
     except DataError as error:
@@ -130,4 +130,4 @@ def write_table(
         for entry in files
     ]
     text = format_csv(("name", "split", *further), rows)
-    write_bytes(path, text.encode("utf-8", errors=UTF8))
+    write_bytes(path, text.encode("utf-8", errors=RAW_BYTES))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Literal, TypeVar
 
+from pixelwise.data.files.text_files import as_letters
 from pixelwise.data.groups import join_samples
 from pixelwise.errors import DataError
 
@@ -107,14 +108,18 @@ def _earlier_splits(names: Collection[str], given: Mapping[str, str]) -> dict[st
 
 
 def match_names(names: Iterable[str], given: Mapping[str, Text]) -> dict[str, Text]:
-    """What is given for each name, also where its accents are written in another Unicode form."""
-    composed = {unicodedata.normalize("NFC", name): value for name, value in given.items()}
-    keys = ((name, unicodedata.normalize("NFC", name)) for name in names)
+    """What is given for each name, also where its accents are in another form or encoding."""
+    composed = {_composed(name): value for name, value in given.items()}
+    keys = ((name, _composed(name)) for name in names)
     return {
         name: given[name] if name in given else composed[key]
         for name, key in keys
         if name in given or key in composed
     }
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", as_letters(name))
 
 
 def hash_position(key: str, seed: int) -> float:

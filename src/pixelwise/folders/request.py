@@ -9,6 +9,7 @@ import torch
 
 from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text
 from pixelwise.errors import DataError, PlanError
 from pixelwise.folders.build import task_of
 from pixelwise.folders.machine import TrainingMachine
@@ -73,7 +74,7 @@ def read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
     """Return a plan as given, or from its file."""
     if plan is None or isinstance(plan, Plan):
         return plan
-    return parse_plan(read_bytes(Path(plan)).decode("utf-8", errors="replace"), str(plan))
+    return parse_plan(decode_text(read_bytes(Path(plan)), Path(plan)), str(plan))
 
 
 def plan_for(

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.data.files.text_files import decode_text
 from pixelwise.errors import ModelFileError, PlanError
 from pixelwise.network import (
     Model,
@@ -37,7 +38,9 @@ def choose_start(asked: str | None, plan: Plan | None, resumed: RunFolder | None
     """
     path = asked or (plan.start if plan is not None else None)
     if resumed is not None and resumed.plan.is_file():
-        own = parse_plan(resumed.plan.read_text(encoding="utf-8"), str(resumed.plan)).start
+        own = parse_plan(
+            decode_text(resumed.plan.read_bytes(), resumed.plan), str(resumed.plan)
+        ).start
         if asked not in (None, own):
             raise PlanError(
                 f"{resumed.path} started from {own or 'fresh weights'}, not from {asked}. Resume "

@@ -124,7 +124,7 @@ def test_manifest(tmp_path, delimiter, as_file):
         ("picture,mask\na,b", "has the columns picture, mask. It needs image and mask"),
         ("image,mask,split\na.png,a.png,night", "line 2: 'night' is not a split"),
         ("image,mask\nnone.png,", "lists no image that exists"),
-        ("image,mask\na.png,\na.png,", "under one name"),
+        ("image,mask\na.png,\na.png,", "two samples have the name"),
     ],
 )
 def test_manifest_errors(tmp_path, text, message):

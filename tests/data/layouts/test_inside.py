@@ -138,3 +138,9 @@ def test_any_scheme_is_paired_rightly_or_not_at_all(scheme):
     except LayoutError:
         return
     assert {mask[1]: image[1] for mask, image in found.pairs.items()}.items() <= truth.items()
+
+
+def test_a_part_that_stands_in_two_images_pairs_neither():
+    images = ["000000_A01", "000000_A02", "00000A_A01"]  # 00000A is two parts: its A01 is the third
+    masks = [f"{plate}_{n}" for plate in ("PY_A01", "PY_A02", "PZ_A01") for n in (1, 2, 3)]
+    assert pair(images, masks, are_many=True) == {}

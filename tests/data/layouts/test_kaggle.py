@@ -143,3 +143,11 @@ def test_a_class_all_of_whose_rows_are_damaged_is_an_error(tmp_path):
     text = "ImageId,EncodedPixels,ClassId\na.png,1 1,1\nb.png,3 1 1,2\nb.png,2 1,1\n"
     found = {finding.code: finding for finding in find(write(tmp_path, text)).findings}
     assert "1 shapes of class 2, none of which can be drawn: row 3" in found["lost-shapes"].message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "cp1252"])
+def test_tables_of_spreadsheets(tmp_path, encoding):
+    root = write(tmp_path, "")
+    text = "ImageId,ClassId,EncodedPixels\r\na.png,Zähne,1 1\r\n"
+    (root / "train.csv").write_bytes(text.encode(encoding))
+    assert [c.name for c in find(root).declaration.classes] == ["background", "Zähne"]

@@ -269,3 +269,11 @@ def test_a_mask_shape_takes_no_memory_for_the_size_that_is_claimed(write):
     first, inside, between, again, last = drawn.runs.tolist()
     assert (first, inside, between, again) == (4 * 2**29 + 3, 2, 2**29 - 2, 2)
     assert first + inside + between + again + last == 2**58
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_files_in_other_encodings(write, tmp_path, encoding):
+    root = write([{"label": "Zähne", "points": [[1, 1], [5, 1], [5, 5]], "shape_type": "polygon"}])
+    text = (root / "a.json").read_text()
+    (root / "a.json").write_bytes(text.encode(encoding))
+    assert [c.name for c in find(root).declaration.classes] == ["background", "Zähne"]

@@ -115,9 +115,9 @@ def test_files_that_are_missing_are_said_and_left_out(write, tmp_path):
         ("a.png,b.png\n", "has the columns a.png, b.png. It needs image and mask"),
         ("image\nx/a.png\n", "has the columns image. It needs image and mask"),
         ("image,mask,split\nx/a.png,y/a.png,night\n", "line 2: 'night' is not a split.*train, val"),
-        ("image,mask\nnone.png,\n", "lists no image that exists. Paths in it are relative to"),
+        ("image,mask\nnone.png,\n", r"exists: none.png was looked for as /.*/none.png\. Paths"),
         ("image,mask\n", "lists no image"),
-        ("image,mask\nx/a.png,\nx/a.png,y/a.png\n", r"x/a.png and .*x/a.png under one name"),
+        ("image,mask\nx/a.png,\nx/a.png,y/a.png\n", r"'x/a.png' \(.*x/a.png and .*x/a.png\)"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_fix(write, text, message):
@@ -129,3 +129,55 @@ def test_a_manifest_that_was_asked_for_must_be_there(write, tmp_path):
     write("", "other.csv")
     with pytest.raises(LayoutError, match="not arranged as manifest"):
         find_layout(tmp_path, LayoutOptions(layout="manifest"))
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_any_encoding_and_delimiter(write, tmp_path, encoding, delimiter):
+    root = write("", "y/unused.csv")
+    (tmp_path / "x" / "Zähne.png").touch()
+    text = "Image,Mask,Split\r\nx/Zähne.png,y/a.png,train\r\nx/b.png,y/b.png,val\r\n"
+    (root / "manifest.csv").write_bytes(text.replace(",", delimiter).encode(encoding))
+    samples = find_layout(root).samples
+    assert [(s.name, s.split) for s in samples] == [("x/Zähne", "train"), ("x/b", "val")]
+
+
+@pytest.mark.parametrize(
+    "start", ["", ".\\", "C:\\Users\\me\\set\\", "\\\\server\\share\\", "/home/me/set/"]
+)
+def test_paths_of_windows_and_of_another_machine(write, start):
+    rows = [f"{start}x\\{name}.png,{start}y\\{name}.png" for name in "ab"]
+    layout = find_layout(write("\n".join(["image,mask", *rows])))
+    assert pairs_of(layout) == {"x/a": "y", "x/b": "y"}
+    is_moved = start not in ("", ".\\")
+    assert [finding.code for finding in layout.findings] == ["near-name"] * is_moved
+
+
+def test_a_file_of_the_same_name_elsewhere_is_not_taken_for_another(write, tmp_path):
+    (tmp_path / "a.png").touch()  # beside the manifest, while the masks are missing
+    root = write("image,mask\nx/a.png,D:\\set\\masks\\a.png\n")
+    (sample,) = find_layout(root).samples
+    assert sample.mask is None
+    (finding,) = find_layout(root).findings
+    assert "D:\\set\\masks\\a.png was looked for as" in finding.message
+
+
+def test_an_image_that_is_its_own_mask_is_refused(write):
+    with pytest.raises(LayoutError, match=r"line 2: x/a.png and x.a.png are one file"):
+        find_layout(write("image,mask\nx/a.png,x\\a.png\n"))
+
+
+def test_a_first_line_that_says_the_separator(write):
+    text = "sep=;\n\nimage;mask;split\nx/a.png;y/a.png;night\n"
+    with pytest.raises(LayoutError, match="line 4: 'night'"):
+        find_layout(write(text))
+
+
+def test_two_images_that_differ_in_their_endings(write, tmp_path):
+    (tmp_path / "x").mkdir(exist_ok=True)
+    (tmp_path / "x" / "a.tif").touch()
+    layout = find_layout(write("image,mask\nx/a.png,y/a.png\nx/a.tif,y/b.png\n"))
+    assert pairs_of(layout) == {"x/a.png": "y", "x/a.tif": "y"}

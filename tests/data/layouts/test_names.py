@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.names import (
     choose_folder,
     holds_images,
     image_folder,
     is_image_folder,
     is_mask_folder,
+    leads_back,
     list_folder,
     list_images,
     mask_stem,
@@ -207,3 +209,51 @@ def test_the_plainest_name_is_chosen(tmp_path):
     with pytest.raises(LayoutError, match=r"masks/ and labels/, .* with --masks"):
         choose_folder([tmp_path / "masks", tmp_path / "labels"], "masks")
     assert image_folder(tmp_path / "images") is None
+
+
+LOOPS = [
+    {"images/up": ".."},
+    {"images/up": "..", "images/again": "..", "masks/up": ".."},
+    {"images/here": "."},
+    {"images/above": "../.."},  # above the data
+    {"images/over": "../masks", "masks/back": "../images"},
+    {"up": "."},
+    {"images/self": "self", "images/self.png": "self.png", "gone": "nowhere"},
+]
+
+
+@pytest.mark.parametrize("links", LOOPS, ids=lambda links: " ".join(links))
+def test_links_in_a_ring_are_no_endless_walk(tmp_path, links):
+    root = touch(tmp_path / "data", *(f"{k}/{n}.png" for k in ("images", "masks") for n in "ab"))
+    for link, target in links.items():
+        (root / link).symlink_to(target)
+    found = [path.relative_to(root).as_posix() for path in list_images(root)]
+    assert {"images/a.png", "masks/b.png"} <= set(found) and len(found) <= 12
+    assert holds_images(root)
+    assert {path.name for path in list_images(root)} <= {"a.png", "b.png", "self.png"}
+
+
+def test_a_link_to_another_folder_is_followed(tmp_path):
+    touch(tmp_path / "store", "a.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "store")
+    assert not leads_back(tmp_path / "data" / "images")
+    assert [path.name for path in list_images(tmp_path / "data")] == ["a.png"]
+    (tmp_path / "data" / "images" / "ring").symlink_to(tmp_path / "data")
+    assert leads_back(tmp_path / "data" / "images" / "ring")
+
+
+@pytest.mark.parametrize("links", [{"images/up": "..", "masks/up": ".."}, {"images/up": "../.."}])
+def test_data_with_links_in_a_ring_are_read(tmp_path, links):
+    root = touch(tmp_path / "data", *(f"{k}/{n}.png" for k in ("images", "masks") for n in "ab"))
+    for link, target in links.items():
+        (root / link).symlink_to(target)
+    for data in (root, tmp_path):
+        assert [sample.name for sample in find_layout(data).samples] == ["a", "b"]
+
+
+def test_a_folder_that_holds_a_link_to_itself_alone(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "loop").symlink_to(".")
+    with pytest.raises(LayoutError, match="holds no images"):
+        find_layout(tmp_path)

@@ -33,7 +33,7 @@ def test_json_in_any_unicode(write, encoding):
     [
         ('{"a": 1,\n "b": }', "not valid JSON: Expecting value in line 2, column 7"),
         ('{"a": [1, 2', "line 1, column 12.*cut off"),
-        (b'{"a": "\xff\xfe"}', "is not valid JSON"),
+        (b'{"a": "\xff\x00"}', r"is not text in .*byte 7\)"),
         ("[" * 100_000, "is not valid JSON"),
         ("", "is empty"),
     ],
@@ -52,10 +52,16 @@ def test_missing_and_absurdly_large_files(write, tmp_path, monkeypatch):
         read_table(write("1234"))
 
 
-def test_text_must_be_utf_8(write):
-    assert read_text(write("\ufeffä\n")) == "ä\n"
-    with pytest.raises(FileError, match=r"not text in UTF-8 \(byte 1\)\. Save it as UTF-8"):
-        read_text(write(b"a\xff"))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_text_json_and_tables_in_other_encodings(write, encoding):
+    assert read_text(write("aä\n".encode(encoding))) == "aä\n"
+    assert read_json(write('{"name": "Zähne"}'.encode(encoding))) == {"name": "Zähne"}
+    assert read_csv(write("name;runs\nä;1\n".encode(encoding)))[1] == [["ä", "1"]]
+
+
+def test_bytes_are_no_text(write):
+    with pytest.raises(FileError, match=r"not text in .* \(byte 1\)\. Save it as UTF-8"):
+        read_text(write(b"a\xff\x00"))
 
 
 def test_names_are_lines_that_are_not_blank(write):

@@ -62,3 +62,9 @@ def test_what_is_wrong_is_said_with_an_example(encoding_of, text, message):
     with pytest.raises((MaskError, ValueError), match=message) as caught:
         encoding_of(text)
     assert "classes.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_other_encodings(tmp_path, encoding):
+    (tmp_path / "classes.json").write_bytes('{"classes": ["Zähne", "b"]}'.encode(encoding))
+    assert read_class_file(tmp_path / "classes.json").classes[0].name == "Zähne"

@@ -86,3 +86,10 @@ def test_the_table_of_roboflow(read):
     assert read("_classes.csv", "Pixel Value, Class\n0, background\n1, cell\n") == {
         "classes": [{"name": "background", "value": 0}, {"name": "cell", "value": 1}]
     }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_tables_of_spreadsheets(read, encoding):
+    found = read("classes.csv", "value;name\n1;Zähne\n", encoding)
+    assert found == {"classes": [{"name": "Zähne", "value": 1}]}
+    assert read("labels.txt", "Zähne\n", encoding) == {"classes": [{"name": "Zähne"}]}

@@ -25,6 +25,7 @@ from pixelwise.data.layouts.names import (
     is_mask_folder,
     is_shown,
     is_zarr,
+    leads_back,
     list_folder,
     remember_folders,
 )
@@ -143,6 +144,8 @@ def _unwrap(root: Path) -> Path:
         if len(folders) != 1 or not folders[0].is_dir() or is_zarr(folders[0]):
             return root
         (folder,) = folders
+        if leads_back(folder):
+            return root
         if (
             folder.name.lower() in SPLIT_FOLDERS
             or is_image_folder(folder)

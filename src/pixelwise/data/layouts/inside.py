@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, islice
 
 from pixelwise.data.layouts.names import CAPITAL_INSIDE, MASK_WORDS, words_of
@@ -26,17 +27,30 @@ Place = int  # of a part, from the left, or negative from the right
 Link = tuple[Place, Place]  # of a mask and of an image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Names:
-    """The parts of all names of one side."""
+    """The parts of all names of one side, and the names that have each part, at any place."""
 
     parts: Mapping[Name, Parts]
 
+    @cached_property
+    def holders(self) -> Mapping[str, set[Name]]:
+        """The names that have a part."""
+        found: dict[str, set[Name]] = defaultdict(set)
+        for name, parts in self.parts.items():
+            for part in parts:
+                found[part].add(name)
+        return found
+
+    @cached_property
+    def are_alike(self) -> bool:
+        """Whether all names have the same number of parts, so that a place means one thing."""
+        return len({len(parts) for parts in self.parts.values()}) == 1
+
     def places(self) -> list[Place]:
         """Every place that all names have; from the right too where they differ in length."""
-        lengths = {len(parts) for parts in self.parts.values()}
-        shortest = min(*lengths, MAX_PARTS)
-        right = range(-shortest, 0) if len(lengths) > 1 else ()
+        shortest = min([MAX_PARTS, *(len(parts) for parts in self.parts.values())])
+        right = () if self.are_alike else range(-shortest, 0)
         return [*range(shortest), *right]
 
 
@@ -129,7 +143,10 @@ def _find_links(images: _Names, masks: _Names) -> list[Link]:
 
 
 def _pair_by(links: Sequence[Link], images: _Names, masks: _Names) -> Pairs:
-    """Masks whose parts at some places are those of exactly one image."""
+    """Masks whose parts at some places are those of exactly one image.
+
+    Where names differ in length, places may be off: then no other image may have these parts.
+    """
     owners: dict[tuple[str, ...], list[Name]] = defaultdict(list)
     for name, parts in images.parts.items():
         owners[name[0], *(parts[i] for _, i in links)].append(name)
@@ -137,7 +154,12 @@ def _pair_by(links: Sequence[Link], images: _Names, masks: _Names) -> Pairs:
         name: owners.get((name[0], *(parts[m] for m, _ in links)), [])
         for name, parts in masks.parts.items()
     }
-    return {name: own[0] for name, own in found.items() if len(own) == 1}
+    pairs = {name: own[0] for name, own in found.items() if len(own) == 1}
+    if images.are_alike:
+        return pairs
+    keys = {name: [masks.parts[name][m] for m, _ in links] for name in pairs}
+    owned = {n: set.intersection(*(images.holders[part] for part in keys[n])) for n in pairs}
+    return {n: image for n, image in pairs.items() if len(owned[n]) == 1}
 
 
 def _is_enough(pairs: Pairs, images: _Names, masks: _Names, *, are_many: bool) -> bool:

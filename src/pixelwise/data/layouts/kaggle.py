@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.files.text_files import to_utf8
 from pixelwise.data.layouts.annotations import (
     Category,
     ImageIndex,
@@ -110,7 +111,7 @@ def _class_name(label: str) -> str:
 
 def _read_rows(path: Path) -> list[_Row] | None:
     """The rows of a table of run lengths; None for any other table."""
-    first = path.read_bytes()[:FIRST_BYTES].splitlines()[:1] if path.stat().st_size else []
+    first = to_utf8(path.read_bytes()[:FIRST_BYTES]).splitlines()[:1] if path.stat().st_size else []
     columns = _columns_of(first[0].decode("utf-8-sig", "replace")) if first else None
     if columns is None:
         return None

@@ -103,7 +103,7 @@ def remember_folders() -> Iterator[None]:
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     """Subfolders and image files, sorted, without hidden ones; LayoutError if unreadable.
 
-    A folder that is an image (`.zarr`) counts as a file.
+    A folder that is an image (`.zarr`) counts as a file. Links to folders above are left out.
     """
     known = _known.get()
     if known is None:
@@ -116,11 +116,18 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         with os.scandir(folder) as scan:
-            entries = sorted((entry.name, _is_dir(entry)) for entry in scan if is_shown(entry.name))
+            entries = sorted(
+                (entry.name, _is_dir(entry))
+                for entry in scan
+                if is_shown(entry.name)
+                and not (entry.is_symlink() and leads_back(folder / entry.name))
+            )
     except PermissionError as error:
         raise LayoutError(
             f"{folder} may not be read. Change its permissions (chmod +rx)."
         ) from error
+    except OSError as error:
+        raise LayoutError(f"{folder} cannot be listed ({error.strerror}). Check it.") from error
     folders, files = list[Path](), list[Path]()
     for name, is_folder in entries:
         path = folder / name
@@ -136,6 +143,14 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
+
+
+def leads_back(path: Path) -> bool:
+    """Whether a link leads to a folder above itself, so that a walk through it would not end."""
+    if not path.is_symlink() or not os.path.isdir(path):
+        return False
+    above = Path(os.path.abspath(path)).parents
+    return os.path.realpath(path) in {os.path.realpath(folder) for folder in above}
 
 
 def is_shown(name: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
@@ -87,7 +88,7 @@ def _check_channels(samples: Sequence[FoundSample], content: dict[str, Any], pat
 def _read_content(path: Path) -> dict[str, Any]:
     """What dataset.json holds."""
     try:
-        content = json.loads(read_bytes(path))
+        content = json.loads(decode_text(read_bytes(path), path))
     except ValueError as error:
         raise _not_understood(path, error) from error
     if not isinstance(content, dict):

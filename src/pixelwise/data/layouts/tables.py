@@ -1,11 +1,11 @@
 """Read annotation files, JSON and CSV, so that whatever is wrong with one is said with its name."""
 
 import csv
-import io
 import json
 from pathlib import Path
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text, read_rows, to_utf8
 from pixelwise.errors import FileError
 
 MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
@@ -14,7 +14,11 @@ MAX_CELL = 2**30  # characters; run lengths of one large image pass Python's own
 
 
 def read_table(path: Path) -> bytes:
-    """Content of an annotation file; FileError where it is missing, empty or absurdly large."""
+    """Content of an annotation file, UTF-16 turned to UTF-8.
+
+    Raises:
+        FileError: it is missing, empty or absurdly large.
+    """
     try:
         num_bytes = path.stat().st_size
     except OSError:
@@ -24,7 +28,7 @@ def read_table(path: Path) -> bytes:
             f"{path} has {num_bytes} bytes, above the limit of {MAX_TABLE_BYTES} for annotation "
             "files. Split it into several files."
         )
-    return read_bytes(path)
+    return to_utf8(read_bytes(path))
 
 
 def read_json(path: Path) -> object:
@@ -33,9 +37,9 @@ def read_json(path: Path) -> object:
 
 
 def parse_json(data: bytes, path: Path) -> object:
-    """Parse the bytes of a JSON file in any Unicode encoding; see `read_json`."""
+    """Parse the bytes of a JSON file in any encoding; see `read_json`."""
     try:
-        return json.loads(data.removeprefix(b"\xef\xbb\xbf"))
+        return json.loads(decode_text(data, path))
     except json.JSONDecodeError as error:
         raise FileError(
             f"{path} is not valid JSON: {error.msg.rstrip(':')} in line {error.lineno}, column "
@@ -46,14 +50,8 @@ def parse_json(data: bytes, path: Path) -> object:
 
 
 def read_text(path: Path) -> str:
-    """Content of a text file in UTF-8; FileError where it is not text."""
-    data = read_table(path)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(
-            f"{path} is not text in UTF-8 (byte {error.start}). Save it as UTF-8."
-        ) from error
+    """Content of a text file in any encoding; FileError where it is not text."""
+    return decode_text(read_table(path), path)
 
 
 def read_names(path: Path) -> list[str]:
@@ -68,13 +66,9 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
         FileError: the file is not text, or a row has another number of cells than the first.
     """
     text = read_text(path)
-    first_line = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first_line.count)
     limit = csv.field_size_limit(MAX_CELL)
     try:
-        rows = [
-            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row
-        ]
+        rows = [row for _, row in read_rows(text)]
     except csv.Error as error:
         raise FileError(f"{path} is not valid CSV ({error}). Export it again.") from error
     finally:

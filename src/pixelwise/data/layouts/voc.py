@@ -6,6 +6,7 @@ DATA/JPEGImages/a.jpg  DATA/SegmentationClass/a.png  DATA/ImageSets/Segmentation
 from pathlib import Path
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_images, stem_of
 from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes
@@ -61,7 +62,7 @@ def _read_splits(folder: Path) -> dict[str, str]:
     for split in ("train", "val", "test"):
         path = folder / f"{split}.txt"
         if path.is_file():
-            names = path.read_text(encoding="utf-8", errors="replace").split()
+            names = decode_text(path.read_bytes(), path).split()
             splits |= dict.fromkeys(names, SPLIT_FOLDERS[split])
     return splits
 
@@ -71,7 +72,7 @@ def _read_names(root: Path) -> ClassDeclaration | None:
     path = next((root / name for name in NAME_FILES if (root / name).is_file()), None)
     if path is None:
         return None
-    lines = read_bytes(path).decode("utf-8-sig", errors="replace").splitlines()
+    lines = decode_text(read_bytes(path), path).splitlines()
     names = [line.strip() for line in lines if line.strip()]
     names = [name for name in names if name.lower() not in IGNORED_NAMES]
     return declare_classes({"classes": names, "ignore": [IGNORE_INDEX]}, path)

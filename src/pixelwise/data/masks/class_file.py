@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import decode_text
 from pixelwise.data.masks.class_table import read_class_table
 from pixelwise.data.masks.colors import default_color, packed_of
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
@@ -123,7 +124,7 @@ def read_class_file(path: Path) -> ClassDeclaration:
     try:
         if path.suffix.lower() != ".json":
             return ClassDeclaration.model_validate(read_class_table(path))
-        return ClassDeclaration.model_validate_json(read_bytes(path))
+        return ClassDeclaration.model_validate_json(decode_text(read_bytes(path), path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

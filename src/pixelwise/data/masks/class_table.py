@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.files.image_files import read_bytes
+from pixelwise.data.files.text_files import DELIMITERS, decode_text
 from pixelwise.errors import MaskError
 
 SPLIT_TABLE = "_classes.csv"  # Roboflow puts a copy into every split folder
@@ -53,7 +54,7 @@ def read_class_table(path: Path) -> dict[str, Any]:
     Raises:
         MaskError: the file is no such table. FileError: it cannot be read.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    text = decode_text(read_bytes(path), path)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     entries = _read_csv(lines, path) if path.suffix.lower() == ".csv" else _read_lines(lines, path)
     names = [entry["name"] for entry in entries]
@@ -65,7 +66,8 @@ def read_class_table(path: Path) -> dict[str, Any]:
 
 def _read_csv(lines: list[str], path: Path) -> list[dict[str, Any]]:
     """Entries of a table whose header names the columns."""
-    rows = list(csv.reader(lines, skipinitialspace=True))
+    delimiter = max(DELIMITERS, key=lines[0].count) if lines else ","
+    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     places = _find_columns(rows[0]) if rows else {}
     if "name" not in places:
         raise MaskError(
