@@ -48,12 +48,14 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
     files = [entry for entry in examination.dataset.files if entry.split in ("train", "val")]
     names = {entry.name for entry in files}
     surveyed = [facts for facts in examination.surveyed if facts.found.name in names]
-    groups = {entry.name: entry.group for entry in files if entry.group is not None}
+    groups, _ = _groups_told(examination, num_folds)
+    if not examination.name_groups:  # a person or a table named them
+        groups = {entry.name: entry.group for entry in files if entry.group is not None}
     return assign_folds(
         sorted(names),
         num_folds,
         seed,
-        groups=groups or _groups_told(examination, num_folds)[0],
+        groups=groups,
         twins=find_twins(surveyed),
         classes=classes_in(surveyed, examination.encoding),
     )
@@ -62,10 +64,11 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
 def describe_groups(examination: Examination, num_folds: int) -> str:
     """What file names tell of groups and how the folds go by it, in a line; "" where they do not.
 
-    Also "" where the split went by groups already, which the data set says itself.
+    Also "" where the split went by groups already, which a finding says.
     """
     groups, told = _groups_told(examination, num_folds)
-    if not told or (examination.dataset is not None and examination.dataset.groups):
+    is_said = any(f.code == "name-groups" for f in examination.findings)
+    if not told or (groups and is_said):
         return ""
     if groups:
         return f"{count_groups(told)}; the images of each are in one fold. {SPLIT_BY_IMAGE}"

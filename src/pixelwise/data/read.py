@@ -300,7 +300,7 @@ def _build(
                 f.found.mask,
                 choice.splits[f.found.name],
                 image.size,
-                f.found.group or choice.name_groups.get(f.found.name),
+                f.found.group,
             )
             for f, image in images
         ),

@@ -29,7 +29,7 @@ class SplitChoice:
     """The splits, and the groups that they were made by.
 
     Attributes:
-        surveyed: the facts, with the groups of the names where these were used.
+        surveyed: the facts, with the groups of the names where these count.
         splits: of every name; images without masks are "unlabelled".
         findings: what a person should know about it.
         name_groups: groups that the names tell, used or not; none where others are known.
@@ -74,19 +74,27 @@ def choose_splits(
     splits = assign_splits(folders, given, seed, twins, groups, classes)
     choice = SplitChoice(list(surveyed), splits | unlabelled, name_groups=told)
     open_names = _open_names(folders)
-    if not told or not open_names:
+    if not told:
         return choice
+    if not open_names:  # folders or a table decide; intervals and folds go by the groups
+        return choice if are_the_classes(told, classes) else _grouped(choice, told)
     grouped = assign_splits(folders, given, seed, twins, told, classes)
     made = {name: grouped[name] for name in open_names}
     held_out = [] if given else _held_out(folders)
     reason = _why_torn(told, made) or _why_not(told, made, held_out, classes)
     if reason:
         return replace(choice, findings=[_describe_unused(told, reason)])
+    choice = replace(choice, splits=grouped | unlabelled, findings=[_describe_used(told)])
+    return _grouped(choice, told)
+
+
+def _grouped(choice: SplitChoice, told: Mapping[str, str]) -> SplitChoice:
+    """The same choice, with the groups that the names tell in the facts."""
     surveyed = [
         replace(facts, found=replace(facts.found, group=told.get(facts.found.name)))
-        for facts in surveyed
+        for facts in choice.surveyed
     ]
-    return SplitChoice(surveyed, grouped | unlabelled, [_describe_used(told)], told)
+    return replace(choice, surveyed=surveyed)
 
 
 def classes_in(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> dict[str, set[int]]:
