@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pixelwise.data import Sample
-from pixelwise.network import IntensityScaling, resize_images
+from pixelwise.network import IntensityScaling, resize_images, resize_masks
 from pixelwise.train.working import WorkingSamples, sizes_of
 
 SCALING = IntensityScaling(scheme="statistics", mean=(50.0,), std=(10.0,))
@@ -28,7 +28,8 @@ def test_images_are_scaled_in_intensity_and_size_as_the_predictor_does():
     assert small.image.dtype == np.float32
     assert small.mask.shape == (10, 15)
     assert small.mask.dtype == np.uint8
-    np.testing.assert_array_equal(small.mask, one.mask[1::2, 1::2])
+    expected = resize_masks(torch.from_numpy(one.mask), (10, 15))
+    np.testing.assert_array_equal(small.mask, expected.numpy())
 
 
 def test_percentiles_are_those_of_the_image_in_its_own_size():

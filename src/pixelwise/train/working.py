@@ -77,9 +77,9 @@ class WorkingSamples(Sequence[Sample]):
 
 def _shrink_mask(mask: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
     """(*spatial), or (K, *spatial) where classes overlap, to the working size."""
-    planes = torch.from_numpy(np.array(mask)).reshape(1, -1, *mask.shape[-len(size) :])
-    small: NDArray[Any] = resize_masks(planes, size)[0].numpy()
-    return small if mask.ndim > len(size) else small[0]
+    masks = torch.from_numpy(np.array(mask))[None]  # a mask may be read-only
+    small: NDArray[Any] = resize_masks(masks, size)[0].numpy()
+    return small
 
 
 def sizes_of(samples: Sequence[Sample]) -> list[tuple[int, ...]]:
