@@ -1,6 +1,7 @@
 """A predictor against samples: scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,13 @@ from pixelwise.evaluate.scores import Scores, is_background, summarize
 from pixelwise.network import ModelConfig
 from pixelwise.predict import Predictor
 
-OnPrediction = Callable[[Sample, NDArray[np.float32]], None]
+OnBlock = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
 
 
 def evaluate_samples(
     predictor: Predictor,
     samples: Sequence[Sample],
     *,
-    on_prediction: OnPrediction | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Predict every sample in its own size and score the masks.
@@ -26,11 +26,10 @@ def evaluate_samples(
     Args:
         predictor: runs the model.
         samples: with masks.
-        on_prediction: called with each sample and its probabilities (K, *spatial).
         progress: called with (done, total).
     """
     found = []
-    for named_counts in count_samples(predictor, samples, on_prediction):
+    for named_counts in count_samples(predictor, samples):
         found.append(named_counts)
         if progress is not None:
             progress(len(found), len(samples))
@@ -38,16 +37,27 @@ def evaluate_samples(
 
 
 def count_samples(
-    predictor: Predictor, samples: Iterable[Sample], on_prediction: OnPrediction | None = None
+    predictor: Predictor, samples: Iterable[Sample], on_block: OnBlock | None = None
 ) -> Iterator[tuple[str, Counts]]:
-    """Predict samples one by one; give the name and the pixel counts (K, 3) of each."""
+    """Predict samples one by one; give the name and the pixel counts (K, 3) of each.
+
+    Args:
+        predictor: runs the model.
+        samples: with masks.
+        on_block: called with each sample, slices of it and the probabilities (K, *block) there, so
+            that each of its pixels comes once.
+    """
+    num_classes = predictor.model.config.num_classes
     for sample in samples:
         assert sample.mask is not None
-        probabilities = predictor.probabilities(sample.image)
-        mask = predictor.to_mask(probabilities)
-        yield sample.name, count_pixels(mask, sample.mask, predictor.model.config.num_classes)
-        if on_prediction is not None:
-            on_prediction(sample, probabilities)
+        counts = np.zeros((num_classes, 3), np.int64)
+        for window, probabilities in predictor.blocks(sample.image):
+            mask = predictor.to_mask(probabilities)
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            counts += count_pixels(mask, sample.mask[place], num_classes)
+            if on_block is not None:
+                on_block(sample, window, probabilities)
+        yield sample.name, counts
 
 
 def summarize_samples(found: Sequence[tuple[str, Counts]], config: ModelConfig) -> Scores:
