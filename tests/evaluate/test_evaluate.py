@@ -5,7 +5,8 @@ import pytest
 from torch import nn
 
 from pixelwise.data import IGNORE_INDEX, Sample
-from pixelwise.evaluate import evaluate_samples, has_background
+from pixelwise.evaluate import count_pixels, evaluate_samples, has_background
+from pixelwise.evaluate.evaluate import count_samples
 from pixelwise.network import Model, ModelConfig, UNetConfig
 from pixelwise.predict import Predictor
 
@@ -87,14 +88,25 @@ class TestOtherTasks:
 
 
 class TestListeners:
-    def test_each_prediction_is_handed_on(self):
+    def test_each_block_is_handed_on(self):
         seen = []
-        evaluate_samples(
-            predictor_for(), [HALF, RIGHT], on_prediction=lambda *args: seen.append(args)
-        )
-        assert [one.name for one, _ in seen] == ["half", "right"]
-        assert [probabilities.shape for _, probabilities in seen] == [(1, 1, 4), (1, 2, 1)]
-        assert (seen[0][1] > 0.5).tolist() == [[[True, True, False, False]]]
+        predictor = predictor_for()
+        list(count_samples(predictor, [HALF, RIGHT], lambda *block: seen.append(block)))
+        assert [one.name for one, _, _ in seen] == ["half", "right"]
+        assert [values.shape for _, _, values in seen] == [(1, 1, 4), (1, 2, 1)]
+        assert seen[0][1] == (slice(0, 1), slice(0, 4))
+        assert (seen[0][2] > 0.5).tolist() == [[[True, True, False, False]]]
+
+    def test_scores_of_an_image_in_blocks_are_those_of_its_mask(self):
+        random = np.random.default_rng(0)
+        logits, target = random.normal(size=(3, 40, 50)), random.integers(0, 3, (40, 50))
+        target[5:9] = 255
+        one = sample("a", logits, target.astype(np.uint8))
+        predictor = predictor_for("multiclass", ("sky", "road", "car"))
+        predictor.tile_size = 16
+        ((_, counts),) = count_samples(predictor, [one])
+        mask = predictor.segment(one.image)
+        np.testing.assert_array_equal(counts, count_pixels(mask, one.mask, 3))
 
     def test_progress_counts_up(self):
         seen = []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixelwise.network import resize_images, resize_masks, working_size
+from pixelwise.network import average_planes, resampling, resize_images, resize_masks, working_size
 
 
 def test_sizes_are_rounded_and_never_empty():
@@ -50,12 +50,114 @@ def test_probabilities_that_are_made_larger_still_add_up():
     assert large.max() <= 1
 
 
-def test_masks_take_the_pixel_at_each_centre():
-    row = torch.arange(8)[None, None, None]
-    assert resize_masks(row, (1, 4)).flatten().tolist() == [1, 3, 5, 7]
-    assert resize_masks(row, (1, 2)).flatten().tolist() == [2, 6]
-    planes = torch.tensor([[True, False], [False, True]])[None, None]
-    assert resize_masks(planes, (4, 4)).dtype == torch.bool
+def test_planes_are_averaged_over_the_area_of_each_pixel():
+    row = torch.tensor([[True, False, False, True, True, True]])
+    assert average_planes(row, (1, 3)).tolist() == [[0.5, 0.5, 1]]
+    thirds = average_planes(row, (1, 4))  # of 1.5 pixels each
+    torch.testing.assert_close(thirds, torch.tensor([[2 / 3, 0, 1, 1]]))
+
+
+def test_masks_take_the_class_of_most_of_each_area():
+    row = torch.tensor([[0, 0, 1, 1, 2, 2, 0, 0]]).byte()
+    assert resize_masks(row.repeat(2, 1), (1, 4)).tolist() == [[0, 1, 2, 0]]
+    block = torch.tensor([[1, 1, 2, 3], [1, 4, 2, 2]]).byte()
+    assert resize_masks(block, (1, 2)).tolist() == [[1, 2]]
+
+
+def test_pixels_are_ignored_where_most_of_them_is():
+    block = torch.tensor([[255, 255, 255, 1, 255, 0], [255, 1, 1, 255, 0, 0]]).byte()
+    assert resize_masks(block, (1, 3)).tolist() == [[255, 1, 0]]  # half is not most
+
+
+def test_equal_areas_go_to_each_class_in_turn():
+    """An edge through the middle of pixels: on the whole it stays where it is."""
+    mask = torch.zeros(8, 8, dtype=torch.uint8)
+    mask[:, 3:] = 1
+    assert resize_masks(mask, (4, 4)).tolist() == [[0, 1, 1, 1], [0, 0, 1, 1]] * 2
+    assert resize_masks(mask, (4, 4)).sum() * 4 == mask.sum()
+    assert resize_masks(mask == 1, (4, 4)).tolist() == (resize_masks(mask, (4, 4)) == 1).tolist()
+
+
+def test_volumes_and_leading_axes():
+    volume = torch.zeros(2, 3, 4, 4, 4, dtype=torch.bool)
+    volume[1, 2, :2, 2:, :2] = True
+    small = resize_masks(volume, (2, 2, 2))
+    assert small.shape == (2, 3, 2, 2, 2)
+    assert small.dtype == torch.bool
+    assert small.nonzero().tolist() == [[1, 2, 0, 1, 0]]
+
+
+def disc(row, column, radius, size=(64, 64)):
+    rows, columns = (torch.arange(side) + 0.5 for side in size)
+    return ((rows[:, None] - row) ** 2 + (columns - column) ** 2 <= radius**2).byte()
+
+
+def middles(masks):
+    """Centres of mass (N, 2) of masks (N, H, W), in pixels."""
+    weights = masks.double()
+    total = weights.sum((1, 2))
+    return torch.stack(
+        [
+            (weights.sum(3 - axis) * (torch.arange(masks.shape[axis]) + 0.5)).sum(1) / total
+            for axis in (1, 2)
+        ],
+        1,
+    )
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25])
+def test_objects_stay_where_they_are(scale):
+    """Half a pixel of shift was half a pixel of every object's edge."""
+    random = np.random.default_rng(0)
+    masks = torch.stack(
+        [disc(*random.uniform(20, 44, 2), random.uniform(6, 12)) for _ in range(1500)]
+    )
+    small = resize_masks(masks, working_size((64, 64), scale))
+    shifts = middles(small) / scale - middles(masks)
+    assert shifts.mean(0).abs().max() < 0.02  # pixels of the image
+    if scale == 0.5:
+        assert abs(small.sum() / scale**2 / masks.sum() - 1) < 0.005  # nor do they grow
+
+
+@pytest.mark.parametrize("scale", [0.71, 0.5, 0.35, 0.25])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_mirrored_masks_become_mirrored(scale, axis):
+    random = np.random.default_rng(1)
+    blocks = torch.from_numpy(random.integers(0, 4, (61, 50), dtype=np.uint8))
+    mask = blocks.repeat_interleave(3, 0).repeat_interleave(3, 1)
+    size = working_size(mask.shape, scale)
+    there, back = resize_masks(mask, size), resize_masks(mask.flip(axis), size).flip(axis)
+    shares = torch.stack([average_planes(mask == index, size) for index in range(4)])
+    first, second = shares.topk(2, 0).values
+    is_tie = first - second < 1e-4
+    assert is_tie.float().mean() < 0.3
+    assert torch.equal(there[~is_tie], back[~is_tie])
+    assert torch.equal(there[~is_tie], shares.argmax(0).byte()[~is_tie])
+
+
+def test_large_masks_in_parts_are_the_same(monkeypatch):
+    masks = torch.randint(0, 5, (3, 21, 30), dtype=torch.uint8)
+    whole = resize_masks(masks, (9, 15))
+    monkeypatch.setattr(resampling, "MAX_VOTES", 500)
+    assert torch.equal(resize_masks(masks, (9, 15)), whole)
+
+
+def test_many_classes_of_a_large_mask_take_no_more_memory(monkeypatch):
+    asked = []
+    zeros = torch.Tensor.repeat
+    monkeypatch.setattr(
+        torch.Tensor, "repeat", lambda *given: asked.append(zeros(*given)) or asked[-1]
+    )
+    masks = torch.randint(0, 200, (1, 600, 600), dtype=torch.uint8)
+    resize_masks(masks, (300, 300))
+    assert len(asked) > 1
+    assert max(votes.numel() for votes in asked) <= resampling.MAX_VOTES
+
+
+def test_the_number_of_classes_need_not_be_looked_up():
+    masks = torch.randint(0, 3, (2, 12, 18), dtype=torch.uint8)
+    masks[0, :5] = 255
+    assert torch.equal(resize_masks(masks, (6, 9)), resize_masks(masks, (6, 9), num_classes=3))
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=2), st.floats(0.05, 1))

@@ -20,7 +20,7 @@ def fingerprint_of(draw, num_classes=2, size=(96, 96), number=3):
 
 
 def blob(mask):
-    mask[10:80, 12:84] = 1
+    mask[11:80, 13:84] = 1  # edges that no smaller image has
 
 
 def line(mask):

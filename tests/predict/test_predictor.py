@@ -183,6 +183,22 @@ class TestTiles:
             predict(model, image, tile_size=16), predict(model, image), atol=1e-6
         )
 
+    @pytest.mark.parametrize("task", CLASSES)
+    def test_blocks_are_the_image_piece_by_piece(self, task):
+        runner = Predictor(model_for(task), device="cpu", tile_size=16)
+        image = random_image(1, 45, 60)
+        expected, mask = runner.probabilities(image), runner.segment(image)
+        times = np.zeros((45, 60), int)
+        for window, values in runner.blocks(image):
+            times[window] += 1
+            np.testing.assert_array_equal(values, expected[(..., *window)])
+            np.testing.assert_array_equal(runner.to_mask(values), mask[(..., *window)])
+        assert (times == 1).all()
+
+    def test_a_wrong_image_is_refused_before_the_first_block(self):
+        with pytest.raises(ArrayError, match="2 channels"):
+            Predictor(model_for(), device="cpu").blocks(random_image(2, 8, 8))
+
     def test_memory_decides_where_nobody_does(self, monkeypatch):
         seen = self.watch_tile_sides(monkeypatch, (40, 200))
         assert seen == {(40, 200)}
@@ -191,9 +207,9 @@ class TestTiles:
 
     def test_a_thin_image_overlaps_as_much_as_any(self, monkeypatch):
         planned = []
-        original = predictor.plan_tiles
+        original = predictor.blend_tiles
         monkeypatch.setattr(
-            predictor, "plan_tiles", lambda *args: planned.append(args) or original(*args)
+            predictor, "blend_tiles", lambda *args: planned.append(args[:3]) or original(*args)
         )
         predict(pixelwise_model(), random_image(1, 3, 300), tile_size=64)
         assert planned == [((3, 300), (3, 64), 16)]

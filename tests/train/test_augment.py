@@ -10,7 +10,7 @@ from pixelwise.plan import Augmentation
 from pixelwise.train import augment as augment_module
 from pixelwise.train.augment import augment, crop_size_for
 from pixelwise.train.draws import Draws
-from pixelwise.train.patches import Batch
+from pixelwise.train.patches import Batch, Moved
 from pixelwise.train.ranks import Share
 
 GEOMETRY = {
@@ -55,6 +55,20 @@ def noise_batch(size=(12, 12), batch_size=32, channels=2):
     return Batch(images, blocks(batch_size, size))
 
 
+def vary(crops, size, augmentation, generator):
+    """Augment crops that have room for moves, each an image of the batch."""
+    window = [
+        slice((crop - side) // 2, (crop + side) // 2)
+        for crop, side in zip(crops.images.shape[2:], size, strict=True)
+    ]
+    images, targets = (each[(..., *window)] for each in (crops.images, crops.targets))
+    moved = None
+    is_chosen = torch.rand(len(images), generator=generator) < augmentation.moved_share
+    if augmentation.has_free_moves and is_chosen.any():
+        moved = Moved(is_chosen, crops.images[is_chosen], crops.targets[is_chosen])
+    return augment(Batch(images, targets, crops.share, moved), augmentation, generator)
+
+
 def all_equal(one, other):
     return torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
 
@@ -65,7 +79,7 @@ class TestMasks:
     def test_stay_class_indices_and_255(self, change, size):
         augmentation = Augmentation(**change)
         batch = batch_of(crop_size_for(size, augmentation))
-        result = augment(batch, size, augmentation, generator())
+        result = vary(batch, size, augmentation, generator())
         assert result.targets.dtype == torch.uint8
         assert result.targets.shape == (8, *size)
         assert set(result.targets.unique().tolist()) <= {0, 1, 2, 255}
@@ -75,7 +89,7 @@ class TestMasks:
     def test_move_with_the_image(self, change, size):
         augmentation = Augmentation(**change)
         batch = batch_of(crop_size_for(size, augmentation), values=(0, 1), block=11)
-        result = augment(batch, size, augmentation, generator())
+        result = vary(batch, size, augmentation, generator())
         rounded = (result.images[:, 0] > 0.5).to(torch.uint8)
         # pixels between two classes may go either way, by rounding
         is_clear = (result.images[:, 0] - 0.5).abs() > 0.26
@@ -90,18 +104,18 @@ class TestMasks:
         batch = batch_of(crop)
         margins = [(long - short) // 2 for long, short in zip(crop, size, strict=True)]
         middle = batch.targets[:, margins[0] : margins[0] + 32, margins[1] : margins[1] + 32]
-        assert not torch.equal(augment(batch, size, augmentation, generator()).targets, middle)
+        assert not torch.equal(vary(batch, size, augmentation, generator()).targets, middle)
 
     def test_of_many_labels_move_together(self):
         augmentation = Augmentation(**GEOMETRY["all"])
         crop = crop_size_for((24, 24), augmentation)
         single = batch_of(crop, values=(0, 1))
         labels = torch.stack([single.targets, 1 - single.targets], 1)  # (B, 2, *crop)
-        result = augment(Batch(single.images, labels), (24, 24), augmentation, generator())
+        result = vary(Batch(single.images, labels), (24, 24), augmentation, generator())
         assert result.targets.shape == (8, 2, 24, 24)
         assert result.targets.dtype == torch.uint8
         assert (result.targets.sum(1) == 1).all()
-        alone = augment(single, (24, 24), augmentation, generator())
+        alone = vary(single, (24, 24), augmentation, generator())
         assert torch.equal(result.targets[:, 0], alone.targets)
 
 
@@ -113,7 +127,7 @@ class TestZoom:
         images = torch.zeros(200, 1, *crop)
         images[..., 0, :] = images[..., -1, :] = images[..., 0] = images[..., -1] = 1
         targets = torch.zeros(200, *crop, dtype=torch.uint8)
-        result = augment(Batch(images, targets), (32, 32), augmentation, generator())
+        result = vary(Batch(images, targets), (32, 32), augmentation, generator())
         assert result.images.max() < 1e-3
 
     def test_crops_are_not_larger_than_needed(self):
@@ -135,9 +149,7 @@ class TestZoom:
         axis = torch.arange(crop[0]) - (crop[0] - 1) / 2
         disc = ((axis[:, None] ** 2 + axis**2) < 6.5**2).to(torch.uint8)
         targets = disc.repeat(100, 1, 1)
-        result = augment(
-            Batch(targets[:, None].float(), targets), (32, 32), augmentation, generator()
-        )
+        result = vary(Batch(targets[:, None].float(), targets), (32, 32), augmentation, generator())
         areas = result.targets.flatten(1).sum(1) / disc.sum()
         assert 0.2 < areas.min() < 0.4
         assert 2.5 < areas.max() < 4.3
@@ -152,7 +164,7 @@ class TestMovedShare:
         """Which patches of a batch are other pixels than the middle of their crops."""
         crop = crop_size_for((12, 12), augmentation)
         batch = noise_batch(crop, batch_size)
-        result = augment(batch, (12, 12), augmentation, generator())
+        result = vary(batch, (12, 12), augmentation, generator())
         margin = (crop[0] - 12) // 2
         middle = (slice(None), slice(None), *[slice(margin, margin + 12)] * 2)
         return ((result.images - batch.images[middle]).abs() > 1e-3).flatten(1).any(1)
@@ -178,14 +190,14 @@ class TestMovedShare:
 class TestNothingAsked:
     def test_is_the_identity(self):
         batch = noise_batch()
-        assert all_equal(augment(batch, (12, 12), Augmentation(), generator()), batch)
+        assert all_equal(vary(batch, (12, 12), Augmentation(), generator()), batch)
 
     @pytest.mark.parametrize("change", (GEOMETRY | INTENSITY).values(), ids=GEOMETRY | INTENSITY)
     def test_the_batch_that_came_is_left_as_it_was(self, change):
         augmentation = Augmentation(**change)
         batch = noise_batch(crop_size_for((12, 12), augmentation))
         images, targets = batch.images.clone(), batch.targets.clone()
-        augment(batch, (12, 12), augmentation, generator())
+        vary(batch, (12, 12), augmentation, generator())
         assert all_equal(batch, Batch(images, targets))
 
 
@@ -197,9 +209,9 @@ class TestRandomState:
     @pytest.mark.parametrize("size", [(16, 16), (8, 12, 12)])
     def test_the_same_state_gives_the_same(self, size):
         batch = noise_batch(crop_size_for(size, self.ALL), batch_size=6)
-        once = augment(batch, size, self.ALL, generator(5))
-        again = augment(batch, size, self.ALL, generator(5))
-        other = augment(batch, size, self.ALL, generator(6))
+        once = vary(batch, size, self.ALL, generator(5))
+        again = vary(batch, size, self.ALL, generator(5))
+        other = vary(batch, size, self.ALL, generator(6))
         assert all_equal(once, again)
         assert not torch.equal(once.images, other.images)
 
@@ -208,13 +220,13 @@ class TestRandomState:
         results = []
         for seed in (1, 2):
             torch.manual_seed(seed)
-            results.append(augment(batch, (16, 16), self.ALL, generator(5)))
+            results.append(vary(batch, (16, 16), self.ALL, generator(5)))
         assert all_equal(*results)
 
     def test_samples_of_a_batch_differ(self):
         images = torch.randn(1, 1, 16, 16, generator=generator()).repeat(6, 1, 1, 1)
         batch = Batch(images, torch.zeros(6, 16, 16, dtype=torch.uint8))
-        result = augment(batch, (16, 16), Augmentation(rotation_degrees=90), generator())
+        result = vary(batch, (16, 16), Augmentation(rotation_degrees=90), generator())
         assert len({round(float(image.sum()), 4) for image in result.images}) == 6
 
 
@@ -222,14 +234,14 @@ class TestIntensities:
     @pytest.mark.parametrize("change", INTENSITY.values(), ids=INTENSITY)
     def test_leave_targets_alone(self, change):
         batch = noise_batch()
-        result = augment(batch, (12, 12), Augmentation(**change), generator())
+        result = vary(batch, (12, 12), Augmentation(**change), generator())
         assert torch.equal(result.targets, batch.targets)
         assert result.images.shape == batch.images.shape
 
     @pytest.mark.parametrize("change", INTENSITY.values(), ids=INTENSITY)
     def test_change_some_images_and_leave_others(self, change):
         batch = noise_batch()
-        result = augment(batch, (12, 12), Augmentation(**change), generator())
+        result = vary(batch, (12, 12), Augmentation(**change), generator())
         is_changed = (result.images != batch.images).flatten(1).any(1)
         assert 0 < is_changed.sum() < len(is_changed)
 
@@ -238,7 +250,7 @@ class TestIntensities:
     @pytest.mark.parametrize("size", [(8, 8), (1, 1), (2, 3, 4)])
     def test_stay_finite_on_constant_images(self, change, value, size):
         batch = Batch(torch.full((16, 2, *size), value), torch.zeros(16, *size, dtype=torch.uint8))
-        result = augment(batch, size, Augmentation(**change), generator())
+        result = vary(batch, size, Augmentation(**change), generator())
         assert result.images.isfinite().all()
         assert (result.images - value).abs().max() <= 3
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pixelwise.network import UNet, UNetConfig
+from pixelwise.network import UNet, UNetConfig, resize_masks
 from pixelwise.train import loss_for
 from pixelwise.train.deep import DeepSupervision, deep_loss, reduce_targets
 
@@ -59,20 +59,36 @@ class TestLevels:
 
 
 class TestTargets:
-    def test_are_the_middle_pixel_of_each(self):
-        rows = torch.arange(8)[:, None] * 10 + torch.arange(8)
-        assert reduce_targets(rows[None], 1, 2)[0].tolist() == [
-            [11, 13, 15, 17], [31, 33, 35, 37], [51, 53, 55, 57], [71, 73, 75, 77],
-        ]  # fmt: skip
-        assert reduce_targets(rows[None], 2, 2)[0].tolist() == [[22, 26], [62, 66]]
+    def test_are_the_class_of_most_of_each_pixel(self):
+        rows = torch.tensor([[0, 0, 1, 1, 0, 2, 2, 2], [0, 0, 0, 1, 2, 2, 2, 0]]).byte()
+        targets = rows.repeat_interleave(2, 0)[None]  # rows 0, 0, 1, 1
+        logits = torch.zeros(1, 3, 2, 4), torch.zeros(1, 3, 1, 2)
+        assert reduce_targets(targets[:, ::2], 1, logits[0][:, :, :1]).tolist() == [[[0, 1, 2, 2]]]
+        assert reduce_targets(targets, 2, logits[1]).tolist() == [[[0, 2]]]
 
-    def test_at_an_edge_are_the_last_pixel(self):
-        assert reduce_targets(torch.arange(5).expand(1, 5, 5), 1, 2)[0, 0].tolist() == [1, 3, 4]
-        assert reduce_targets(torch.arange(5).expand(1, 5, 5), 2, 2)[0, 0].tolist() == [2, 4]
+    def test_are_ignored_where_most_of_a_pixel_is(self):
+        targets = torch.tensor([[[255, 255, 255, 1], [255, 1, 1, 255]]]).byte()
+        assert reduce_targets(targets, 1, torch.zeros(1, 1, 1, 2)).tolist() == [[[255, 1]]]
+
+    def test_beyond_an_edge_the_last_pixel_goes_on(self):
+        targets = torch.tensor([0, 0, 1, 1, 2]).byte().expand(1, 5, 5)
+        half, quarter = torch.zeros(1, 3, 3, 3), torch.zeros(1, 3, 2, 2)
+        assert reduce_targets(targets, 1, half)[0].tolist() == [[0, 1, 2]] * 3
+        assert reduce_targets(targets, 2, quarter)[0, :, 1].tolist() == [2, 2]
 
     def test_of_overlapping_classes_keep_their_planes(self):
         planes = torch.rand(2, 3, 6, 10) > 0.5
-        assert torch.equal(reduce_targets(planes, 1, 2), planes[:, :, 1::2, 1::2])
+        small = reduce_targets(planes, 1, torch.zeros(2, 3, 3, 5))
+        shares = planes.float().unflatten(3, (5, 2)).unflatten(2, (3, 2)).mean((3, 5))
+        assert small.dtype == torch.bool
+        assert torch.equal(small[shares != 0.5], shares[shares != 0.5] > 0.5)
+
+    @pytest.mark.parametrize("level", [1, 2])
+    def test_are_what_masks_are_at_a_working_scale(self, level):
+        targets = torch.randint(0, 4, (2, 16, 24), dtype=torch.uint8)
+        size = (16 >> level, 24 >> level)
+        found = reduce_targets(targets, level, torch.zeros(2, 4, *size))
+        assert torch.equal(found, resize_masks(targets, size))
 
 
 class TestLoss:

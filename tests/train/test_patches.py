@@ -14,8 +14,9 @@ from PIL import Image
 
 from pixelwise.data import IGNORE_INDEX, Sample, read_dataset
 from pixelwise.network import IntensityScaling
-from pixelwise.train import patches as patches_module
+from pixelwise.train import centres
 from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, _mirrored, _take
+from pixelwise.train.ranks import Ranks
 
 NO_SCALING = IntensityScaling()
 
@@ -349,11 +350,75 @@ class TestForeground:
         assert (batch.targets == value).all()
 
     def test_of_many_pixels_of_a_class_some_are_remembered(self, monkeypatch):
-        monkeypatch.setattr(patches_module, "MAX_CENTRES", 3)
+        monkeypatch.setattr(centres, "MAX_CENTRES", 3)
         image = ramp(40, 40)[None] * 10  # 100 * row + 10 * column
         one = sample(image, np.ones((40, 40), np.uint8))
         patches = source([one], crop_size=(1, 1), foreground_share=1, batch_size=40)
         assert len(patches.batch(0).images.unique()) == 3
+
+
+class TestMoved:
+    """Crops that augmentation moves have pixels to spare around; others are exactly the patch."""
+
+    def make(self, size=(60, 60), **options):
+        rng = np.random.default_rng(0)
+        samples = [
+            sample(rng.normal(size=(2, *size)), rng.integers(0, 3, size, dtype=np.uint8))
+            for _ in range(3)
+        ]
+        options = {"moved_size": (20, 24), "foreground_share": 0.5} | FLIPS | TURNS | options
+        return source(samples, crop_size=(12, 16), batch_size=40, **options)
+
+    def test_only_these_are_larger(self):
+        patches = self.make(moved_share=0.2)
+        batches = [patches.batch(step) for step in range(20)]
+        assert {batch.images.shape[2:] for batch in batches} == {(12, 16)}
+        moved = [batch.moved for batch in batches if batch.moved is not None]
+        assert {each.images.shape[1:] for each in moved} == {(2, 20, 24)}
+        assert {each.targets.shape[1:] for each in moved} == {(20, 24)}
+        total = sum(batch.num_images for batch in batches)
+        assert 0.15 < sum(len(each.images) for each in moved) / total < 0.25
+
+    def test_their_middle_is_the_patch(self):
+        batch = self.make(moved_share=0.5).batch(0)
+        chosen = batch.moved.is_chosen
+        assert 0 < chosen.sum() < len(chosen)
+        assert torch.equal(batch.moved.images[..., 4:16, 4:20], batch.images[chosen])
+        assert torch.equal(batch.moved.targets[..., 4:16, 4:20], batch.targets[chosen])
+
+    def test_patches_are_the_same_with_and_without(self):
+        alone, moved = self.make(moved_size=None), self.make(moved_share=0.4)
+        for step in range(4):
+            assert alone.batch(step).moved is None
+            assert equal(moved.batch(step), alone.batch(step))
+
+    @pytest.mark.parametrize("share", [0.0, 1.0])
+    def test_none_and_all(self, share):
+        batch = self.make(moved_share=share).batch(0)
+        assert (batch.moved is None) == (share == 0)
+        assert share == 0 or len(batch.moved.images) == len(batch.images)
+
+    def test_which_follows_from_seed_and_step(self):
+        def chosen(seed, step):
+            return self.make(moved_share=0.5, seed=seed).batch(step).moved.is_chosen.tolist()
+
+        assert chosen(1, 2) == chosen(1, 2)
+        assert chosen(1, 2) != chosen(1, 3)
+        assert chosen(1, 2) != chosen(2, 2)
+
+    def test_every_place_of_an_image_is_seen_by_moved_crops_too(self):
+        """An image smaller than the crop around a patch, and larger than the patch."""
+        image = ramp(10, 9)
+        patches = source([sample(image[None])], (6, 6), 1, moved_size=(12, 12))
+        corners = {float(patches.batch(step).images[0, 0, 0, 0]) for step in range(200)}
+        assert corners == {10.0 * row + column for row in range(5) for column in range(4)}
+
+    def test_ranks_share_them(self):
+        whole = self.make(moved_share=0.5)
+        parts = [self.make(moved_share=0.5, ranks=Ranks(rank, 2)) for rank in range(2)]
+        batch, shares = whole.batch(0), [part.batch(0) for part in parts]
+        assert all(torch.equal(s.moved.is_chosen, batch.moved.is_chosen) for s in shares)
+        assert torch.equal(torch.cat([s.moved.images for s in shares]), batch.moved.images)
 
 
 class TestManyLabels:

@@ -15,7 +15,7 @@ from pixelwise.plan import Augmentation
 from pixelwise.train import Ranks, is_lost_rank, joined_ranks, loss_for
 from pixelwise.train.augment import augment
 from pixelwise.train.draws import Draws
-from pixelwise.train.patches import Batch, PatchSource
+from pixelwise.train.patches import Batch, Moved, PatchSource
 from pixelwise.train.ranks import Share, num_cores
 from pixelwise.train.turn import Turn
 
@@ -101,12 +101,16 @@ class TestShares:
 
     @pytest.mark.parametrize("seed", range(4))
     def test_augmented_shares_are_parts_of_the_augmented_batch(self, seed):
-        images = torch.randn(5, 2, 24, 24, generator=torch.Generator().manual_seed(1))
-        targets = (images[:, 0] > 0).to(torch.uint8)
+        large = torch.randn(5, 2, 24, 24, generator=torch.Generator().manual_seed(1))
+        images, is_moved = large[..., 4:20, 4:20], torch.tensor([1, 0, 1, 1, 0]) == 1
 
         def vary(start, stop):
-            batch = Batch(images[start:stop], targets[start:stop], Share(start, stop, 5))
-            return augment(batch, (16, 16), BUSY, torch.Generator().manual_seed(seed))
+            here = torch.arange(start, stop)
+            crops = large[here[is_moved[here]]]
+            moved = Moved(is_moved, crops, (crops[:, 0] > 0).byte()) if len(crops) else None
+            own = images[start:stop]
+            batch = Batch(own, (own[:, 0] > 0).byte(), Share(start, stop, 5), moved)
+            return augment(batch, BUSY, torch.Generator().manual_seed(seed))
 
         whole, parts = vary(0, 5), [vary(0, 1), vary(1, 3), vary(3, 5)]
         assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
 from pixelwise.errors import MaskError
 
+Array = NDArray[Any]
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded samples in memory; the rest is mapped from disk
 
 
@@ -73,6 +74,11 @@ class SampleFiles:
     def image(self) -> Path:
         """The image file; the first where there are several."""
         return paths_of(self.images)[0]
+
+    @property
+    def file(self) -> Path | None:
+        """The image file; None for an array."""
+        return None if isinstance(self.images, ArraySource) else self.image
 
 
 class FolderSamples(Sequence[Sample]):
@@ -153,6 +159,21 @@ class FolderSamples(Sequence[Sample]):
             return None
         return instances_of(read_stored_mask(files.mask, files.size), self.encoding)
 
+    def stored(
+        self, index: int, part: Literal["image", "mask"], how: object, make: Callable[[], Array]
+    ) -> Array:
+        """An array made from the image or the mask of a sample, through the cache on disk.
+
+        Args:
+            index: of the sample.
+            part: what the array is made from.
+            how: it is made: whatever it depends on beside that part (see `make_key`).
+            make: makes it, where it is not in the cache. Always, where the sample is an array.
+        """
+        files = self.files[index]
+        paths, own = self._origin(files, part)
+        return _cached(self.cache, paths, (*own, how), make)
+
     def _load_one(self, position: int) -> None:
         if not self._is_full:
             self[position]
@@ -170,18 +191,24 @@ class FolderSamples(Sequence[Sample]):
 
     def _read(self, files: SampleFiles, cache: ArrayCache | None = None) -> Sample:
         """Decode a sample, or map it from a cache."""
-        paths = () if isinstance(files.images, ArraySource) else files.images
-        image = _cached(cache, paths, ("image", self.in_channels), self._read_image, files)
+        image = _cached(cache, *self._origin(files, "image"), lambda: self._read_image(files))
         mask = None
         if files.mask is not None:
-            how = ("mask", self._encoding_text, files.size, files.mask)
-            mask = _cached(cache, _mask_paths(files.mask), how, self._read_mask, files)
+            mask = _cached(cache, *self._origin(files, "mask"), lambda: self._read_mask(files))
         if mask is not None and mask.shape[-len(image.shape[1:]) :] != image.shape[1:]:
             assert files.mask is not None
             raise MaskError(
                 describe_size_mismatch(files.mask.path, mask.shape, files.image, image.shape[1:])
             )
-        return Sample(files.name, image, mask, files.image if paths else None, files.group)
+        return Sample(files.name, image, mask, files.file, files.group)
+
+    def _origin(self, files: SampleFiles, part: str) -> tuple[Sequence[Path], tuple[object, ...]]:
+        """The files that an image or a mask comes from, none for arrays, and how it is read."""
+        if part == "image":
+            paths = () if isinstance(files.images, ArraySource) else files.images
+            return paths, ("image", self.in_channels)
+        assert files.mask is not None
+        return _mask_paths(files.mask), ("mask", self._encoding_text, files.size, files.mask)
 
     def _read_image(self, files: SampleFiles) -> NDArray[Any]:
         return to_channels(read_pixels(files.images).values, self.in_channels, str(files.image))
@@ -197,20 +224,16 @@ class FolderSamples(Sequence[Sample]):
 
 
 def _cached(
-    cache: ArrayCache | None,
-    paths: Sequence[Path],
-    how: object,
-    read: Callable[[SampleFiles], NDArray[Any]],
-    files: SampleFiles,
-) -> NDArray[Any]:
-    """Read an array of a sample, through the cache where one is given and it comes from files."""
+    cache: ArrayCache | None, paths: Sequence[Path], how: object, make: Callable[[], Array]
+) -> Array:
+    """Make an array, through the cache where one is given and it comes from files."""
     if cache is None or not paths:
-        return read(files)
+        return make()
     try:
         key = make_key(paths, how)
     except OSError:  # a file is gone: reading it says so
-        return read(files)
-    return cache.get_or_make(key, lambda: read(files))
+        return make()
+    return cache.get_or_make(key, make)
 
 
 def _mask_paths(source: MaskSource) -> tuple[Path, ...]:

@@ -1,7 +1,7 @@
 """A predictor against samples: scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,13 @@ class Counted(NamedTuple):
     group: str | None = None
 
 
-OnPrediction = Callable[[Sample, NDArray[np.float32]], None]
+OnBlock = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
 
 
 def evaluate_samples(
     predictor: Predictor,
     samples: Sequence[Sample],
     *,
-    on_prediction: OnPrediction | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Predict every sample in its own size and score the masks.
@@ -37,11 +36,10 @@ def evaluate_samples(
     Args:
         predictor: runs the model.
         samples: with masks.
-        on_prediction: called with each sample and its probabilities (K, *spatial).
         progress: called with (done, total).
     """
     found: list[Counted] = []
-    for counted in count_samples(predictor, samples, on_prediction):
+    for counted in count_samples(predictor, samples):
         found.append(counted)
         if progress is not None:
             progress(len(found), len(samples))
@@ -49,17 +47,27 @@ def evaluate_samples(
 
 
 def count_samples(
-    predictor: Predictor, samples: Iterable[Sample], on_prediction: OnPrediction | None = None
+    predictor: Predictor, samples: Iterable[Sample], on_block: OnBlock | None = None
 ) -> Iterator[Counted]:
-    """Predict samples one by one; give the pixel counts of each."""
+    """Predict samples one by one; give the pixel counts (K, 3) of each.
+
+    Args:
+        predictor: runs the model.
+        samples: with masks.
+        on_block: called with each sample, slices of it and the probabilities (K, *block) there, so
+            that each of its pixels comes once.
+    """
+    num_classes = predictor.model.config.num_classes
     for sample in samples:
         assert sample.mask is not None
-        probabilities = predictor.probabilities(sample.image)
-        mask = predictor.to_mask(probabilities)
-        counts = count_pixels(mask, sample.mask, predictor.model.config.num_classes)
+        counts = np.zeros((num_classes, 3), np.int64)
+        for window, probabilities in predictor.blocks(sample.image):
+            mask = predictor.to_mask(probabilities)
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            counts += count_pixels(mask, sample.mask[place], num_classes)
+            if on_block is not None:
+                on_block(sample, window, probabilities)
         yield Counted(sample.name, counts, sample.group)
-        if on_prediction is not None:
-            on_prediction(sample, probabilities)
 
 
 def summarize_samples(found: Sequence[Counted], config: ModelConfig) -> Scores:

@@ -27,7 +27,7 @@ from pixelwise.network.model import (
     load_model,
     save_model,
 )
-from pixelwise.network.resampling import resize_images, resize_masks, working_size
+from pixelwise.network.resampling import average_planes, resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
 from pixelwise.network.targets import check_target
 from pixelwise.network.transfer import transfer_weights
@@ -45,6 +45,7 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "Verdict",
+    "average_planes",
     "binary_cross_entropy_loss",
     "check_encoder",
     "check_target",

@@ -2,17 +2,26 @@
 
     image 480 x 360 ── 0.5 ──> 240 x 180 ── network ──> probabilities 240 x 180 ──> 480 x 360
 
-A network that works at half the size sees four times as much of an image in the same time. Pixels
-are averaged with an antialiasing filter; masks take the pixel nearest to each centre.
+A network that works at half the size sees four times as much of an image in the same time. Images
+are averaged with an antialiasing filter, masks over the area of each new pixel, and probabilities
+are interpolated: all by the same geometry, in which the corners of the image stay where they are,
+so that nothing is moved.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelwise.network.targets import IGNORE_INDEX
+
 LINEAR = {2: "bilinear", 3: "trilinear"}
+TIE = 2.0**-22  # of a pixel: rounding of shares is less
+MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
+Windows = list[tuple[Tensor, Tensor]]
 
 
 def working_size(size: Sequence[int], scale: float) -> tuple[int, ...]:
@@ -43,14 +52,106 @@ def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
     )
 
 
-def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
-    """Resample masks (B, K, *spatial) of any type to another size: each keeps its values."""
-    if tuple(masks.shape[2:]) == tuple(size):
+def average_planes(planes: Tensor, size: Sequence[int]) -> Tensor:
+    """Average planes (..., *spatial) over the area of each pixel of a smaller grid: float32.
+
+    A pixel that lies in two of the new ones counts in each by the share that lies there, so that
+    nothing is moved.
+
+    Args:
+        planes: bool or numbers.
+        size: of the result along the last axes, none longer than it was.
+
+    >>> average_planes(torch.tensor([0, 1, 1, 1, 0, 1]), [3])
+    tensor([0.5000, 1.0000, 0.5000])
+    """
+    averaged = planes.float()
+    for axis, new in enumerate(size, start=-len(size)):
+        parts = [
+            averaged.index_select(axis, places) * weights.view([-1] + [1] * (-1 - axis))
+            for places, weights in _windows(averaged.shape[axis], new, planes.device)
+        ]
+        averaged = sum(parts[1:], parts[0])
+    return averaged
+
+
+def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = None) -> Tensor:
+    """Make masks smaller: each pixel gets the class that takes most of its area.
+
+    Ignored pixels are a plane of their own: a pixel is ignored where most of it is. Where two
+    classes take equal areas, each gets every other pixel, as on a checkerboard, so that on the
+    whole neither grows. Large masks are done in parts: many classes take no more memory.
+
+    Args:
+        masks: (..., *spatial) uint8 class index with IGNORE_INDEX; where classes overlap, a plane
+            of 0 and 1 for each.
+        size: one entry per spatial axis, none longer than it was.
+        num_classes: of the indices; None looks for those that are there, which a GPU waits for.
+
+    Returns:
+        (..., *size) of the same type.
+
+    >>> resize_masks(torch.tensor([[0, 1, 1, 1, 0, 0, 255, 255]]).byte(), [4])
+    tensor([[  1,   1,   0, 255]], dtype=torch.uint8)
+    """
+    before = masks.shape[-len(size) :]
+    if tuple(before) == tuple(size):
         return masks
-    places = [
-        ((torch.arange(new) + 0.5) * (old / new)).long().clamp(max=old - 1)
-        for new, old in zip(size, masks.shape[2:], strict=True)
+    if num_classes is None:
+        counts = masks.byte().flatten().bincount(minlength=IGNORE_INDEX + 1)
+        classes = counts[:IGNORE_INDEX].nonzero()[:, 0]
+    else:
+        classes = torch.arange(num_classes, device=masks.device)
+    windows = [_windows(old, new, masks.device) for old, new in zip(before, size, strict=True)]
+    flat = masks.reshape(-1, *before)  # (..., *spatial) -> (N, *spatial)
+    num_votes = len(flat) * math.prod(size[1:]) * (len(classes) + 1)  # of a row
+    at_once = max(1, MAX_VOTES // num_votes)
+    parts = [
+        _elect(flat, windows, classes, slice(row, min(row + at_once, size[0])))
+        for row in range(0, size[0], at_once)
     ]
-    for axis, place in enumerate(places, start=2):
-        masks = masks.index_select(axis, place.to(masks.device))
-    return masks
+    small = torch.cat(parts, 1)
+    return small.reshape(*masks.shape[: -len(size)], *size)
+
+
+def _elect(masks: Tensor, windows: Sequence[Windows], classes: Tensor, rows: slice) -> Tensor:
+    """Give some rows of the result: (N, *spatial) -> (N, rows, ...).
+
+    Votes for a class are shares of a pixel's area. All classes begin with less than counts, by
+    which equal shares are decided: rising on half of a checkerboard, falling on the other.
+    """
+    windows = [[(places[rows], weights[rows]) for places, weights in windows[0]], *windows[1:]]
+    is_odd = torch.full((), bool(rows.start % 2), device=masks.device)
+    for parts in windows:
+        is_odd = is_odd.unsqueeze(-1) ^ (
+            torch.arange(len(parts[0][0]), device=masks.device) % 2 == 1
+        )
+    order = torch.arange(1, len(classes) + 1, device=masks.device)
+    rank = torch.where(is_odd.unsqueeze(-1), order, order.flip(0)) * TIE  # (*size, K)
+    votes = F.pad(rank, (0, 1)).repeat(len(masks), *[1] * rank.ndim)  # (N, *size, K + 1)
+    column = torch.full((IGNORE_INDEX + 1,), len(classes), device=masks.device)
+    column[classes] = order - 1
+    for window in product(*windows):  # the first pixel of each, the one beside it, and so on
+        chosen, share = masks, torch.ones((), device=masks.device)
+        for axis, (places, weights) in enumerate(window, start=1):
+            chosen = chosen.index_select(axis, places)
+            share = share.unsqueeze(-1) * weights
+        index = column[chosen.long()].unsqueeze(-1)  # (N, *size, 1)
+        votes.scatter_add_(-1, index, share.expand_as(chosen).unsqueeze(-1))
+    values = F.pad(classes, (0, 1), value=IGNORE_INDEX)
+    return values[votes.argmax(-1)].to(masks.dtype)
+
+
+def _windows(old: int, new: int, device: torch.device) -> Windows:
+    """Which pixels of an axis lie in each of the new ones, and what share of it each takes up.
+
+    Returns:
+        (new,) places and (new,) weights of the first old pixel in each, of the second, and so on.
+    """
+    starts = torch.arange(new, device=device) * old  # in units of 1 / new of an old pixel
+    found = []
+    for number in range(-(-old // new) + int(old % new != 0)):
+        pixel = starts // new + number
+        inside = torch.minimum(starts + old, (pixel + 1) * new) - torch.maximum(starts, pixel * new)
+        found.append((pixel.clamp(max=old - 1), inside.clamp(min=0) / old))
+    return found

@@ -15,6 +15,7 @@ from torch import Tensor
 from pixelwise.data import IGNORE_INDEX, Sample
 from pixelwise.network import (
     IntensityFacts,
+    average_planes,
     join_facts,
     look_at_intensities,
     resize_images,
@@ -188,7 +189,7 @@ def _shrink(sample: Sample, num_classes: int) -> NDArray[np.float64]:
     size = planes.shape[2:]
     is_valid = torch.from_numpy(part != IGNORE_INDEX)
     for row, scale in zip(scores, SCALES, strict=True):
-        large = resize_images(resize_images(planes, working_size(size, scale)), size)[0]
+        large = resize_images(average_planes(planes, working_size(size, scale)), size)[0]
         found = large >= 0.5 if is_several else large >= large.amax(0).clamp(min=1e-6)
         found = found & is_valid
         both = (found * planes[0]).flatten(1).sum(1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from pixelwise.errors import ArrayError
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.predict.device import autocast, pick_device
-from pixelwise.predict.tiles import plan_tiles
+from pixelwise.predict.tiles import Block, Tile, blend_tiles
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
 MAX_BATCH_PIXELS = 1_000_000  # of images that are predicted together
@@ -59,7 +59,15 @@ class Predictor:
 
         For a multi-label model the mask is bool (K, *spatial).
         """
-        return self.to_mask(self.probabilities(image))
+        blocks = self.blocks(image)  # the image is checked
+        size, config = image.shape[1:], self.model.config
+        is_multilabel = config.task == "multilabel"
+        shape = (config.num_classes, *size) if is_multilabel else size
+        mask = np.zeros(shape, bool if is_multilabel else np.uint8)
+        for window, probabilities in blocks:
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            mask[place] = self.to_mask(probabilities)
+        return mask
 
     def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the mask that probabilities (K, *spatial) stand for."""
@@ -80,20 +88,39 @@ class Predictor:
         Raises:
             ArrayError: the image has the wrong number of axes or channels, or no pixels.
         """
+        result: NDArray[np.float32] | None = None
+        for window, values in self.blocks(image):
+            if values.shape[1:] == image.shape[1:]:
+                return values
+            if result is None:
+                result = np.empty((len(values), *image.shape[1:]), np.float32)
+            result[(slice(None), *window)] = values
+        assert result is not None
+        return result
+
+    def blocks(self, image: NDArray[Any]) -> Iterator[Block]:
+        """Predict an image (C, *spatial) block by block, in memory of a few tiles.
+
+        Yields:
+            Slices of the image, and probabilities (K, *block) there; each pixel once. Small images
+            are one block.
+
+        Raises:
+            ArrayError: as for `probabilities`, at once.
+        """
         self._check(image)
         offset, gain = self.model.config.scaling.coefficients(image)
         size = image.shape[1:]
         tile_size = self._plan_tile_size(size)
         cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
         overlap = min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
-        tiles = plan_tiles(size, tile_size, overlap)
-        if len(tiles) == 1:
-            return self._predict(image, offset, gain)
-        result = np.zeros((self.model.config.network.out_channels, *size), np.float32)
-        for tile in tiles:
-            window = (slice(None), *tile.slices)
-            result[window] += self._predict(image[window], offset, gain) * tile.blend_weights()
-        return np.minimum(result, 1, out=result)  # rounding of weights may pass 1 by 1e-7
+
+        def predict(tile: Tile) -> NDArray[np.float32]:
+            return self._predict(image[(slice(None), *tile.slices)], offset, gain)
+
+        blocks = blend_tiles(size, tile_size, overlap, predict)
+        # rounding of weights may pass 1 by 1e-7
+        return ((window, np.minimum(values, 1, out=values)) for window, values in blocks)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.

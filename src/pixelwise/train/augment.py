@@ -1,8 +1,9 @@
 """Augmentation of whole batches on the device: geometry with the mask, intensities without.
 
-A crop larger than the patch comes in, the patch comes out: turned and zoomed pixels are then
-pixels of the image, not of a border. Masks are resampled to the nearest pixel and stay class
-indices. Mirror images and right angles, which need no resampling, are made where crops are cut.
+Of images that are moved freely, a crop larger than the patch comes in, and the patch comes out:
+turned and zoomed pixels are then pixels of the image, not of a border. Masks are resampled to the
+nearest pixel and stay class indices. Mirror images and right angles, which need no resampling, are
+made where crops are cut.
 """
 
 import math
@@ -35,37 +36,29 @@ def crop_size_for(patch_size: Sequence[int], augmentation: Augmentation) -> tupl
     return tuple(side + 2 * math.ceil(side * (margin - 1) / 2) for side in patch_size)
 
 
-def augment(
-    batch: Batch, patch_size: Sequence[int], augmentation: Augmentation, generator: torch.Generator
-) -> Batch:
-    """Return a random variation of a batch of crops, cut to the patch size.
+def augment(batch: Batch, augmentation: Augmentation, generator: torch.Generator) -> Batch:
+    """Return a random variation of a batch.
 
     Args:
-        batch: images (B, C, *crop), targets (B, *crop) or (B, K, *crop).
-        patch_size: pixels per spatial axis of the result.
+        batch: images (B, C, *patch), targets (B, *patch) or (B, K, *patch); those that are moved
+            freely are cut from its larger crops.
         augmentation: what may change, and how much.
         generator: CPU random state; the same state gives the same variation, of a share of a batch
             the share of it.
     """
     draws = Draws(generator, batch.share or Share(0, len(batch.images), len(batch.images)))
-    images, targets = (_cut_middle(crops, patch_size) for crops in (batch.images, batch.targets))
-    if augmentation.has_free_moves:
-        index, draws_of_chosen = draws.choose(augmentation.moved_share)
-        if draws_of_chosen.share.total:
-            crop_size = batch.images.shape[2:]
-            grid = _sampling_grid(crop_size, patch_size, augmentation, draws_of_chosen)
-            index, grid = index.to(images.device), grid.to(images.device)
-            images[index] = _resample(batch.images[index], grid)
-            targets[index] = _resample_targets(batch.targets[index], grid)
+    images, targets = batch.images.clone(), batch.targets
+    if batch.moved is not None:
+        moved, targets = batch.moved, targets.clone()
+        index, draws_of_chosen = draws.of_chosen(moved.is_chosen)
+        grid = _sampling_grid(
+            moved.images.shape[2:], images.shape[2:], augmentation, draws_of_chosen
+        )
+        index, grid = index.to(images.device), grid.to(images.device)
+        images[index] = _resample(moved.images, grid)
+        targets[index] = _resample_targets(moved.targets, grid)
     images = _change_intensities(images, augmentation, draws)
-    return replace(batch, images=images, targets=targets)
-
-
-def _cut_middle(crops: Tensor, patch_size: Sequence[int]) -> Tensor:
-    """Copy the middle of crops (B, ..., *crop): (B, ..., *patch)."""
-    for axis, side in enumerate(patch_size, start=crops.ndim - len(patch_size)):
-        crops = crops.narrow(axis, (crops.shape[axis] - side) // 2, side)
-    return crops.clone(memory_format=torch.contiguous_format)
+    return replace(batch, images=images, targets=targets, moved=None)
 
 
 def _resample(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from pixelwise.network import UNet
+from pixelwise.network import UNet, resize_masks
 from pixelwise.network.unet import crop, initialize_head
 from pixelwise.train.objective import Loss
 
@@ -57,23 +57,29 @@ def deep_loss(loss: Loss, logits: list[Tensor], targets: Tensor) -> tuple[Tensor
         logits: as `DeepSupervision` gives them.
         targets: (B, *spatial), or (B, K, *spatial) where classes overlap.
     """
-    dims = logits[0].ndim - 2
     first = total = loss(logits[0].float(), targets)
     for level, found in enumerate(logits[1:], start=1):
-        total = total + HALVED**level * loss(found.float(), reduce_targets(targets, level, dims))
+        below = reduce_targets(targets, level, found)
+        total = total + HALVED**level * loss(found.float(), below)
     return torch.where(total.isfinite(), first, total), total
 
 
-def reduce_targets(targets: Tensor, level: int, dims: int) -> Tensor:
-    """Take every ``2**level``-th pixel along the last `dims` axes: the middle one of each."""
-    step = 2**level
-    for axis in range(-dims, 0):
-        side = targets.shape[axis]
-        middle = (torch.arange(0, side, step, device=targets.device) + step // 2).clamp(
-            max=side - 1
-        )
-        targets = targets.index_select(axis, middle)
-    return targets
+def reduce_targets(targets: Tensor, level: int, logits: Tensor) -> Tensor:
+    """Make targets ``2**level`` times smaller, as masks are made smaller for a working scale.
+
+    Beyond the edge the last pixel goes on, as it does where the network extends its images.
+
+    Args:
+        targets: (B, *spatial) class index, or (B, K, *spatial) where classes overlap.
+        level: of the decoder.
+        logits: (B, K, *size) that the result is for.
+    """
+    size, step = logits.shape[2:], 2**level
+    for axis, side in enumerate(size, start=-len(size)):
+        if side * step != targets.shape[axis]:
+            place = torch.arange(side * step, device=targets.device)
+            targets = targets.index_select(axis, place.clamp(max=targets.shape[axis] - 1))
+    return resize_masks(targets, size, num_classes=max(2, logits.shape[1]))
 
 
 def _head(network: UNet, level: int) -> nn.Module:

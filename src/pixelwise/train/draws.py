@@ -40,7 +40,10 @@ class Draws:
 
     def choose(self, probability: float) -> tuple[Tensor, "Draws"]:
         """Choose each image or not; return the indices of those that are here, and their draws."""
-        is_chosen = torch.rand(self.share.total, generator=self.generator) < probability
+        return self.of_chosen(torch.rand(self.share.total, generator=self.generator) < probability)
+
+    def of_chosen(self, is_chosen: Tensor) -> tuple[Tensor, "Draws"]:
+        """Return the indices of chosen images (total,) that are here, and their draws."""
         start, stop, total = (int(is_chosen[:end].sum()) for end in self.share)
         index = self._here(is_chosen).nonzero()[:, 0]
         return index, Draws(self.generator, Share(start, stop, total))

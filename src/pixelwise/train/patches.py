@@ -6,7 +6,7 @@ training can be resumed at any step, and the same seed gives the same batches.
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Barrier
 from typing import Any
@@ -18,10 +18,9 @@ from torch import Tensor
 
 from pixelwise.data import IGNORE_INDEX, Sample
 from pixelwise.network import IntensityScaling, scale_intensities
+from pixelwise.train.centres import Centres
 from pixelwise.train.ranks import Ranks, Share
-from pixelwise.train.working import sizes_of
-
-MAX_CENTRES = 2000  # remembered foreground pixels per class and sample
+from pixelwise.train.working import Coefficients, WorkingSamples, sizes_of
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,36 @@ class Batch:
     images: Tensor
     targets: Tensor
     share: Share | None = None  # None: all of the batch
+    moved: "Moved | None" = None  # None: no image is moved freely
 
     @property
     def num_images(self) -> int:
         """Images of the batch, those on other ranks too."""
         return len(self.images) if self.share is None else self.share.total
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch with its arrays on a device."""
+        moved = self.moved
+        if moved is not None:
+            moved = replace(moved, images=moved.images.to(device), targets=moved.targets.to(device))
+        return replace(
+            self, images=self.images.to(device), targets=self.targets.to(device), moved=moved
+        )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The images of a batch that augmentation moves, cut with the pixels that it may need around.
+
+    Attributes:
+        is_chosen: (N,) bool, which of all the batch's images they are, those on other ranks too.
+        images: (M, C, *larger) float32, those that are here.
+        targets: (M, *larger) or (M, K, *larger) uint8.
+    """
+
+    is_chosen: Tensor
+    images: Tensor
+    targets: Tensor
 
 
 @dataclass
@@ -69,6 +93,9 @@ class PatchSource:
     Args:
         samples: training samples, with masks.
         crop_size: pixels per spatial axis; None takes whole images, all of one size.
+        moved_size: of the crops that augmentation is to move freely, each side larger by an even
+            number of pixels; None where it moves none.
+        moved_share: share of the crops that it moves.
         batch_size: crops a batch.
         scaling: intensity scaling of the model.
         foreground_share: share of crops centred on a pixel of a random class of their sample.
@@ -87,6 +114,8 @@ class PatchSource:
         crop_size: tuple[int, ...] | None,
         batch_size: int,
         scaling: IntensityScaling,
+        moved_size: tuple[int, ...] | None = None,
+        moved_share: float = 1,
         foreground_share: float = 0,
         background: bool = True,
         mirror_axes: Sequence[int] = (),
@@ -95,16 +124,20 @@ class PatchSource:
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.samples = samples
-        self.crop_size = crop_size
+        self.crop_size, self.moved_size, self.moved_share = crop_size, moved_size, moved_share
         self.batch_size = batch_size
         self.foreground_share = foreground_share
-        self.background = background
         self.mirror_axes, self.right_angles = mirror_axes, right_angles
         self.seed = seed
         self.ranks = ranks
         self._scaling = scaling
-        self._coefficients: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-        self._centres: dict[int, list[NDArray[np.int32]]] = {}
+        self._coefficients = (
+            samples.coefficients
+            if isinstance(samples, WorkingSamples)
+            else Coefficients(samples, scaling)
+        )
+        dims = len(crop_size or ())
+        self._centres = Centres(len(samples), dims, background=background, seed=seed)
         self._order = lru_cache(maxsize=4)(self._epoch_order)
         self._entries = _entries(samples, crop_size)  # sample indices of an epoch, unshuffled
 
@@ -125,31 +158,43 @@ class PatchSource:
         is_empty = share.start == share.stop
         if is_empty:
             share = Share(0, 1, len(chosen))
+        is_moved = self._choose_moved(step, len(chosen))
         crops = [
-            self._crop(int(chosen[i]), np.random.default_rng((self.seed, 1, step, i)))
+            self._crop(
+                int(chosen[i]), np.random.default_rng((self.seed, 1, step, i)), bool(is_moved[i])
+            )
             for i in range(share.start, share.stop)
         ]
-        targets = torch.from_numpy(np.stack([target for _, target in crops]))
+        images, targets = _stack([self._middle(crop) for crop in crops])
+        large = [crop for crop, i in zip(crops, range(*share[:2]), strict=True) if is_moved[i]]
+        moved = Moved(torch.from_numpy(is_moved), *_stack(large)) if large else None
         if is_empty:
             targets.fill_(IGNORE_INDEX)
-        return Batch(torch.from_numpy(np.stack([image for image, _ in crops])), targets, share)
+        return Batch(images, targets, share, moved)
+
+    def _choose_moved(self, step: int, number: int) -> NDArray[np.bool_]:
+        """Which images of the batch of a step augmentation is to move."""
+        if self.moved_size is None:
+            return np.zeros(number, bool)
+        rng = np.random.default_rng((self.seed, 3, step))
+        return rng.random(number) < self.moved_share
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self.seed, 0, epoch)).permutation(self._entries)
 
     def _crop(
-        self, index: int, rng: np.random.Generator
+        self, index: int, rng: np.random.Generator, is_moved: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Cut one crop; pixels beyond the image's edges mirror it."""
+        """Cut one crop, larger where it is moved; pixels beyond the image's edges mirror it."""
         sample = self.samples[index]
         image, mask = sample.image, _mask_of(sample)
-        offset, gain = self._scale_of(index, sample)
+        offset, gain = self._coefficients.of(index)
         if self.crop_size is not None:
             is_backward, is_turned = self._draw_moves(len(self.crop_size), rng)
-            sides = list(self.crop_size)
-            if is_turned:
-                sides[-2], sides[-1] = sides[-1], sides[-2]
-            centre = self._centre(index, sides, image.shape[1:], mask, rng)
+            exchange = _exchange if is_turned else tuple
+            patch = exchange(self.crop_size)
+            sides = exchange(self.moved_size) if is_moved and self.moved_size else patch
+            centre = self._centre(index, patch, image.shape[1:], mask, rng)
             coordinates = [
                 _mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
                 for middle, side, length, backward in zip(
@@ -182,39 +227,29 @@ class PatchSource:
         size: tuple[int, ...],
         mask: NDArray[Any],
         rng: np.random.Generator,
-    ) -> list[int]:
+    ) -> tuple[int, ...]:
         """Pick a crop's middle: on a pixel of some class, or such that the crop is inside."""
         if rng.random() < self.foreground_share:
-            centres = self._centres_of(index, mask)
-            if centres:
-                pixels = centres[int(rng.integers(len(centres)))]
-                return [int(v) for v in pixels[int(rng.integers(len(pixels)))]]
-        return [
+            centre = self._centres.draw(index, mask, rng)
+            if centre is not None:
+                return centre
+        return tuple(
             int(rng.integers(length - side + 1)) + side // 2 if length > side else length // 2
             for length, side in zip(size, sides, strict=True)
-        ]
+        )
 
-    def _scale_of(
-        self, index: int, sample: Sample
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if index not in self._coefficients:
-            self._coefficients[index] = self._scaling.coefficients(sample.image)
-        return self._coefficients[index]
-
-    def _centres_of(self, index: int, mask: NDArray[Any]) -> list[NDArray[np.int32]]:
-        """Some pixels of each class of a sample, as rows of coordinates."""
-        if index not in self._centres:
-            rng = np.random.default_rng((self.seed, 2, index))
-            planes = self._class_planes(mask)
-            self._centres[index] = [_some_pixels(plane, rng) for plane in planes if plane.any()]
-        return self._centres[index]
-
-    def _class_planes(self, mask: NDArray[Any]) -> list[NDArray[np.bool_]]:
-        """Where each class is that may be a centre, one (*spatial) a class."""
-        if self.crop_size is not None and mask.ndim > len(self.crop_size):  # (K, *spatial)
-            return [plane == 1 for plane in mask]
-        left_out = {IGNORE_INDEX, *([0] if self.background else [])}
-        return [mask == value for value in np.unique(mask) if int(value) not in left_out]
+    def _middle(
+        self, crop: tuple[NDArray[np.float32], NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """The patch in the middle of a crop, of either size."""
+        image, mask = crop
+        if self.crop_size is None:
+            return crop
+        window: tuple[Any, ...] = tuple(
+            slice((side - patch) // 2, (side + patch) // 2)
+            for side, patch in zip(image.shape[1:], self.crop_size, strict=True)
+        )
+        return image[(Ellipsis, *window)], mask[(Ellipsis, *window)]
 
 
 class BatchQueue:
@@ -298,9 +333,12 @@ def _take(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArr
     return taken
 
 
-def _some_pixels(plane: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int32]:
-    """Coordinates of at most 2000 pixels of a plane: (N, dims)."""
-    places = np.flatnonzero(plane)  # one number a pixel: large images have many
-    if len(places) > MAX_CENTRES:
-        places = places[rng.choice(len(places), MAX_CENTRES, replace=False)]
-    return np.stack(np.unravel_index(places, plane.shape), axis=1).astype(np.int32)
+def _exchange(sides: tuple[int, ...]) -> tuple[int, ...]:
+    """Sides of a crop with rows and columns exchanged."""
+    return (*sides[:-2], sides[-1], sides[-2])
+
+
+def _stack(crops: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> tuple[Tensor, Tensor]:
+    """Images and targets of crops of one size."""
+    images, targets = zip(*crops, strict=True)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pixelwise.data import Sample
 from pixelwise.evaluate import has_background
-from pixelwise.network import IntensityScaling, Model
+from pixelwise.network import Model
 from pixelwise.plan import Plan
 from pixelwise.train.augment import crop_size_for
 from pixelwise.train.patches import PatchSource
@@ -19,15 +19,19 @@ def patch_source(
     ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
 ) -> PatchSource:
     """The batches of a plan, at its working scale, from training samples in their own size."""
-    scaling, augmentation = plan.scaling, plan.augmentation
+    augmentation = plan.augmentation
     if plan.working_scale < 1:
-        samples = WorkingSamples(samples, scaling, plan.working_scale)
-        scaling = IntensityScaling()  # done already
+        samples = WorkingSamples(samples, plan.scaling, plan.working_scale)
+    size = plan.patch_size
     return PatchSource(
         samples,
-        crop_size=plan.patch_size and crop_size_for(plan.patch_size, augmentation),
+        crop_size=size,
         batch_size=plan.batch_size,
-        scaling=scaling,
+        scaling=plan.scaling,
+        moved_size=crop_size_for(size, augmentation)
+        if size and augmentation.has_free_moves
+        else None,
+        moved_share=augmentation.moved_share,
         foreground_share=plan.foreground_share,
         background=has_background(model.config.task, model.config.class_names),
         mirror_axes=augmentation.mirror_axes,

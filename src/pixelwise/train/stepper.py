@@ -105,12 +105,10 @@ class Stepper:
 
     def _prepare(self, crops: Batch, step: int) -> Batch:
         """Move a batch of crops to the device and augment it there."""
-        images, targets = crops.images.to(self._device), crops.targets.to(self._device)
-        batch = replace(crops, images=images, targets=targets)
-        plan = self._plan
+        batch, plan = crops.to(self._device), self._plan
         if plan.patch_size is not None:
             generator = torch.Generator().manual_seed((plan.seed << 32) + step)
-            batch = augment(batch, plan.patch_size, plan.augmentation, generator)
+            batch = augment(batch, plan.augmentation, generator)
         if plan.channels_last:
             images = batch.images.contiguous(memory_format=torch.channels_last)
             batch = replace(batch, images=images)
