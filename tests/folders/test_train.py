@@ -16,6 +16,7 @@ import pixelwise as pw
 from pixelwise.folders.request import UNVALIDATED_BUDGET, Request, count_reading
 from pixelwise.network import load_model
 from pixelwise.plan import parse_plan
+from pixelwise.predict import predictor
 from pixelwise.train import Watcher, read_checkpoint
 from pixelwise.train.run_folder import FILES
 
@@ -326,6 +327,24 @@ def test_a_damaged_checkpoint_is_named(data, plan, tmp_path):
 
 
 # --- data -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"folds": 2}, {"start": "run"}])
+def test_everything_is_computed_on_the_device_that_was_asked_for(
+    options, run, data, plan, tmp_path, monkeypatch
+):
+    """Where there is a GPU "auto" would take it, for the report's examples too."""
+    asked = []
+
+    def pick(device="auto"):
+        asked.append(str(device))
+        return torch.device("cpu")
+
+    monkeypatch.setattr(predictor, "pick_device", pick)
+    options = {"start": run.folder, "plan": None, "epochs": 1} if "start" in options else options
+    pw.train(data, tmp_path / "run", **{"plan": plan, "device": "cpu"} | options)
+    assert len(asked) >= 2
+    assert set(asked) == {"cpu"}
 
 
 def test_without_split_folders_a_split_is_made_and_kept(write_squares, plan, tmp_path):

@@ -10,6 +10,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.folders.pages import write_run_report
 from pixelwise.network import Model, save_model
 from pixelwise.plan import Plan
+from pixelwise.predict import Predictor
 from pixelwise.train import (
     LOST,
     Best,
@@ -100,8 +101,12 @@ def finish(
     dataset: Dataset,
     folder: RunFolder,
     clock: Clock,
+    predictor: Predictor,
 ) -> None:
-    """Write the final model, the plan as it was carried out, and the report."""
+    """Write the final model, the plan as it was carried out, and the report.
+
+    The report's examples are computed where training was, as the predictor of its validations says.
+    """
     scores = outcome.scores.to_json() if outcome.scores else {}
     model = outcome.model.with_config(
         scores=scores,
@@ -118,4 +123,5 @@ def finish(
     num_steps = max(1, outcome.num_steps) if is_open else plan.num_steps
     done = plan.model_copy(update={"num_steps": num_steps})
     folder.write_plan(done)
-    write_run_report(folder, model, done, outcome, val, dataset, seconds=clock.elapsed)
+    shown = predictor.with_model(model)
+    write_run_report(folder, shown, done, outcome, val, dataset, seconds=clock.elapsed)

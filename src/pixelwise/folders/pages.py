@@ -30,7 +30,7 @@ FOLDS_FILES = {
 
 def write_run_report(
     folder: RunFolder,
-    model: Model,
+    predictor: Predictor,
     plan: Plan,
     outcome: Outcome,
     val: Sequence[Sample],
@@ -38,8 +38,8 @@ def write_run_report(
     *,
     seconds: float,
 ) -> None:
-    """Write report.html of a training."""
-    predictor = Predictor(model)
+    """Write report.html of a training, with examples by the predictor of its model."""
+    model = predictor.model
     facts = [
         ("Data", dataset.describe()),
         ("Layout", dataset.layout),
@@ -87,6 +87,7 @@ def write_folds_report(
     *,
     samples: Sequence[Sequence[Sample]],
     models: Sequence[Path],
+    device: torch.device,
     warnings: Sequence[str],
 ) -> None:
     """Write report.html of a cross-validation: every image as the model of its fold saw it."""
@@ -111,7 +112,7 @@ def write_folds_report(
         plan=plan.to_rows(),
         scores=scores,
         scores_of=f"{scores.num_images} images, out of fold",
-        examples=_fold_examples(samples, models, scores),
+        examples=_fold_examples(samples, models, scores, device),
         class_colors=class_colors(model),
         files=list(FOLDS_FILES.items()),
     )
@@ -119,7 +120,10 @@ def write_folds_report(
 
 
 def _fold_examples(
-    samples: Sequence[Sequence[Sample]], models: Sequence[Path], scores: Scores
+    samples: Sequence[Sequence[Sample]],
+    models: Sequence[Path],
+    scores: Scores,
+    device: torch.device,
 ) -> list[ReportExample]:
     """Predict the best, median and worst samples, each by the model of its fold."""
     places = [(fold, i) for fold, part in enumerate(samples) for i in range(len(part))]
@@ -127,7 +131,7 @@ def _fold_examples(
     for kind, index in choose_examples(dice):
         fold, position = places[index]
         model, sample = load_model(models[fold]), samples[fold][position]
-        mask = Predictor(model).segment(sample.image)
+        mask = Predictor(model, device=device).segment(sample.image)
         examples.append(_example(mask, sample, kind, dice[index], model))
     return examples
 

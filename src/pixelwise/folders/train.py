@@ -230,7 +230,7 @@ def _train_watched(
         watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
     if ranks.is_first:
-        finish(outcome, plan, val, dataset, folder, clock)
+        finish(outcome, plan, val, dataset, folder, clock, trainer.predictor)
     run = Run(
         folder.path,
         outcome.scores,

@@ -21,7 +21,7 @@ WITHOUT_VALUE = {
     "encoder": "the U-Net's own",
     "encoder_weights": "no file",
     "patch_size": "whole images",
-    "num_threads": "as torch has it",
+    "num_threads": "the fastest at the time",
     "num_val_images": "all",
 }  # in words for people
 LossName = Literal["cross_entropy", "dice", "cross_entropy_dice", "focal", "tversky"]
@@ -97,7 +97,9 @@ class Plan(BaseModel):
     num_val_images: int | None = Field(default=None, ge=1)
     precision: Precision = "float32"
     channels_last: bool = False
-    num_threads: int | None = Field(default=None, ge=1)  # of a CPU; None: as torch has it
+    num_threads: int | None = Field(
+        default=None, ge=1
+    )  # of a CPU; None: the fastest, measured anew
     seed: int = 0
     fingerprint: Fingerprint | None = None
     calibration: Calibration | None = None
