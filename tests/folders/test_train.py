@@ -394,6 +394,14 @@ def test_budget_and_epochs_together_are_refused(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("budget", ["8s", 8, "10", "soon"])
+@pytest.mark.parametrize("options", [{}, {"folds": 2}, {"resume": True}, {"plan": "none.yaml"}])
+def test_a_budget_that_cannot_be_is_refused_before_anything_is_read(budget, options, tmp_path):
+    with pytest.raises(pw.PlanError, match=r"Give 10s or more|Write for example"):
+        pw.train(tmp_path / "nowhere", tmp_path / "run", budget=budget, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_training_leaves_no_folder_behind(tmp_path):
     with pytest.raises(pw.DataError):
         pw.train(tmp_path / "nowhere", tmp_path / "run")

@@ -191,6 +191,48 @@ class TestCost:
         assert one == other
 
 
+class TestHeldUp:
+    """A look at how long threads wait for one another."""
+
+    @pytest.fixture
+    def waits(self, monkeypatch):
+        """Let an addition take so many seconds with each number of threads."""
+
+        def set_waits(seconds):
+            now = [0.0]
+
+            class Values:
+                def add_(self, _):
+                    now[0] += seconds[threads.torch.get_num_threads()]
+
+            monkeypatch.setattr(threads.torch, "zeros", lambda _: Values())
+            monkeypatch.setattr(threads.time, "perf_counter", lambda: now[0])
+            monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
+
+        return set_waits
+
+    @pytest.mark.parametrize(
+        ("seconds", "is_held_up"),
+        [
+            ({1: 12e-6, 2: 7e-6}, False),
+            ({1: 12e-6, 2: 30e-6}, False),
+            ({1: 12e-6, 2: 150e-6}, True),
+            ({1: 12e-6, 2: 30e-3}, True),
+        ],
+    )
+    def test_long_waits_beside_one_thread(self, waits, seconds, is_held_up):
+        waits(seconds)
+        assert threads.are_held_up(2) == is_held_up
+
+    @pytest.mark.parametrize(("held_up", "free"), [((), 8), ((8,), 4), ((8, 4), 2), ((8, 4, 2), 1)])
+    def test_as_many_as_are_free(self, monkeypatch, held_up, free):
+        monkeypatch.setattr(threads, "are_held_up", lambda number: number in held_up)
+        assert threads.free_threads(8) == free
+
+    def test_one_thread_waits_for_nobody(self):
+        assert threads.free_threads(1) == 1
+
+
 class TestGoOnFrom:
     def test_a_number_found_elsewhere_is_taken_without_a_trial(self):
         chooser = ThreadChooser([2, 1])
@@ -218,6 +260,7 @@ class TestThreads:
     def two_threads(self, monkeypatch):
         before = torch.get_num_threads()
         monkeypatch.setattr(threads, "most_threads", lambda: 2)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: False)
         yield
         assert torch.get_num_threads() == before
 
@@ -242,6 +285,13 @@ class TestThreads:
         assert clock(found, TWO_BUSY, 8) == [2] * 2 + [1] * 6
         assert found.chosen == 1
         assert found.is_settled
+
+    def test_more_threads_are_not_tried_while_they_are_held_up(self, clock, monkeypatch):
+        found = Threads(torch.device("cpu"), first=1)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: True)
+        assert clock(found, TWO_BUSY, 100) == [1] * 100
+        monkeypatch.setattr(threads, "are_held_up", lambda number: False)
+        assert clock(found, TWO_QUIET, 40)[-1] == 2  # soon, since looking costs nothing
 
     def test_a_fixed_number_stays(self, clock):
         found = Threads(torch.device("cpu"), number=3)

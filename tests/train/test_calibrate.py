@@ -81,9 +81,11 @@ def slow_threads(monkeypatch):
     No time passes: a clock of our own is moved by hand.
     """
 
-    def set_seconds(seconds):
+    def set_seconds(seconds, held_up=()):
         used, now = [], [0.0]
         monkeypatch.setattr(threads, "most_threads", lambda: 4)
+        monkeypatch.setattr(calibrate, "most_threads", lambda: 4)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: number in held_up)
 
         def take(*arguments):
             used.append(torch.get_num_threads())
@@ -120,6 +122,14 @@ def test_finding_the_number_of_threads_takes_few_steps_where_they_are_long(
     used = slow_threads({4: 20.0, 2: 15.0, 1: 10.0})
     assert find_threads(make_model(), make_small_plan(), make_squares(4), LOSS, CPU) == 1
     assert used == [4, 2, 1]
+
+
+def test_threads_that_are_held_up_do_not_hold_up_a_step(
+    slow_threads, make_model, make_small_plan, make_squares
+):
+    used = slow_threads({2: 0.1, 1: 0.2}, held_up=(4,))
+    assert find_threads(make_model(), make_small_plan(), make_squares(4), LOSS, CPU) == 2
+    assert 4 not in used
 
 
 def test_a_number_of_threads_that_the_plan_has_is_not_measured(

@@ -29,6 +29,9 @@ HOPELESS_SECONDS = 0.3  # unless it lost less than this, as what is computed fir
 TRIAL_SHARE = 0.01  # of the time that trials may lose, where nothing seems to have changed,
 CHANGED_SHARE = 0.05  # and where the speed has, or where a number was just taken
 MIN_REST = 2.0  # seconds between trials, however little the last ones lost
+LOOK_SECONDS = 0.03  # at how long threads wait for one another, before a trial of more of them
+LOOK_VALUES = 2**15  # for each thread to add to: torch shares out no less
+MAX_WAIT = 4.0  # times as long as one thread takes for all of it: a trial would be hopeless
 NEW_REST = 10.0  # seconds at most, before the earlier number is tried once more
 
 
@@ -84,6 +87,16 @@ class ThreadChooser:
     def is_settled(self) -> bool:
         """Whether no number is being compared with others."""
         return len(self._candidates) == 1 or (self._has_tried and self._trial is None)
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether a trial of more threads is about to begin."""
+        return self._trial is not None and self._trial < self._chosen and self._is_first
+
+    def give_up(self, seconds: float) -> None:
+        """End a trial that was seen in so many seconds to be hopeless."""
+        self._lost += seconds
+        self._use(self._waiting.pop(0) if self._waiting else None)
 
     def go_on_from(self, number: int) -> None:
         """Take a number that was found by other work, at this time."""
@@ -213,6 +226,9 @@ class Threads:
         if not self._is_used:
             yield
             return
+        started = time.perf_counter()
+        if self._chooser.is_growing and are_held_up(self._chooser.number):
+            self._chooser.give_up(time.perf_counter() - started)
         with using_threads(self._chooser.number):
             started = time.perf_counter()
             yield
@@ -222,6 +238,33 @@ class Threads:
 def most_threads() -> int:
     """As many as torch uses: a thread for each core, or what the user said."""
     return torch.get_num_threads()
+
+
+def free_threads(most: int) -> int:
+    """As many as do not wait long for one another now: where to begin looking for the fastest."""
+    return next(number for number in halvings(most) if number == 1 or not are_held_up(number))
+
+
+def are_held_up(number: int) -> bool:
+    """Whether so many threads wait for one another most of the time, since others use the cores.
+
+    What takes a microsecond for each of them alone takes milliseconds then.
+    """
+    values = torch.zeros(number * LOOK_VALUES)
+    with using_threads(1):
+        alone = min(_seconds_of_addition(values) for _ in range(5))
+    with using_threads(number):
+        num_done, began = 0, time.monotonic()
+        while (seconds := time.monotonic() - began) < LOOK_SECONDS:
+            values.add_(1)
+            num_done += 1
+    return seconds > MAX_WAIT * alone * num_done
+
+
+def _seconds_of_addition(values: torch.Tensor) -> float:
+    started = time.perf_counter()
+    values.add_(1)
+    return time.perf_counter() - started
 
 
 @contextmanager

@@ -35,6 +35,10 @@ MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
 BEST_KEPT = "The best weights, from before the rise, are kept."
 FLAT = "validation stopped improving"
+NOTHING_LEARNT = (
+    "The budget was used before the first step, so this model has learnt nothing. Give a longer "
+    "budget, or end other programs that use the processor."
+)
 LAST_KEPT = "The last weights are kept, not the best ones."
 
 Save = Callable[[Checkpoint], None]
@@ -144,6 +148,9 @@ class Trainer:
                     self._go_back(lost)
         self._settle()
         best = self.state.best
+        if self.state.step == 0 and self.pace.is_over:
+            self.warnings.append(NOTHING_LEARNT)
+            self.watcher.note(NOTHING_LEARNT)
         return Outcome(
             self.model,
             self.state.history,
