@@ -226,11 +226,18 @@ class TestHeldUp:
 
     @pytest.mark.parametrize(("held_up", "free"), [((), 8), ((8,), 4), ((8, 4), 2), ((8, 4, 2), 1)])
     def test_as_many_as_are_free(self, monkeypatch, held_up, free):
+        monkeypatch.setattr(threads, "most_threads", lambda: 8)
         monkeypatch.setattr(threads, "are_held_up", lambda number: number in held_up)
         assert threads.free_threads(8) == free
 
     def test_one_thread_waits_for_nobody(self):
         assert threads.free_threads(1) == 1
+
+    def test_never_more_than_torch_uses(self, monkeypatch):
+        """A plan may be from a larger machine."""
+        monkeypatch.setattr(threads, "most_threads", lambda: 2)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: False)
+        assert threads.free_threads(64) == threads.free_threads() == 2
 
 
 class TestGoOnFrom:

@@ -84,7 +84,6 @@ def slow_threads(monkeypatch):
     def set_seconds(seconds, held_up=()):
         used, now = [], [0.0]
         monkeypatch.setattr(threads, "most_threads", lambda: 4)
-        monkeypatch.setattr(calibrate, "most_threads", lambda: 4)
         monkeypatch.setattr(threads, "are_held_up", lambda number: number in held_up)
 
         def take(*arguments):

@@ -240,9 +240,14 @@ def most_threads() -> int:
     return torch.get_num_threads()
 
 
-def free_threads(most: int) -> int:
-    """As many as do not wait long for one another now: where to begin looking for the fastest."""
-    return next(number for number in halvings(most) if number == 1 or not are_held_up(number))
+def free_threads(most: int | None = None) -> int:
+    """As many as do not wait long for one another now: where to begin looking for the fastest.
+
+    Args:
+        most: threads to begin with, where torch uses as many; None: as many as it uses.
+    """
+    numbers = halvings(min(most or most_threads(), most_threads()))
+    return next(number for number in numbers if number == 1 or not are_held_up(number))
 
 
 def are_held_up(number: int) -> bool:

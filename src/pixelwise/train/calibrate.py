@@ -10,7 +10,7 @@ from pixelwise.data import Sample
 from pixelwise.network import Model
 from pixelwise.plan import Plan, Timing
 from pixelwise.predict import Predictor, Threads, using_threads
-from pixelwise.predict.threads import free_threads, most_threads
+from pixelwise.predict.threads import free_threads
 from pixelwise.train.memory import keeping_freed_memory
 from pixelwise.train.objective import Loss
 from pixelwise.train.patches import BatchQueue
@@ -83,9 +83,9 @@ def find_threads(
     Raises:
         RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
     """
-    threads = Threads(device, plan.num_threads, free_threads(most_threads()))
-    if threads.is_settled:
-        return threads.chosen if device.type == "cpu" else None
+    if device.type != "cpu" or plan.num_threads is not None:
+        return plan.num_threads
+    threads = Threads(device, first=free_threads())
     with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples)) as queue:
         stepper = Stepper(model.single_network, plan, loss, device)
         step = 0

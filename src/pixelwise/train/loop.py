@@ -13,6 +13,7 @@ from pixelwise.evaluate import Scores
 from pixelwise.network import Model
 from pixelwise.plan import Plan
 from pixelwise.predict import Predictor, Threads, using_threads
+from pixelwise.predict.threads import free_threads
 from pixelwise.train.checkpoint import Checkpoint
 from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.memory import keeping_freed_memory
@@ -116,8 +117,7 @@ class Trainer:
         network, average = stepper.network, stepper.average
         best = Best(weights=copy_weights(network))
         self.state = State(network, stepper.heads, average, stepper.optimizer, best)
-        measured = plan.calibration.num_threads if plan.calibration else None
-        self.threads = Threads(device, plan.num_threads, measured)
+        self.threads = Threads(device, plan.num_threads, _first_threads(plan, device))
         averaged = Model(model.config, average.network)
         self.predictor = Predictor(
             averaged, device=device, threads=Threads(device, plan.num_threads)
@@ -340,3 +340,10 @@ class Trainer:
 
     def _seconds_left(self) -> float:
         return self.pace.seconds_for(self.pace.num_steps - self.state.step)
+
+
+def _first_threads(plan: Plan, device: torch.device) -> int | None:
+    """To begin with where the plan leaves the number open: as many as are free, as measured."""
+    if device.type != "cpu" or plan.num_threads is not None:
+        return None
+    return free_threads(plan.calibration.num_threads if plan.calibration else None)
