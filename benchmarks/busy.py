@@ -32,11 +32,11 @@ Steps = Mapping[tuple[str, int], Sequence[int]]  # of each round, by way and num
 
 
 @contextmanager
-def beside(number: int) -> Iterator[None]:
+def beside(number: int) -> Iterator[list[subprocess.Popen]]:
     """Run that many programs meanwhile, which compute and never wait."""
     programs = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(number)]
     try:
-        yield
+        yield programs
     finally:
         for program in programs:
             program.kill()
