@@ -160,6 +160,23 @@ def test_shares_of_the_peak_are_of_the_work_that_all_do():
     assert lines[6].startswith("| smp.Unet (other network, 50 GFLOP) | 250.0 | 16.00 | 0.50 | 25 %")
 
 
+def test_steps_beside_other_programs_are_shares_of_those_alone():
+    busy = importlib.import_module("busy")
+    steps = {("pixelwise", 0): [700, 800], ("pixelwise", 2): [360, 390], ("PyTorch", 0): [400]}
+    heads, _, ours, peer = busy.table(steps | {("PyTorch", 2): [30]}, [0, 2]).splitlines()
+    assert heads == "| | alone | beside 2 |"
+    assert ours == "| pixelwise | 750 (100 %) | 375 (50 %) |"
+    assert peer == "| PyTorch | 400 (100 %) | 30 (8 %) |"
+
+
+def test_programs_beside_a_training_are_ended_with_it():
+    busy = importlib.import_module("busy")
+    with pytest.raises(ZeroDivisionError), busy.beside(2) as programs:
+        assert all(program.poll() is None for program in programs)
+        1 / 0  # noqa: B018
+    assert all(program.poll() is not None for program in programs)
+
+
 def test_nothing_in_both_is_no_score():
     common = importlib.import_module("common")
     nothing = np.zeros((2, 2), bool)

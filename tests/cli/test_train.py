@@ -1,5 +1,6 @@
 """`pixelwise train` on a small data set: the options beside a time and a folder."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_from_starts_from_an_earlier_model_and_says_so(data, trained, tmp_path):
     assert str(trained) in run("info", tmp_path / "run").stdout
     again = run("train", data, *options, "--resume")
     assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("10", "10 has no unit"), ("8s", "8s is too short"), ("ten", "'ten' is not a time")],
+)
+def test_a_budget_is_refused_with_what_to_write(budget, said, data, tmp_path):
+    result = run("train", data, "--out", tmp_path / "run", "--budget", budget)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert re.search(r"\b10s\b|\b90s\b", result.stderr)
+    assert not (tmp_path / "run").exists()
 
 
 def test_from_what_is_no_model_is_one_message(data, tmp_path):

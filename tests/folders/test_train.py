@@ -16,6 +16,7 @@ import pixelwise as pw
 from pixelwise.folders.request import UNVALIDATED_BUDGET, Request, count_reading
 from pixelwise.network import load_model
 from pixelwise.plan import parse_plan
+from pixelwise.predict import predictor
 from pixelwise.train import Watcher, read_checkpoint
 from pixelwise.train.run_folder import FILES
 
@@ -341,6 +342,24 @@ def test_a_damaged_checkpoint_is_named(data, plan, tmp_path):
 # --- data -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("options", [{}, {"folds": 2}, {"start": "run"}])
+def test_everything_is_computed_on_the_device_that_was_asked_for(
+    options, run, data, plan, tmp_path, monkeypatch
+):
+    """Where there is a GPU "auto" would take it, for the report's examples too."""
+    asked = []
+
+    def pick(device="auto"):
+        asked.append(str(device))
+        return torch.device("cpu")
+
+    monkeypatch.setattr(predictor, "pick_device", pick)
+    options = {"start": run.folder, "plan": None, "epochs": 1} if "start" in options else options
+    pw.train(data, tmp_path / "run", **{"plan": plan, "device": "cpu"} | options)
+    assert len(asked) >= 2
+    assert set(asked) == {"cpu"}
+
+
 def test_without_split_folders_a_split_is_made_and_kept(write_squares, plan, tmp_path):
     data = write_squares(tmp_path / "data", {"": 10})
     run = pw.train(data, tmp_path / "run", plan=plan)
@@ -386,6 +405,14 @@ def test_budget_and_epochs_together_are_refused(data, tmp_path):
     with pytest.raises(pw.PlanError, match="1 or more"):
         pw.train(data, tmp_path / "run", epochs=0)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("budget", ["8s", 8, "10", "soon"])
+@pytest.mark.parametrize("options", [{}, {"folds": 2}, {"resume": True}, {"plan": "none.yaml"}])
+def test_a_budget_that_cannot_be_is_refused_before_anything_is_read(budget, options, tmp_path):
+    with pytest.raises(pw.PlanError, match=r"Give 10s or more|Write for example"):
+        pw.train(tmp_path / "nowhere", tmp_path / "run", budget=budget, **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_training_leaves_no_folder_behind(tmp_path):

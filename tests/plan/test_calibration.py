@@ -4,27 +4,22 @@ import math
 import time
 
 import pytest
-import torch
 
 from pixelwise import PlanError
 from pixelwise.plan import calibration
 from pixelwise.plan.calibration import HANDICAP, Calibrator, Format
 
-USUAL = Format("bfloat16", True, 8)
-OTHERS = [
-    Format("bfloat16", False, 8), Format("float32", True, 8), Format("float32", False, 8),
-    Format("bfloat16", True, 4),
-]  # fmt: skip
+USUAL = Format("bfloat16", True)
+OTHERS = [Format("bfloat16", False), Format("float32", True), Format("float32", False)]
 
 
 @pytest.fixture(autouse=True)
-def eight_threads_and_bfloat16(monkeypatch):
+def with_bfloat16(monkeypatch):
     monkeypatch.setattr(calibration, "has_bfloat16", lambda device: True)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
 
 
 def format_of(plan):
-    return Format(plan.precision, plan.channels_last, plan.num_threads)
+    return Format(plan.precision, plan.channels_last)
 
 
 class TestFormats:
@@ -38,18 +33,17 @@ class TestFormats:
         machine = make_machine()
         Calibrator(machine, math.inf).choose_format(make_small_plan(patch_size=(4, 8, 8)))
         assert not any(plan.channels_last for plan in machine.plans)
-        assert len(machine.plans) == 3
+        assert len(machine.plans) == 2
 
     def test_without_bfloat16_only_float32(self, make_machine, make_small_plan, monkeypatch):
         monkeypatch.setattr(calibration, "has_bfloat16", lambda device: False)
         machine = make_machine()
         best = Calibrator(machine, math.inf).choose_format(make_small_plan())
         assert {plan.precision for plan in machine.plans} == {"float32"}
-        assert best == Format("float32", True, 8)
+        assert best == Format("float32", True)
 
-    def test_a_gpu_has_no_threads_to_choose(self, make_machine, make_small_plan):
+    def test_the_number_of_threads_is_left_to_the_machine(self, make_machine, make_small_plan):
         machine = make_machine()
-        machine.device = torch.device("cuda")
         Calibrator(machine, math.inf).choose_format(make_small_plan())
         assert {plan.num_threads for plan in machine.plans} == {None}
 

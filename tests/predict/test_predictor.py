@@ -3,6 +3,8 @@
 Tiny networks with random weights: what they predict is noise, but the same noise on every road.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from pixelwise.network import (
     UNetConfig,
     resize_images,
 )
-from pixelwise.predict import Predictor, has_bfloat16, predictor
+from pixelwise.predict import Predictor, Threads, has_bfloat16, predictor
 
 CPU = torch.device("cpu")
 CLASSES = {"binary": 2, "multiclass": 3, "multilabel": 3}
@@ -375,3 +377,33 @@ class TestSameAgain:
         )
         assert rough.dtype == np.float32
         assert 0 < np.abs(exact - rough).max() < 0.05
+
+
+class TestThreads:
+    """How many threads tiles are computed with."""
+
+    def test_every_tile_is_a_piece_of_work(self, monkeypatch):
+        sizes, threads = [], Threads(CPU)
+        monkeypatch.setattr(
+            Threads, "timed", lambda self, size: sizes.append(size) or nullcontext()
+        )
+        found = Predictor(model_for(), device=CPU, tile_size=16, threads=threads)
+        found.probabilities(np.zeros((1, 16, 40), np.uint8))
+        assert sizes == [16 * 16] * 3
+        found.batch_probabilities(np.zeros((5, 1, 8, 8), np.uint8))
+        assert sizes[3:] == [5 * 8 * 8]
+
+    def test_results_are_the_same_with_any_number(self):
+        image = np.random.default_rng(0).integers(0, 255, (1, 40, 56)).astype(np.uint8)
+        one, three = (
+            Predictor(model_for(), device=CPU, threads=Threads(CPU, number)).probabilities(image)
+            for number in (1, 3)
+        )
+        np.testing.assert_allclose(one, three, atol=1e-5)
+
+    def test_another_model_is_predicted_on_the_same_device_with_the_same_threads(self):
+        found = Predictor(model_for(), device=CPU, tile_size=24, flip_average=True)
+        other = model_for(seed=1)
+        shown = found.with_model(other)
+        assert (shown.model, shown.device, shown.threads) == (other, found.device, found.threads)
+        assert (shown.tile_size, shown.flip_average) == (24, True)

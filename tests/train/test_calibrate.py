@@ -1,12 +1,13 @@
 """Calibration: real steps of tiny trainings."""
 
 from time import sleep
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from pixelwise.train import calibrate, loss_for, time_steps, time_validation
-from pixelwise.train.stepper import using_threads
+from pixelwise.predict import threads
+from pixelwise.train import calibrate, find_threads, loss_for, time_steps, time_validation
 
 CPU = torch.device("cpu")
 LOSS = loss_for("cross_entropy", "binary")
@@ -73,9 +74,67 @@ def test_at_a_working_scale(timed, make_squares):
     assert time_validation(model, make_squares(2), LOSS, CPU, 1) > 0
 
 
-def test_threads_are_as_before_also_after_an_error():
+@pytest.fixture
+def slow_threads(monkeypatch):
+    """Say that torch may use four threads, and how long a step takes with each number of them.
+
+    No time passes: a clock of our own is moved by hand.
+    """
+
+    def set_seconds(seconds, held_up=()):
+        used, now = [], [0.0]
+        monkeypatch.setattr(threads, "most_threads", lambda: 4)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: number in held_up)
+
+        def take(*arguments):
+            used.append(torch.get_num_threads())
+            now[0] += seconds[used[-1]]
+            return SimpleNamespace(loss=torch.zeros(()))
+
+        monkeypatch.setattr(calibrate.Stepper, "take", take)
+        clock = SimpleNamespace(perf_counter=lambda: now[0])
+        monkeypatch.setattr(threads, "time", clock)
+        monkeypatch.setattr(calibrate, "time", clock)
+        return used
+
+    return set_seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"),
+    [({4: 0.1, 2: 0.2, 1: 0.4}, 4), ({4: 0.4, 2: 0.1, 1: 0.2}, 2), ({4: 0.2, 2: 0.1, 1: 0.05}, 1)],
+)
+def test_as_many_threads_as_are_fastest_now(
+    slow_threads, make_model, make_small_plan, make_squares, seconds, best
+):
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), using_threads(1):
-        assert torch.get_num_threads() == 1
-        1 / 0  # noqa: B018
+    used = slow_threads(seconds)
+    assert find_threads(make_model(), make_small_plan(), make_squares(4), LOSS, CPU) == best
+    assert used[:5] == [4, 4, 4, 4, 2]
+    assert len(used) <= 12
     assert torch.get_num_threads() == before
+
+
+def test_finding_the_number_of_threads_takes_few_steps_where_they_are_long(
+    slow_threads, make_model, make_small_plan, make_squares
+):
+    used = slow_threads({4: 20.0, 2: 15.0, 1: 10.0})
+    assert find_threads(make_model(), make_small_plan(), make_squares(4), LOSS, CPU) == 1
+    assert used == [4, 2, 1]
+
+
+def test_threads_that_are_held_up_do_not_hold_up_a_step(
+    slow_threads, make_model, make_small_plan, make_squares
+):
+    used = slow_threads({2: 0.1, 1: 0.2}, held_up=(4,))
+    assert find_threads(make_model(), make_small_plan(), make_squares(4), LOSS, CPU) == 2
+    assert 4 not in used
+
+
+def test_a_number_of_threads_that_the_plan_has_is_not_measured(
+    slow_threads, make_model, make_small_plan, make_squares
+):
+    used = slow_threads({})
+    plan = make_small_plan(num_threads=3)
+    assert find_threads(make_model(), plan, make_squares(4), LOSS, CPU) == 3
+    assert used == []

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from pixelwise.network import (
     save_model,
 )
 from pixelwise.plan import Augmentation
-from pixelwise.predict import Predictor
+from pixelwise.plan.timing import Calibration
+from pixelwise.predict import Predictor, threads
 from pixelwise.train import (
     Clock,
     Pace,
@@ -399,7 +401,59 @@ class TestResume:
         assert equal(weights_of(resumed), kept)
 
 
+class TestThreads:
+    """How many threads steps and validations are computed with."""
+
+    @pytest.fixture
+    def used(self, monkeypatch):
+        """Two threads may be used, and one is faster; gives what steps and validations used."""
+        now, used = [0.0], {"steps": [], "validations": []}
+        monkeypatch.setattr(threads, "most_threads", lambda: 2)
+        monkeypatch.setattr(threads, "are_held_up", lambda number: False)
+        monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+        take, compute = loop.Stepper.take, Predictor._compute
+
+        def note(kind, function):
+            def noting(*given):
+                used[kind].append(torch.get_num_threads())
+                now[0] += {1: 0.1, 2: 0.5}[used[kind][-1]]
+                return function(*given)
+
+            return noting
+
+        monkeypatch.setattr(loop.Stepper, "take", note("steps", take))
+        monkeypatch.setattr(Predictor, "_compute", note("validations", compute))
+        return used
+
+    def test_the_faster_number_is_found_and_validations_begin_with_it(self, make_trainer, used):
+        before = torch.get_num_threads()
+        make_trainer(num_steps=16, validate_every=8).run()
+        assert used["steps"] == [2] * 3 + [1] * 13  # two pieces of half a second are enough
+        assert set(used["validations"]) == {1}
+        assert torch.get_num_threads() == before
+
+    def test_the_number_of_a_plan_is_used(self, make_trainer, used):
+        make_trainer(num_steps=12, validate_every=6, num_threads=2).run()
+        assert set(used["steps"]) == set(used["validations"]) == {2}
+
+    def test_it_begins_with_what_was_measured_before_training(self, make_trainer, used):
+        measured = Calibration(
+            device="cpu", num_threads=1, seconds_per_step=0.1, seconds_per_validation=0.1,
+            timings=(),
+        )  # fmt: skip
+        make_trainer(num_steps=12, validate_every=6, calibration=measured).run()
+        assert used["steps"][:4] == [1] * 4
+
+
 class TestStopping:
+    def test_a_budget_that_is_over_before_the_first_step_is_no_quiet_success(self, make_trainer):
+        log = Log()
+        pace = Pace(Clock(100.0), num_steps=30, budget=10.0, validate_every=10)
+        outcome = make_trainer(pace=pace, watcher=log).run()
+        assert outcome.num_steps == 0
+        assert "has learnt nothing. Give a longer budget" in outcome.warnings[0]
+        assert log.notes == outcome.warnings
+
     def test_ctrl_c_ends_cleanly_with_the_best_kept(self, make_trainer):
         log = Log(stop_at(7))
         trainer = make_trainer(num_steps=10_000, validate_every=5, watcher=log)

@@ -77,6 +77,56 @@ class TestBudget:
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)
 
+    def test_when_other_programs_come_after_the_last_but_one_validation(self):
+        """Steps take four times as long, and so does the validation at the end."""
+        time = Time()
+        pace = Pace(
+            Clock(now=time), num_steps=3000, budget=300, validate_every=600,
+            seconds_per_step=0.1, seconds_per_validation=10,
+        )  # fmt: skip
+        step = 0
+        while not (pace.is_over or step >= pace.num_steps):
+            factor = 4 if pace.clock.elapsed > 200 else 1
+            time.now += 0.1 * factor
+            step += 1
+            pace.stepped(step, 0.1 * factor)
+            if factor == 1 and pace.is_validation_due(step):
+                time.now += 10
+                pace.validated(step, 10)
+        assert 240 <= pace.clock.elapsed <= 300 - 40
+        assert is_met(pace.clock.elapsed + 40, 300)
+
+    def test_one_step_that_was_held_up_ends_nothing(self):
+        time = Time()
+        pace = Pace(Clock(now=time), num_steps=3000, budget=300, validate_every=50)
+        for step in range(1, 100):
+            time.now += 0.1
+            pace.stepped(step, 0.1)
+        pace.validated(99, 20)
+        time.now += 30
+        pace.stepped(100, 30)
+        assert not pace.is_over
+        for step in range(101, 200):
+            time.now += 0.1
+            pace.stepped(step, 0.1)
+        # 250 s are left: 23 for the validation at the end, a step and its share of others 0.112
+        assert pace.clock.elapsed == pytest.approx(49.8)
+        assert pace.num_steps == pytest.approx(199 + 227 / 0.112, rel=0.1)
+
+    def test_a_forecast_that_is_wrong_keeps_little_back_for_the_validation(self):
+        """Steps are ten times as slow as forecast; the validation has its tenth of the budget."""
+        time = Time()
+        pace = Pace(
+            Clock(now=time), num_steps=15_000, budget=300, validate_every=15_000,
+            seconds_per_step=0.02, seconds_per_validation=3000,
+        )  # fmt: skip
+        step = 0
+        while not (pace.is_over or step >= pace.num_steps):
+            time.now += 0.2
+            step += 1
+            pace.stepped(step, 0.2)
+        assert pace.clock.elapsed == pytest.approx(300 - 1.15 * 30, abs=1)
+
     def test_when_every_tenth_step_is_slow(self):
         count = iter(range(10**6))
         elapsed, _, _ = train(

@@ -35,7 +35,7 @@ def train(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Time to train for: 90s, 10min, 2h. Without, until validation stops improving."
+            help="Time for everything: 90s, 10min, 2h. Without, until validation stops improving."
         ),
     ] = None,
     epochs: Annotated[
@@ -75,7 +75,10 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Same seed, machine and plan: same weights. [default: 0, or the plan's]"),
+        typer.Option(
+            help="Of every random choice: same seed, machine and plan (with a number of threads), "
+            "same weights. [default: 0, or the plan's]"
+        ),
     ] = None,
     device: Device = "auto",
     images: Images = None,

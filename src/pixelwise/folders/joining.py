@@ -69,6 +69,7 @@ def join_folds(
         folder, model, plan, dataset, parts, scores,
         samples=[fold.dataset.samples("val") for fold in folds],
         models=[fold.folder.model for fold in folds],
+        device=request.device,
         warnings=[*warnings, *told],
     )  # fmt: skip
     run = Run(

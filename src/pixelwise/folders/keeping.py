@@ -148,7 +148,7 @@ def finish(
     num_steps = max(1, outcome.num_steps) if is_open else plan.num_steps
     done = plan.model_copy(update={"num_steps": num_steps})
     folder.write_plan(done)
-    shown = Predictor(model, device=predictor.device)
+    shown = predictor.with_model(model)
     test, why_not = None, ""
     if not keeps_last:
         test, why_not = score_test(shown, dataset, plan, outcome, clock, note)

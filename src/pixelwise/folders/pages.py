@@ -93,6 +93,7 @@ def write_folds_report(
     *,
     samples: Sequence[Sequence[Sample]],
     models: Sequence[Path],
+    device: torch.device,
     warnings: Sequence[str],
 ) -> None:
     """Write report.html of a cross-validation: every image as the model of its fold saw it."""
@@ -116,7 +117,7 @@ def write_folds_report(
         facts=facts,
         plan=plan.to_rows(),
         scores=scores,
-        examples=_fold_examples(samples, models, scores),
+        examples=_fold_examples(samples, models, scores, device),
         class_colors=class_colors(model),
         files=list(FOLDS_FILES.items()),
     )
@@ -124,7 +125,10 @@ def write_folds_report(
 
 
 def _fold_examples(
-    samples: Sequence[Sequence[Sample]], models: Sequence[Path], scores: Scores
+    samples: Sequence[Sequence[Sample]],
+    models: Sequence[Path],
+    scores: Scores,
+    device: torch.device,
 ) -> list[ReportExample]:
     """Predict the best, median and worst samples, each by the model of its fold."""
     places = [(fold, i) for fold, part in enumerate(samples) for i in range(len(part))]
@@ -132,7 +136,7 @@ def _fold_examples(
     for kind, index in choose_examples(dice):
         fold, position = places[index]
         model, sample = load_model(models[fold]), samples[fold][position]
-        mask = Predictor(model).segment(sample.image)
+        mask = Predictor(model, device=device).segment(sample.image)
         examples.append(_example(mask, sample, kind, dice[index], model))
     return examples
 

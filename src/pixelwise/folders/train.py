@@ -94,8 +94,8 @@ def train(
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path;
             see docs/data.md for what is understood.
         out: run folder to write.
-        budget: wall-clock time for everything: "90s", "10min", seconds. Reading the data counts for
-            half of it at most, so that some is left for training.
+        budget: wall-clock time for everything: "90s", "10min", "2h", or a number of seconds.
+            Reading the data counts for half of it at most, so that some is left for training.
             Where neither budget, epochs nor plan is given, training ends when validation has
             stopped improving.
         epochs: passes over the training images, in place of a budget.
@@ -132,6 +132,7 @@ def train(
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
+    seconds = budget_seconds(budget, epochs)  # before anything that takes time
     ranks = joined_ranks()
     watcher = watcher if ranks.is_first else None
     with watching(watcher, progress=progress and ranks.is_first) as watcher:
@@ -147,7 +148,7 @@ def train(
         earlier = os.fspath(start) if start else None
         read = accepting(read, accept)
         request = Request(
-            budget_seconds(budget, epochs),
+            seconds,
             epochs,
             given,
             resume,

@@ -5,39 +5,50 @@ import re
 from pixelwise.errors import PlanError
 
 SECONDS = {
-    "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1,
+    "s": 1, "sec": 1, "second": 1, "seconds": 1,
     "m": 60, "min": 60, "minute": 60, "minutes": 60,
     "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
 }  # fmt: skip
 CLOSING_SECONDS = 4.0  # kept back for the last files and the report
 CLOSING_SHARE = 0.01  # of the budget, kept back beside them
-MIN_BUDGET = 10.0  # seconds: below, nothing would be learnt
+MIN_BUDGET = 10.0  # seconds: planning takes some 3, and closing; below, no step would be trained
 
 
 def parse_budget(text: str | float) -> float:
-    """Return a budget in seconds: "90s", "10min", "1h30min", "2 hours", or a number of seconds.
+    """Return a budget in seconds.
+
+    Args:
+        text: "90s", "10min", "1h30min", "2 hours"; or a number, not a text, of seconds.
 
     Raises:
-        PlanError: the text is not a duration, or the duration is under 10 seconds.
+        PlanError: the text is not a duration with its unit, or the duration is under 10 seconds.
 
     >>> parse_budget("10min"), parse_budget("1h30m"), parse_budget(45)
     (600.0, 5400.0, 45.0)
     """
-    lowered = str(text).lower()
+    if isinstance(text, str) and _is_number(text):
+        raise PlanError(
+            f"The budget {text.strip()} has no unit. Write for example 10s, 10min or 2h."
+        )
+    lowered = str(text).lower() if isinstance(text, str) else f"{text}s"
     parts = re.findall(r"(\d+(?:\.\d+)?) *([a-z]*)", lowered)
     is_whole = "".join(number + unit for number, unit in parts) == lowered.replace(" ", "")
-    is_clear = len(parts) == 1 or all(unit for _, unit in parts)  # "1h30": minutes or seconds?
-    if not (parts and is_whole and is_clear) or any(unit not in SECONDS for _, unit in parts):
+    if not (parts and is_whole) or any(unit not in SECONDS for _, unit in parts):
         raise PlanError(
             f"{text!r} is not a time. Write for example 90s, 10min, 1h30min or 2 hours."
         )
     seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
     if seconds < MIN_BUDGET:
         raise PlanError(
-            f"A budget of {text} is too short to learn anything; give at least "
-            f"{MIN_BUDGET:.0f} seconds."
+            f"A budget of {text} is too short to learn anything: planning and the report take "
+            f"most of {MIN_BUDGET:.0f} seconds. Give {MIN_BUDGET:.0f}s or more; 2min is a good try."
         )
     return seconds
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is digits without a unit."""
+    return re.fullmatch(r"\s*\d+(\.\d*)?\s*", text) is not None
 
 
 def closing_seconds(budget: float | None) -> float:

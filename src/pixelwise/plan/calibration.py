@@ -42,7 +42,6 @@ class Format(NamedTuple):
 
     precision: Precision
     channels_last: bool
-    num_threads: int | None  # of a CPU
 
 
 class Calibrator:
@@ -117,14 +116,9 @@ class Calibrator:
 
 def _formats(device: torch.device, *, is_volume: bool) -> Iterator[Format]:
     """Formats that the device has; first the one that is usually the fastest."""
-    threads = torch.get_num_threads() if device.type == "cpu" else None
     precisions: list[Precision] = ["bfloat16", "float32"] if has_bfloat16(device) else ["float32"]
     layouts = (False,) if is_volume else (True, False)
-    yield from (
-        Format(precision, layout, threads) for precision in precisions for layout in layouts
-    )
-    if threads is not None and threads > 1:  # cores that others use, or that are half a core each
-        yield Format(precisions[0], layouts[0], threads // 2)
+    yield from (Format(precision, layout) for precision in precisions for layout in layouts)
 
 
 def _smaller(plan: Plan, error: MemoryError) -> Plan:

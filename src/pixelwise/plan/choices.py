@@ -62,6 +62,7 @@ def choose_from_data(
         "warmup_share": (0.05, "the first steps are the least certain"),
         "schedule": ("cosine", "reaches its end when the budget does"),
         "average_share": (0.02, "averaged weights score higher than the newest"),
+        "num_threads": (None, "other programs come and go; a number makes runs repeat bit by bit"),
     }
 
 

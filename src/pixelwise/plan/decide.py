@@ -113,7 +113,7 @@ def make_plan(
     decisions |= _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
     calibration = Calibration(
         device=str(machine.device),
-        num_threads=plan.num_threads or torch.get_num_threads(),
+        num_threads=timing.num_threads or torch.get_num_threads(),
         seconds_per_step=timing.seconds_per_step,
         seconds_per_validation=round(per_validation, 3),
         num_steps=decisions["num_steps"][0],

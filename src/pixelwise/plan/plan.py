@@ -25,7 +25,7 @@ WITHOUT_VALUE = {
     "encoder": "the U-Net's own",
     "encoder_weights": "no file",
     "patch_size": "whole images",
-    "num_threads": "as torch has it",
+    "num_threads": "the fastest at the time",
     "num_val_images": "all",
 }  # in words for people
 MAX_BATCH = 2**20  # images
@@ -109,7 +109,7 @@ class Plan(BaseModel):
     channels_last: bool = False
     num_threads: int | None = Field(
         default=None, ge=1, le=MAX_THREADS
-    )  # of a CPU; None: as torch has it
+    )  # of a CPU; None: the fastest, measured anew
     seed: int = Field(default=0, ge=0, lt=NUM_SEEDS)
     fingerprint: Fingerprint | None = None
     calibration: Calibration | None = None

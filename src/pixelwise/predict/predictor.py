@@ -15,6 +15,7 @@ from torch import Tensor
 from pixelwise.errors import ArrayError
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.predict.device import autocast, pick_device
+from pixelwise.predict.threads import Threads
 from pixelwise.predict.tiles import Block, Tile, blend_tiles
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
@@ -35,6 +36,7 @@ class Predictor:
         tile_size: tile side in pixels, same for every axis; None lets memory decide.
         flip_average: average over the mirrored copies of the image that training would make
             (test-time augmentation); all of them where the model does not say.
+        threads: that a CPU computes with; None: as many as turn out to be the fastest.
     """
 
     def __init__(
@@ -44,15 +46,27 @@ class Predictor:
         device: str | torch.device = "auto",
         tile_size: int | None = None,
         flip_average: bool = False,
+        threads: Threads | None = None,
     ) -> None:
         self.model = model
         self.device = pick_device(device)
         self.tile_size = tile_size
         self.flip_average = flip_average
+        self.threads = threads or Threads(self.device)
         self._channels_last = model.config.network.spatial_dims == 2
         self._network = model.network.to(self.device)
         if self._channels_last:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def with_model(self, model: Model) -> "Predictor":
+        """A predictor of another model on the same device, with the same threads."""
+        return Predictor(
+            model,
+            device=self.device,
+            tile_size=self.tile_size,
+            flip_average=self.flip_average,
+            threads=self.threads,
+        )
 
     def segment(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return the mask (*spatial) uint8 of an image (C, *spatial): class index per pixel.
@@ -145,6 +159,11 @@ class Predictor:
     @torch.inference_mode()
     def predict_batch(self, batch: Tensor) -> Tensor:
         """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
+        with self.threads.timed(batch.numel()):
+            return self._compute(batch)
+
+    def _compute(self, batch: Tensor) -> Tensor:
+        """The same, as the thread that calls it finds torch."""
         was_training = self._network.training
         self._network.eval()
         size = batch.shape[2:]

@@ -1,6 +1,6 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
-from pixelwise.train.calibrate import time_steps, time_validation
+from pixelwise.train.calibrate import find_threads, time_steps, time_validation
 from pixelwise.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pixelwise.train.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.train.logs import check_logs, logging_to
@@ -42,6 +42,7 @@ __all__ = [
     "describe_outlook",
     "ending_together",
     "find_overfitting",
+    "find_threads",
     "is_lost_rank",
     "is_out_of_memory",
     "joined_ranks",

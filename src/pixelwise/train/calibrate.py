@@ -9,12 +9,13 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.network import Model
 from pixelwise.plan import Plan, Timing
-from pixelwise.predict import Predictor
+from pixelwise.predict import Predictor, Threads, using_threads
+from pixelwise.predict.threads import free_threads
 from pixelwise.train.memory import keeping_freed_memory
 from pixelwise.train.objective import Loss
 from pixelwise.train.patches import BatchQueue
 from pixelwise.train.sources import patch_source
-from pixelwise.train.stepper import Stepper, using_threads
+from pixelwise.train.stepper import Stepper
 from pixelwise.train.validate import validate
 
 NUM_STEPS = 3  # timed, after one that is not
@@ -67,6 +68,35 @@ def time_steps(
     )
 
 
+def find_threads(
+    model: Model, plan: Plan, samples: Sequence[Sample], loss: Loss, device: torch.device
+) -> int | None:
+    """Find how many threads training steps take least time with, now; None but on a CPU.
+
+    Args:
+        model: with fresh weights; they are changed.
+        plan: whose steps they are.
+        samples: with masks; a few are enough.
+        loss: (logits, target) -> scalar.
+        device: where.
+
+    Raises:
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+    """
+    if device.type != "cpu" or plan.num_threads is not None:
+        return plan.num_threads
+    threads = Threads(device, first=free_threads())
+    with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples)) as queue:
+        stepper = Stepper(model.single_network, plan, loss, device)
+        step = 0
+        while not threads.is_settled:
+            batch = queue.take()
+            with threads.timed():
+                stepper.take(batch, step, plan.num_steps, plan.learning_rate).loss.item()
+            step += 1
+    return threads.chosen
+
+
 def time_validation(
     model: Model,
     samples: Sequence[Sample],
@@ -76,7 +106,7 @@ def time_validation(
 ) -> float:
     """Measure the seconds that images take in a validation, after a first one that is not timed."""
     with using_threads(num_threads):
-        predictor = Predictor(model, device=device)
+        predictor = Predictor(model, device=device, threads=Threads(device, num_threads))
         validate(predictor, samples[:1], loss)
         started = time.perf_counter()
         validate(predictor, samples, loss)

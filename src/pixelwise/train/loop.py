@@ -12,7 +12,8 @@ from pixelwise.errors import TrainingError
 from pixelwise.evaluate import Scores
 from pixelwise.network import Model
 from pixelwise.plan import Plan
-from pixelwise.predict import Predictor
+from pixelwise.predict import Predictor, Threads, using_threads
+from pixelwise.predict.threads import free_threads
 from pixelwise.train.checkpoint import Checkpoint
 from pixelwise.train.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.train.memory import keeping_freed_memory
@@ -25,7 +26,7 @@ from pixelwise.train.ranks import Ranks
 from pixelwise.train.schedule import learning_rate_at
 from pixelwise.train.sources import patch_source
 from pixelwise.train.state import Best, Row, State, copy_weights
-from pixelwise.train.stepper import Stepper, using_threads
+from pixelwise.train.stepper import Stepper
 from pixelwise.train.tally import LOSS, LostLoss, Tally, weighted_means
 from pixelwise.train.turn import ALL_DONE, Turn
 from pixelwise.train.validate import Metric, validate
@@ -35,6 +36,10 @@ MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
 BEST_KEPT = "The best weights, from before the rise, are kept."
 FLAT = "validation stopped improving"
+NOTHING_LEARNT = (
+    "The budget was used before the first step, so this model has learnt nothing. Give a longer "
+    "budget, or end other programs that use the processor."
+)
 LAST_KEPT = "The last weights are kept, not the best ones."
 
 Save = Callable[[Checkpoint], None]
@@ -112,7 +117,11 @@ class Trainer:
         network, average = stepper.network, stepper.average
         best = Best(weights=copy_weights(network))
         self.state = State(network, stepper.heads, average, stepper.optimizer, best)
-        self.predictor = Predictor(Model(model.config, average.network), device=device)
+        self.threads = Threads(device, plan.num_threads, _first_threads(plan, device))
+        averaged = Model(model.config, average.network)
+        self.predictor = Predictor(
+            averaged, device=device, threads=Threads(device, plan.num_threads)
+        )
         self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
@@ -130,11 +139,7 @@ class Trainer:
             TrainingError: the loss was lost too often; the model has the best weights so far.
         """
         self._good = self._good or self.checkpoint().copy()
-        with (
-            using_threads(self.plan.num_threads),
-            keeping_freed_memory(),
-            noticing_interrupts() as wish,
-        ):
+        with keeping_freed_memory(), noticing_interrupts() as wish:
             while True:
                 try:
                     stopped = self._advance(wish)
@@ -143,6 +148,9 @@ class Trainer:
                     self._go_back(lost)
         self._settle()
         best = self.state.best
+        if self.state.step == 0 and self.pace.is_over:
+            self.warnings.append(NOTHING_LEARNT)
+            self.watcher.note(NOTHING_LEARNT)
         return Outcome(
             self.model,
             self.state.history,
@@ -211,7 +219,8 @@ class Trainer:
         """Update the weights by one batch."""
         step, num_steps = self.state.step, self.pace.num_steps
         rate = self.state.rate_factor * self._learning_rate()
-        measured = self._stepper.take(crops, step, num_steps, rate)
+        with self.threads.timed(len(crops.images)):
+            measured = self._stepper.take(crops, step, num_steps, rate)
         self._tally.add(measured.loss, measured.metrics, measured.num_images)
 
     def _learning_rate(self) -> float:
@@ -256,7 +265,7 @@ class Trainer:
         scores = None
         score = float(state.step)  # without validation samples the newest is the best
         if self.val:
-            scores, means = validate(self.predictor, self.val, self.loss, self.metrics, self.ranks)
+            scores, means = self._score()
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
@@ -275,6 +284,12 @@ class Trainer:
             self.pace.checkpointed()
         self.pace.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
+
+    def _score(self) -> tuple[Scores, dict[str, float]]:
+        """Validate; the threads that steps take now are those to begin with."""
+        self.predictor.threads.go_on_from(self.threads)
+        with using_threads(self.threads.chosen if self.device.type == "cpu" else None):
+            return validate(self.predictor, self.val, self.loss, self.metrics, self.ranks)
 
     def _save(self) -> None:
         """Write a checkpoint between validations."""
@@ -325,3 +340,10 @@ class Trainer:
 
     def _seconds_left(self) -> float:
         return self.pace.seconds_for(self.pace.num_steps - self.state.step)
+
+
+def _first_threads(plan: Plan, device: torch.device) -> int | None:
+    """To begin with where the plan leaves the number open: as many as are free, as measured."""
+    if device.type != "cpu" or plan.num_threads is not None:
+        return None
+    return free_threads(plan.calibration.num_threads if plan.calibration else None)

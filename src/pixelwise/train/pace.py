@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
 VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
+MAX_SLOWDOWN = 4.0  # of steps since a validation, as far as the next one is expected to follow
 MAX_VALIDATION_SHARE = 0.12  # of the time, under a budget
 CHECKPOINT_SECONDS = 30.0  # between checkpoints, or longer:
 CHECKPOINT_SHARE = 0.02  # of the budget between two of them, and of the time for writing them
@@ -60,8 +61,11 @@ class Pace:
         # a forecast must not take the time from training: it may be wrong
         most = FORECAST_SHARE * budget if budget is not None else seconds_per_validation
         self._seconds_per_validation = min(seconds_per_validation, most)
+        self._most_per_validation = most
         self._least_per_validation = self._seconds_per_validation  # of the last two
         self._num_measured = 0
+        self._slowdown = 1.0  # of steps, where other programs took the cores since a validation
+        self._seconds_before = seconds_per_step  # of a step, at that validation
         self._saved_at, self._seconds_per_checkpoint = -math.inf, 0.0
 
     def stepped(self, step: int, seconds: float) -> None:
@@ -69,6 +73,9 @@ class Pace:
         self._num_measured += 1
         weight = max(SMOOTHING, 1 / self._num_measured)
         self._seconds_per_step += weight * (seconds - self._seconds_per_step)
+        if self._seconds_before > 0:  # a step that was held up once must not count for many
+            slowdown = min(MAX_SLOWDOWN, seconds / self._seconds_before)
+            self._slowdown += SMOOTHING * (slowdown - self._slowdown)
         if self.budget is not None:
             self.num_steps = step + int(max(0.0, self._left) / self._cost_per_step)
 
@@ -95,6 +102,8 @@ class Pace:
         self._last_validated = step, self.clock.elapsed
         self._least_per_validation = min(self._seconds_per_validation, seconds)
         self._seconds_per_validation = seconds
+        self._most_per_validation = math.inf  # it is measured, and no forecast any more
+        self._slowdown, self._seconds_before = 1.0, self._seconds_per_step
 
     def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
         """Take note of the last validation of a training that goes on."""
@@ -135,10 +144,14 @@ class Pace:
 
     @property
     def _left(self) -> float:
-        """Seconds for steps: without the last validation and what follows training."""
+        """Seconds for steps: without the last validation and what follows training.
+
+        Where steps have become slower since the last validation, so will be the next one.
+        """
         assert self.budget is not None
-        reserve = self._closing_seconds + VALIDATION_MARGIN * self._seconds_per_validation
-        return self.budget - self.clock.elapsed - reserve
+        validation = self._seconds_per_validation * max(1.0, self._slowdown)
+        reserve = VALIDATION_MARGIN * min(validation, self._most_per_validation)
+        return self.budget - self.clock.elapsed - self._closing_seconds - reserve
 
     @property
     def _cost_per_step(self) -> float:

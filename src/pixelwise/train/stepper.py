@@ -1,7 +1,6 @@
 """One training step: crops in, weights changed; measured before training, and taken in it."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -113,18 +112,6 @@ class Stepper:
             images = batch.images.contiguous(memory_format=torch.channels_last)
             batch = replace(batch, images=images)
         return batch
-
-
-@contextmanager
-def using_threads(number: int | None) -> Iterator[None]:
-    """Let a CPU compute with so many threads meanwhile; None for as many as it does anyway."""
-    before = torch.get_num_threads()
-    if number is not None:
-        torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
