@@ -3,8 +3,9 @@
     python benchmarks/coco.py                        118,000 images, 860,000 shapes
     python benchmarks/coco.py --images 10000         fewer, with as many shapes an image
 
-The images are tiny (24 x 32, noise, each its own), so that what is measured is what grows with
-their number: names, ids, shapes and findings. All is made in a temporary folder and removed.
+The images are tiny (24 x 32, coarse blocks with some noise, each its own), so that what is measured
+is what grows with their number: names, ids, shapes and findings. All is made in a temporary folder
+and removed.
 """
 
 import argparse
@@ -35,7 +36,9 @@ def make_set(root: Path, num_images: int) -> int:
     random = np.random.default_rng(0)
     (root / "images").mkdir()
     for number in range(num_images):
-        pixels = random.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        blocks = random.integers(0, 230, (HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
+        pixels = blocks.repeat(8, axis=0).repeat(8, axis=1)
+        pixels += random.integers(0, 25, pixels.shape, dtype=np.uint8)
         (root / "images" / f"{number:012}.ppm").write_bytes(HEADER + pixels.tobytes())
     num_shapes = round(num_images * SHAPES_PER_IMAGE)
     corners = random.integers(0, (WIDTH - 8, HEIGHT - 8), (num_shapes, 2))
