@@ -582,6 +582,29 @@ def _255_beside_indices(planted):
     return []
 
 
+@plants("ignored-values", "warning")
+def _255_that_outweighs_the_indices(planted):
+    def shrink(mask):
+        mask = (mask > 0) * np.uint8(255)
+        mask[:5, :5] = 1
+        return mask
+
+    planted.change_masks(shrink)
+    return []
+
+
+@plants("mixed-tones")
+def _a_mask_of_0_and_1(planted):
+    planted.change_masks(lambda mask: (mask > 0) * np.uint8(1), range(3, 4))
+    return ["03.png"]
+
+
+@plants("mixed-tones", "warning")
+def _a_mask_of_another_maximum(planted):
+    planted.change_masks(lambda mask: (mask > 0) * np.uint8(128), range(3, 4))
+    return ["03.png"]
+
+
 @plants("mapped-values")
 def _numbers_with_gaps(planted):
     def spread(mask):
