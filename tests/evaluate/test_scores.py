@@ -9,6 +9,7 @@ The small example used throughout, 1 = foreground, one row of pixels:
 import csv
 import io
 import json
+from dataclasses import replace
 import math
 import subprocess
 import sys
@@ -305,6 +306,10 @@ def test_stored_scores_can_be_shown_again():
     assert again.table_rows == scores.table_rows
     assert again.to_json() == scores.to_json()
     assert again.image_rows == []
+    noted = replace(scores, notes=("read as class indices",))
+    assert noted == scores  # how masks were read is no part of the scores
+    assert noted.to_json() == scores.to_json() | {"notes": ["read as class indices"]}
+    assert Scores.from_json(noted.to_json()).notes == noted.notes
 
 
 @pytest.mark.parametrize("broken", [{}, {"num_images": 3}, [1], {"classes": 3, "num_images": 1}])
