@@ -9,10 +9,10 @@ The small example used throughout, 1 = foreground, one row of pixels:
 import csv
 import io
 import json
-from dataclasses import replace
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
