@@ -152,13 +152,15 @@ def test_nothing_but_masks_is_said(tmp_path):
 # --- places -----------------------------------------------------------------------------------
 
 
-def test_places_are_below_the_folder_given_or_the_one_of_all_where_two_are_alike(tmp_path):
+def test_places_are_below_the_folder_given_or_the_one_of_all(tmp_path):
     make(tmp_path, "p1/0.png", "p1/1.png", "p2/1.tif", "p2/2.png", "q/deep/7.png")
-    assert places(tmp_path / "p1", tmp_path / "q") == ["0.png", "1.png", "deep/7.png"]
-    alike = places(tmp_path / "p1", tmp_path / "p2")
-    assert alike == ["p1/0.png", "p1/1.png", "p2/1.tif", "p2/2.png"]
+    assert places(tmp_path / "q") == ["deep/7.png"]
+    assert places(tmp_path / "p1/1.png", tmp_path / "p1/0.png") == ["1.png", "0.png"]
+    assert places(tmp_path / "p1", tmp_path / "q") == ["p1/0.png", "p1/1.png", "q/deep/7.png"]
     assert places(tmp_path / "p1/1.png", tmp_path / "p2/1.tif") == ["p1/1.png", "p2/1.tif"]
-    assert places(tmp_path / "p1/1.png", tmp_path / "p2") == ["p1/1.png", "p2/1.tif", "p2/2.png"]
+    assert places(tmp_path / "p1/1.png", tmp_path) == [
+        "p1/1.png", "p1/0.png", "p2/1.tif", "p2/2.png", "q/deep/7.png",
+    ]  # fmt: skip
 
 
 def test_nothing_to_predict_is_an_error(tmp_path):

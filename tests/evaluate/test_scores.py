@@ -12,6 +12,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -404,6 +405,10 @@ def test_stored_scores_can_be_shown_again():
     assert again.table_rows == scores.table_rows
     assert again.to_json() == scores.to_json()
     assert again.image_rows == []
+    noted = replace(scores, notes=("read as class indices",))
+    assert noted == scores  # how masks were read is no part of the scores
+    assert noted.to_json() == scores.to_json() | {"notes": ["read as class indices"]}
+    assert Scores.from_json(noted.to_json()).notes == noted.notes
 
 
 @pytest.mark.parametrize("broken", [{}, {"num_images": 3}, [1], {"classes": 3, "num_images": 1}])

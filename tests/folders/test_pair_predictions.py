@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -165,6 +165,7 @@ STEMS = ("a", "b", "a_overlay", "a_png")
 PICTURES = [f"{f}{s}.{e}" for f in FOLDERS for s in STEMS for e in ("png", "jpg")]
 
 
+@example(["a_png.png", "p1/a.png", "p1/a.jpg"], set(), "folders")  # was paired with p1/a.png
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from(PICTURES), min_size=1, max_size=12, unique=True),

@@ -35,7 +35,7 @@ class FoundImages:
 
     Attributes:
         places: of each image, its path below the folder that was given; below the folder that holds
-            all inputs where two would be alike.
+            all inputs where several were.
         left_out: other pictures in the folders, and why they are not taken.
     """
 
@@ -194,10 +194,6 @@ def _stand_beside(
 
 
 def _places(roots: Mapping[Path, Path]) -> dict[Path, PurePath]:
-    """Path of each image below its root; below the folder of all where two are alike."""
-    places: dict[Path, PurePath] = {p: p.relative_to(root) for p, root in roots.items()}
-    names = {(place.parent, stem_of(Path(place)), roots[p]) for p, place in places.items()}
-    if len({name[:2] for name in names}) == len(names):
-        return places
+    """Path of each image below the folder given; below the one that holds all, where several."""
     common = os.path.commonpath([_key(root) for root in roots.values()])
     return {path: PurePath(os.path.relpath(_key(path), common)) for path in roots}

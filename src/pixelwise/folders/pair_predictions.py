@@ -3,7 +3,7 @@
 DATA/test/images/a.png    PREDICTIONS/a.png, images/a.png, test/images/a.png, ...
 
 1. The predictions lie as the images do below some folder: the one that was given to `predict`.
-2. The images come from several folders: the path of a prediction is the end of that of one image.
+2. Masks from elsewhere: the path of each is the end of that of one image.
 
 Where names fit in neither way, those of the samples and of the data's own mask files are tried.
 """

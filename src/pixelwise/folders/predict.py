@@ -79,9 +79,9 @@ class Predictions:
         others = "" if is_all else f"; the masks of the others are in {self.folder}"
         left = len(texts) - num_shown
         more = f"And {left} more in {where}." if left > 0 else f"See {where}."
-        return f"{len(texts)} of {self.num_images} images could not be predicted{others}. " + (
-            "\n" if num_shown > NUM_SHOWN else " "
-        ).join([*texts[:num_shown], more])
+        start = f"{len(texts)} of {self.num_images} images could not be predicted{others}."
+        between = "\n" if num_shown > NUM_SHOWN else " "  # many are a list, few a sentence
+        return between.join([start, *texts[:num_shown], more])
 
 
 def predict(

@@ -177,6 +177,6 @@ def test_a_folder_of_zarr_images_is_a_data_set(tmp_path):
     dataset = read_dataset(tmp_path)
     assert dataset.describe().endswith("grey; spacing 0.65 x 0.65 um")
     assert len(dataset.files) == 3
-    found = find_images([tmp_path / "images" / "1.ome.zarr"])
+    found = list(find_images([tmp_path / "images" / "1.ome.zarr"]).places)
     assert found == [tmp_path / "images" / "1.ome.zarr"]
     assert is_image_file(found[0])
