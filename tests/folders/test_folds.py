@@ -174,8 +174,8 @@ def test_what_happens_is_said(run, watcher):
     assert watcher.notes[-1].startswith("Fold 3 of 3: Dice ")
     (closing,) = watcher.closing
     assert closing.startswith("Trained 3 models in ")
-    assert "Out of fold: Dice " in closing
-    assert "each scored by the model that did not see it" in closing
+    assert "\nDice " in closing
+    assert "images out of fold, each scored by the model that did not see it.\n" in closing
 
 
 def test_the_report_has_all_folds(run):

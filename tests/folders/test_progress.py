@@ -285,7 +285,7 @@ def test_training_says_what_it_does_and_how_it_ended(data, plan, tmp_path, capsy
     out, err = capsys.readouterr()
     assert "8 images (4 train, 2 val, 2 test)" in err
     assert "val Dice" in err
-    assert out.startswith("Trained 6 steps")
+    assert out.count("Trained 6 steps") == 1
     assert "\nTest: Dice 0." in out
     assert out.index("Test: ") < out.index("Validation: ")
 

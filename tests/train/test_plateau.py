@@ -84,7 +84,7 @@ class TestOutlook:
 
     def test_validations_without_a_dice_say_nothing(self):
         nan = float("nan")
-        said = describe_outlook(rows([nan, 0.2, 0.3, 0.5, 0.6, nan, 0.62, 0.61]))
+        said = describe_outlook(rows([0.1, 0.5, nan, 0.3, 0.4, 0.6, 0.55, 0.62, 0.61, nan]))
         assert "brought +0.120 validation Dice" in said
         assert describe_outlook(rows([nan] * 10)) == ""
 

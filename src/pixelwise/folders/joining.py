@@ -14,7 +14,7 @@ from pixelwise.network import Model, join_models, load_model, save_model
 from pixelwise.train import RunFolder, Watcher
 
 MAX_EXCESS = 1.05  # of the budget, before it is said
-OUT_OF_FOLD = "each scored by the model that did not see it"
+OUT_OF_FOLD = "out of fold, each scored by the model that did not see it"
 CLOSING_SECONDS = 3.0  # kept back for the files of all folds together
 
 
@@ -88,7 +88,7 @@ def join_folds(
             [
                 *(f"WARNING: {text}" for text in scores.warnings),
                 f"Trained {len(folds)} models in {run.seconds:.0f} s.",
-                f"Out of fold: {describe_scores(scores)}.",
+                f"{describe_scores(scores)}.",
                 f"Open {folder.report}; predict with all of them: `pixelwise predict "
                 f"{folder.path} IMAGES --out MASKS`.",
             ]

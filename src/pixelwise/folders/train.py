@@ -121,8 +121,9 @@ def train(
         watcher: is told what happens, and then nothing is shown.
 
     Returns:
-        Where the run is and how it scored on the validation images; with folds on all of them,
-        each scored by the model that did not see it.
+        Where the run is, how it scored on the validation images, by which the weights were chosen,
+        and on the test split, where there is one; with folds on all images of train and val, each
+        scored by the model that did not see it.
 
     Raises:
         DataError: the data cannot be used.
