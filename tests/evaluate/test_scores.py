@@ -272,8 +272,12 @@ def test_drawing_in_blocks_draws_the_same(monkeypatch):
     np.testing.assert_array_equal(bootstrap.resample_means(scores, 100, seed=0), whole)
 
 
-def test_one_image_has_no_spread():
-    assert binary(HALF).classes["cell"].dice == (0.5, 0.5, 0.5)
+def test_a_score_of_one_image_says_nothing_of_others():
+    """`code_small_api`: the interval was [0.667, 0.667], as if one image were all there are."""
+    assert binary(HALF).classes["cell"].dice == (0.5, 0, 1)
+    assert binary(HALF).mean["dice"] == (0.5, 0, 1)
+    assert binary(HALF, NOTHING).classes["cell"].dice == (0.5, 0, 1)  # the other has no cell
+    assert binary(HALF, HALF).classes["cell"].dice == (0.5, 0.5, 0.5)
 
 
 def test_the_mean_over_classes_draws_images_not_classes():
@@ -348,8 +352,8 @@ def test_rows_for_a_screen():
     rows = binary(HALF, NOTHING).table_rows
     assert all(len(row) == len(TABLE_COLUMNS) for row in rows)
     assert rows[0] == ("background", "1.000 [1.000, 1.000]", "1.000", "1.000", "1.000", "2")
-    assert rows[1] == ("cell", "0.500 [0.500, 0.500]", "0.333", "0.500", "0.500", "1")
-    assert rows[2] == ("mean", "0.500 [0.500, 0.500]", "0.333", "", "", "")
+    assert rows[1] == ("cell", "0.500 [0.000, 1.000]", "0.333", "0.500", "0.500", "1")
+    assert rows[2] == ("mean", "0.500 [0.000, 1.000]", "0.333", "", "", "")
     assert rows[3] == ("all pixels", "0.500", "0.333", "", "", "")
 
 

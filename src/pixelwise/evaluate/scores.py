@@ -209,6 +209,7 @@ def summarize(
     counted = tuple(range(1 if background else 0, len(class_names)))
     scores = all_scores(table)  # (N, K, 4)
     resampled = resample_means(scores, num_resamples, seed)  # (num_resamples, K, 4)
+    resampled = _open_where_one_image(resampled, scores)
     means = nanmean(scores, axis=0)  # (K, 4)
     present = table.any(axis=-1).sum(axis=0)
     overall, redrawn = _over_classes(means, counted), _over_classes(resampled, counted)
@@ -226,6 +227,13 @@ def summarize(
         counts=table,
         counted=counted,
     )
+
+
+def _open_where_one_image(resampled: Floats, scores: Floats) -> Floats:
+    """Give scores that one image alone has the interval from 0 to 1: it says nothing of others."""
+    has_one = np.isfinite(scores).sum(axis=0) == 1  # (K, 4)
+    ends = np.arange(len(resampled))[:, None, None] % 2
+    return np.where(has_one, ends, resampled)
 
 
 def _as_table(
