@@ -314,7 +314,7 @@ def test_no_training_starts_from_an_ensemble(run, squares, plan, tmp_path):
         pw.load(run.folder).fit(np.zeros((2, 16, 16, 1), np.uint8), np.zeros((2, 16, 16), np.uint8))
 
 
-@pytest.mark.parametrize(("folds", "said"), [(1, "Give 2 or more"), (20, "only 13 images")])
+@pytest.mark.parametrize(("folds", "said"), [(1, "2 or more"), (20, "only 13 images")])
 def test_numbers_of_folds_that_cannot_be(folds, said, squares, plan, tmp_path):
     with pytest.raises(pw.PixelwiseError, match=said):
         pw.train(squares, tmp_path / "run", plan=plan, folds=folds)

@@ -162,3 +162,13 @@ def test_the_facts_are_those_that_planning_saw():
     assert (
         intensities_of(samples(PIXELS), plan_of("statistics", facts), is_given=True) == EIGHT_BITS
     )
+
+
+def test_a_model_file_whose_encoding_was_edited_is_refused_by_the_name_of_the_field(tmp_path):
+    write(tmp_path / "a" / "images", {"0.tif": PIXELS[0]})
+    write(tmp_path / "a" / "masks", {"0.png": (PIXELS[0] > 120).astype(np.uint8) * 255})
+    segmenter = pw.unet((16, 16, 1), widths=(2, 4), seed=0)
+    segmenter.model = segmenter.model.with_config(provenance={"encoding": {"classes": []}})
+    segmenter.save(tmp_path / "model.safetensors")
+    with pytest.raises(pw.ModelFileError, match=r"`provenance\.encoding\.classes`"):
+        pw.evaluate(tmp_path / "a", model=tmp_path / "model.safetensors", split="all")

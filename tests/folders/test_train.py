@@ -277,8 +277,10 @@ class Acting(Watcher):
 
 
 def test_an_image_that_is_gone_in_mid_training_is_named_and_training_goes_on_when_it_is_back(
-    write_squares, plan, tmp_path
+    write_squares, plan, tmp_path, monkeypatch
 ):
+    # of all images: those whose intensities were looked at before training are in memory
+    monkeypatch.setattr("pixelwise.folders.intensities.MAX_SAMPLES", 1)
     data = write_squares(tmp_path / "data")
     lost = data / "train" / "images" / "train2.png"
     content = lost.read_bytes()

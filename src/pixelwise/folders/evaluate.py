@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from pixelwise.data import (
     Dataset,
     DataSource,
@@ -139,7 +141,7 @@ def _refuse_seen(model: Model, path: Path, split: str) -> None:
 def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
     """Read data as the model's training data were read: same mask values, same split."""
     stored = model.config.provenance.get("encoding")
-    encoding = MaskEncoding.model_validate(stored) if stored else None
+    encoding = _stored_encoding(stored, model_path) if stored else None
     split_file = RunFolder(model_path).split if model_path.is_dir() else None
     split = read_split(split_file) if split_file and split_file.is_file() else None
     if encoding is not None and (read.foreground is not None or read.ignore):
@@ -171,6 +173,19 @@ def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model
     if dataset.in_channels != model.config.network.in_channels:
         dataset = replace(dataset, in_channels=model.config.network.in_channels)
     return dataset
+
+
+def _stored_encoding(stored: object, path: Path) -> MaskEncoding:
+    """What the mask values meant in training, as the model file says."""
+    try:
+        return MaskEncoding.model_validate(stored)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, ("provenance", "encoding", *problem["loc"])))
+        raise ModelFileError(
+            f"{path} says `{place}`: {problem['msg']}. The file is damaged or was edited; use an "
+            "intact copy."
+        ) from error
 
 
 def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:

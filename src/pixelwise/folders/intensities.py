@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import overload
 
+import numpy as np
+
 from pixelwise.data import Sample
 from pixelwise.errors import PlanError
-from pixelwise.folders.machine import spread
 from pixelwise.network import (
     IntensityFacts,
     compare_intensities,
@@ -55,9 +56,10 @@ def intensities_of(train: Sequence[Sample], plan: Plan, *, is_given: bool) -> In
     planned = plan.fingerprint.intensities if plan.fingerprint is not None else None
     if planned is not None and not is_given:
         return planned
+    number = min(len(train), MAX_SAMPLES)
+    chosen = [int(i) for i in np.linspace(0, len(train) - 1, number)]
     with ThreadPoolExecutor() as pool:
-        samples = spread(train, MAX_SAMPLES)
-        looks = pool.map(lambda i: look_at_intensities([samples[i].image]), range(len(samples)))
+        looks = pool.map(lambda i: look_at_intensities([train[i].image]), chosen)
         own = join_facts(list(looks))
     if planned is not None and plan.scaling.scheme == "statistics":
         _refuse_other_unit(own, planned)

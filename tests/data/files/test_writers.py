@@ -231,3 +231,11 @@ def test_a_link_stays_a_link(tmp_path):
     write_text(tmp_path / "link.txt", "new")
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
+    name = b"a\xff.png".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"name": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": name}
+    write_text(tmp_path / "a.csv", name)
+    assert (tmp_path / "a.csv").read_bytes() == b"a\xff.png"

@@ -50,13 +50,18 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text; OutputError where it cannot be written."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write UTF-8 text; OutputError where it cannot be written.
+
+    Names of files that are not UTF-8 are written as the bytes that they are.
+    """
+    write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
 
 
 def write_json(path: str | os.PathLike[str], content: object) -> None:
     """Write JSON, indented, without NaN or infinity; OutputError where it cannot be written."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # what is not UTF-8 in the name of a file is left as JSON's own escape, "\\udcff"
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_csv(
