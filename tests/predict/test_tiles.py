@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelwise.predict import plan_tiles
@@ -135,6 +135,7 @@ class TestBlend:
         assert [window for window, _ in found] == [(slice(0, 3),), (slice(3, 6),), (slice(6, 10),)]
         assert [values[0].tolist() for _, values in found] == [[1, 1, 1], [2, 3, 3], [4, 5, 5, 5]]
 
+    @settings(deadline=None)
     @given(plans())
     def test_blocks_are_the_sum_of_weighted_tiles_each_pixel_once(self, plan):
         size, tile_size, overlap = plan

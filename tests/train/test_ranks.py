@@ -102,12 +102,12 @@ class TestShares:
     @pytest.mark.parametrize("seed", range(4))
     def test_augmented_shares_are_parts_of_the_augmented_batch(self, seed):
         large = torch.randn(5, 2, 24, 24, generator=torch.Generator().manual_seed(1))
-        images, is_moved = large[..., 4:20, 4:20], torch.tensor([1, 0, 1, 1, 0]) == 1
+        images, is_moved = large[..., 4:20, 4:20], torch.tensor([1, 0, 0, 1, 0]) == 1
 
         def vary(start, stop):
             here = torch.arange(start, stop)
             crops = large[here[is_moved[here]]]
-            moved = Moved(is_moved, crops, (crops[:, 0] > 0).byte()) if len(crops) else None
+            moved = Moved(is_moved, crops, (crops[:, 0] > 0).byte())  # of the second part, none
             own = images[start:stop]
             batch = Batch(own, (own[:, 0] > 0).byte(), Share(start, stop, 5), moved)
             return augment(batch, BUSY, torch.Generator().manual_seed(seed))
@@ -141,6 +141,23 @@ class TestShares:
         logits = torch.zeros(1, 1, 12, 12, requires_grad=True)
         loss_for("cross_entropy_dice", "binary")(logits, batch.targets).backward()
         assert logits.grad.abs().max() == 0
+
+    def test_ranks_whose_images_are_not_moved_know_that_others_are(self, make_squares):
+        def batch(rank, number):
+            return PatchSource(
+                make_squares(5), crop_size=(12, 12), batch_size=5, moved_size=(16, 16),
+                moved_share=0.4, scaling=IntensityScaling(), ranks=Ranks(rank, number),
+            ).batch(0)  # fmt: skip
+
+        whole, parts = batch(0, 1), [batch(rank, 7) for rank in range(7)]
+        assert 0 < len(whole.moved.images) < 5
+        assert all(torch.equal(p.moved.is_chosen, whole.moved.is_chosen) for p in parts)
+        counts = [len(p.moved.images) for p in parts if (p.targets != 255).any()]
+        assert sorted(set(counts)) == [0, 1]
+        assert sum(counts) == len(whole.moved.images)
+        idle = [p for p in parts if (p.targets == 255).all()]
+        assert len(idle) == 2
+        assert all((p.moved.targets == 255).all() for p in idle)
 
 
 class TestAlone:

@@ -54,9 +54,10 @@ def augment(batch: Batch, augmentation: Augmentation, generator: torch.Generator
         grid = _sampling_grid(
             moved.images.shape[2:], images.shape[2:], augmentation, draws_of_chosen
         )
-        index, grid = index.to(images.device), grid.to(images.device)
-        images[index] = _resample(moved.images, grid)
-        targets[index] = _resample_targets(moved.targets, grid)
+        if len(index):  # else none is here, but the numbers of those elsewhere are drawn
+            index, grid = index.to(images.device), grid.to(images.device)
+            images[index] = _resample(moved.images, grid)
+            targets[index] = _resample_targets(moved.targets, grid)
     images = _change_intensities(images, augmentation, draws)
     return replace(batch, images=images, targets=targets, moved=None)
 

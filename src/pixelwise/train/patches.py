@@ -57,7 +57,7 @@ class Moved:
 
     Attributes:
         is_chosen: (N,) bool, which of all the batch's images they are, those on other ranks too.
-        images: (M, C, *larger) float32, those that are here.
+        images: (M, C, *larger) float32, those that are here; maybe none.
         targets: (M, *larger) or (M, K, *larger) uint8.
     """
 
@@ -165,11 +165,14 @@ class PatchSource:
             )
             for i in range(share.start, share.stop)
         ]
-        images, targets = _stack([self._middle(crop) for crop in crops])
-        large = [crop for crop, i in zip(crops, range(*share[:2]), strict=True) if is_moved[i]]
-        moved = Moved(torch.from_numpy(is_moved), *_stack(large)) if large else None
         if is_empty:
-            targets.fill_(IGNORE_INDEX)
+            crops = [(image, np.full_like(mask, IGNORE_INDEX)) for image, mask in crops]
+        images, targets = _stack([self._middle(crop) for crop in crops])
+        moved = None
+        if is_moved.any():  # of the whole batch: then all ranks draw the same numbers
+            large = [crop for crop, i in zip(crops, range(*share[:2]), strict=True) if is_moved[i]]
+            own = _stack(large) if large else (images[:0], targets[:0])
+            moved = Moved(torch.from_numpy(is_moved), *own)
         return Batch(images, targets, share, moved)
 
     def _choose_moved(self, step: int, number: int) -> NDArray[np.bool_]:
