@@ -26,7 +26,7 @@ from pixelwise.data.arrays import to_array
 from pixelwise.errors import ArrayError, PlanError
 from pixelwise.evaluate import has_background
 from pixelwise.network import IntensityScaling, Model, save_model
-from pixelwise.predict import Predictor, pick_device
+from pixelwise.predict import Predictor, Threads, pick_device
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
@@ -61,6 +61,7 @@ class Segmenter:
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
         self._precision: AskedPrecision = "auto"
+        self._threads: Threads | None = None  # of predictions: what one finds is for the next ones
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -195,7 +196,7 @@ class Segmenter:
             ArrayError: the arrays are not what they should be.
         """
         compiled = self._checked_compiled()
-        predictor = Predictor(self.model, device=self._device)
+        predictor = self._predictor()
         _, means = validate(predictor, self._samples(x, y), compiled.loss, compiled.metrics)
         if verbose:
             print(format_values(means))
@@ -219,7 +220,7 @@ class Segmenter:
             raise PlanError(f"batch_size={batch_size} must be 1 or more.")
         network = self.model.config.network
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
-        predictor = Predictor(self.model, device=self._device)
+        predictor = self._predictor()
         batches = [
             predictor.batch_probabilities(images[start : start + batch_size])
             for start in range(0, len(images), batch_size)
@@ -255,7 +256,7 @@ class Segmenter:
             if network.spatial_dims == 2
             else np.moveaxis(array, -1, 0)
         )
-        mask = Predictor(self.model, device=self._device).segment(channels_first)
+        mask = self._predictor().segment(channels_first)
         return np.moveaxis(mask, 0, -1) if self.model.config.task == "multilabel" else mask
 
     # --- the model ----------------------------------------------------------------------------
@@ -290,6 +291,12 @@ class Segmenter:
             self.compile()
         assert self._compiled is not None
         return self._compiled
+
+    def _predictor(self) -> Predictor:
+        """Of the model as it is; it goes on with the threads that the one before found."""
+        predictor = Predictor(self.model, device=self._device, threads=self._threads)
+        self._threads = predictor.threads
+        return predictor
 
     def _samples(self, x: ArrayLike, y: ArrayLike) -> list[Sample]:
         """Check arrays and make samples of them."""
