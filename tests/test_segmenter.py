@@ -6,6 +6,7 @@ Pictures are 16 x 16, with a bright square on a dark ground; networks have a few
 import re
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 import pixelwise as pw
 from pixelwise import ArrayError, ModelFileError, PixelwiseWarning, PlanError, TrainingError
-from pixelwise.predict import has_bfloat16
+from pixelwise.predict import Predictor, has_bfloat16, threads
 from pixelwise.segmenter import Segmenter
 
 SMALL = {"widths": (4, 8), "seed": 0}
@@ -843,3 +844,23 @@ class TestFloatImages:
 
     def test_floats_are_taken(self, model):
         assert model.predict(np.zeros((1, 8, 8, 1), np.float64)).shape == (1, 8, 8, 1)
+
+
+def test_predictions_go_on_with_the_threads_that_the_ones_before_found(monkeypatch):
+    """Two threads may be used, and one is faster: image after image is segmented by itself."""
+    now, used, model = [0.0], [], tiny()
+    compute = Predictor._compute
+
+    def timed(self, batch):
+        used.append(torch.get_num_threads())
+        now[0] += {1: 0.1, 2: 0.5}[used[-1]]
+        return compute(self, batch)
+
+    monkeypatch.setattr(Predictor, "_compute", timed)
+    monkeypatch.setattr(threads, "most_threads", lambda: 2)
+    monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    for image in [*X, *X]:
+        model.segment(image)
+    assert used == [2] * 3 + [1] * 9
+    model.predict(X[:2])
+    assert used[12:] == [1]

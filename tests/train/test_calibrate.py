@@ -1,6 +1,5 @@
 """Calibration: real steps of tiny trainings."""
 
-from time import sleep
 from types import SimpleNamespace
 
 import pytest
@@ -52,14 +51,15 @@ def test_what_is_measured_for_longer_counts_slow_steps_too(
     timed, monkeypatch, min_seconds, is_long
 ):
     """Of three steps the median counts, so that one of 0.4 s does not; of many the mean."""
-    taken, real = [], calibrate.Stepper.take
+    taken, now, real = [], [0.0], calibrate.Stepper.take
 
     def take(self, *arguments):
         taken.append(self)
-        sleep(0.4 if len(taken) == 3 else 0.01)
+        now[0] += 0.4 if len(taken) == 3 else 0.01
         return real(self, *arguments)
 
     monkeypatch.setattr(calibrate.Stepper, "take", take)
+    monkeypatch.setattr(calibrate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     timing, _ = timed(min_seconds)
     assert (len(taken) > 1 + calibrate.NUM_STEPS) == is_long
     if is_long:

@@ -34,7 +34,7 @@ from pixelwise.network import (
 )
 from pixelwise.plan import check_number
 from pixelwise.plan.plan import MAX_BATCH
-from pixelwise.predict import IntensityCheck, Predictor, pick_device
+from pixelwise.predict import IntensityCheck, Predictor, Threads, pick_device
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
@@ -70,6 +70,7 @@ class Segmenter:
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
         self._precision: AskedPrecision = "auto"
+        self._threads: Threads | None = None  # of predictions: what one finds is for the next ones
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -204,7 +205,7 @@ class Segmenter:
             ArrayError: the arrays are not what they should be.
         """
         compiled = self._checked_compiled()
-        predictor = Predictor(self.model, device=self._device)
+        predictor = self._predictor()
         _, means = validate(predictor, self._samples(x, y), compiled.loss, compiled.metrics)
         if verbose:
             print(format_values(means))
@@ -228,7 +229,7 @@ class Segmenter:
         network = self.model.config.network
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
         images = self._in_trained_unit(images)
-        predictor = Predictor(self.model, device=self._device)
+        predictor = self._predictor()
         batches = [
             predictor.batch_probabilities(images[start : start + batch_size])
             for start in range(0, len(images), batch_size)
@@ -267,7 +268,7 @@ class Segmenter:
         check = IntensityCheck(self.model.config)
         channels_first = check.take(channels_first, name)
         check.warn()
-        mask = Predictor(self.model, device=self._device).segment(channels_first)
+        mask = self._predictor().segment(channels_first)
         return np.moveaxis(mask, 0, -1) if self.model.config.task == "multilabel" else mask
 
     # --- the model ----------------------------------------------------------------------------
@@ -302,6 +303,12 @@ class Segmenter:
             self.compile()
         assert self._compiled is not None
         return self._compiled
+
+    def _predictor(self) -> Predictor:
+        """Of the model as it is; it goes on with the threads that the one before found."""
+        predictor = Predictor(self.model, device=self._device, threads=self._threads)
+        self._threads = predictor.threads
+        return predictor
 
     def _samples(self, x: ArrayLike, y: ArrayLike) -> list[Sample]:
         """Check arrays and make samples of them."""
