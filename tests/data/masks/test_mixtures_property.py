@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -155,7 +155,15 @@ def all_there(masks: list[Mask], num_classes: int) -> bool:
     return set(np.unique(masks).tolist()) - {255} == set(range(num_classes))
 
 
+def two_squares() -> Scenes:
+    """Two masks with one area each."""
+    masks = [np.zeros(SIZE, np.uint8) for _ in "ab"]
+    masks[0][8:20, 8:20], masks[1][20:40, 30:50] = 1, 1
+    return Scenes(masks, 0)
+
+
 @some
+@example(scene=two_squares(), ways=["palette"], odd="red")
 @given(
     scene=scenes(high=2),
     ways=st.lists(st.sampled_from(sorted(TWO)), min_size=1, max_size=3),
@@ -194,6 +202,7 @@ def add_specks(values: NDArray[np.uint8], mask: Mask, random: np.random.Generato
 
 
 @some
+@example(scene=two_squares(), damage=["soft"], other=None)  # each grey looked like an object id
 @given(
     scene=scenes(high=2),
     damage=st.lists(st.sampled_from(["none", "soft", "specks", "both"]), min_size=1, max_size=3),
