@@ -16,10 +16,10 @@ from pixelwise.data import (
     overlay,
     read_image,
     to_channels,
-    write_csv,
     write_image,
     write_mask,
     write_probabilities,
+    write_text,
 )
 from pixelwise.errors import DataError, ModelFileError, OutputError, PixelwiseWarning, PlanError
 from pixelwise.folders.planes import write_planes
@@ -27,6 +27,7 @@ from pixelwise.folders.progress import ShowProgress, showing
 from pixelwise.folders.result_names import ENDS, name_results
 from pixelwise.network import Model, load_model
 from pixelwise.predict import IntensityCheck, Predictor
+from pixelwise.text import format_csv
 
 SAVES = tuple(ENDS)
 ERRORS_FILE = "errors.csv"
@@ -282,7 +283,8 @@ def _write_errors(result: Predictions) -> None:
     """Write errors.csv where images failed; remove that of an earlier run where none did."""
     place = result.folder / ERRORS_FILE
     if result.failed:
-        write_csv(place, ERRORS_COLUMNS, [(str(p), text) for p, text in result.failed.items()])
+        rows = [(str(path), text) for path, text in result.failed.items()]
+        write_text(place, format_csv(ERRORS_COLUMNS, rows))
     else:
         _remove([place])
 

@@ -1,6 +1,5 @@
 """Writers: what is written is read back, whole or not at all."""
 
-import csv
 import json
 import os
 
@@ -14,7 +13,6 @@ from pixelwise.data import (
     make_folder,
     read_image,
     read_mask_values,
-    write_csv,
     write_image,
     write_json,
     write_mask,
@@ -67,18 +65,6 @@ def test_probabilities_and_signed_pictures_are_known_and_other_pictures_are_not(
     assert is_result(planes)
     assert not is_result(tmp_path / "image.png")
     assert not is_result(stack)
-
-
-def test_cells_that_a_spreadsheet_would_run_are_text(tmp_path):
-    rows = [("=HYPERLINK(1)", "+1", -3), ("@a", "a,b", "-x"), ("\t=1", 'say "a"', "é=1")]
-    write_csv(tmp_path / "a.csv", ("file", "text", "number"), rows)
-    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
-        assert list(csv.reader(file)) == [
-            ["file", "text", "number"],
-            ["'=HYPERLINK(1)", "'+1", "-3"],
-            ["'@a", "a,b", "'-x"],
-            ["'\t=1", 'say "a"', "é=1"],
-        ]
 
 
 def test_people_see_the_class_colours_and_white_for_ignored(tmp_path):

@@ -1,12 +1,10 @@
 """Write results; a file is written beside its place and then moved: it is whole or not there."""
 
-import csv
 import errno
-import io
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +19,6 @@ from pixelwise.errors import ArrayError, OutputError
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
 HEAD_SIZE = 4096  # bytes that hold it
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run the cell
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -62,22 +59,6 @@ def write_json(path: str | os.PathLike[str], content: object) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # what is not UTF-8 in the name of a file is left as JSON's own escape, "\\udcff"
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
-
-
-def write_csv(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Write a table as CSV; a cell that a spreadsheet would run as a formula gets a ' before it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_neutral(cell) for cell in row] for row in rows)
-    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def _neutral(cell: object) -> object:
-    is_formula = isinstance(cell, str) and cell.startswith(FORMULA_STARTS)
-    return f"'{cell}" if is_formula else cell
 
 
 def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequence[str]) -> Path:
