@@ -9,9 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pixelwise as pw
-from pixelwise.cli import app, door, progress
+from pixelwise.cli import app, door
 from pixelwise.data import read_dataset, read_split, write_split
 from pixelwise.evaluate.table import read_counts
+from pixelwise.folders import progress
 
 EVIL = "x\x1b]0;TITLE\x07\x1b[31mRED\x1b[2J"
 FORMULA = "=HYPERLINK(1)"
