@@ -15,7 +15,7 @@ from torch import Tensor
 from pixelwise.errors import ArrayError
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.predict.device import autocast, pick_device
-from pixelwise.predict.threads import Threads
+from pixelwise.predict.threads import Threads, free_threads
 from pixelwise.predict.tiles import Block, Tile, blend_tiles
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
@@ -52,7 +52,8 @@ class Predictor:
         self.device = pick_device(device)
         self.tile_size = tile_size
         self.flip_average = flip_average
-        self.threads = threads or Threads(self.device)
+        is_cpu = self.device.type == "cpu"
+        self.threads = threads or Threads(self.device, first=free_threads() if is_cpu else None)
         self._channels_last = model.config.network.spatial_dims == 2
         self._network = model.network.to(self.device)
         if self._channels_last:

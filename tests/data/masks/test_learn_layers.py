@@ -88,3 +88,10 @@ def test_numbers_among_planes_are_refused_unless_they_are_empty(facts_of, tmp_pa
     assert len(learn_layers([*planes, numbers(0)], None).encoding.classes) == 3
     with pytest.raises(MaskError, match="1 of 2 masks hold one number a pixel"):
         learn_layers([*planes, numbers(2)], None)
+
+
+def test_an_empty_mask_without_planes_is_refused_where_every_pixel_has_one(facts_of, tmp_path):
+    """A plane for background, too: zeros alone may mean background or nothing labelled."""
+    empty = describe_mask(StoredMask(np.zeros((10, 10), np.uint8)), MaskFile(tmp_path / "b.png"))
+    with pytest.raises(MaskError, match="1 of 2 masks are zero everywhere and have no planes"):
+        learn_layers([*facts_of((0, 4), (4, 10)), empty], None)

@@ -91,11 +91,19 @@ def _name_layers(
 
 
 def _refuse_numbers(masks: Sequence[MaskFacts]) -> None:
-    others = [mask for mask in masks if mask.form != "layers" and mask.values.any()]
-    if others:
+    layered = [mask for mask in masks if mask.form == "layers"]
+    others = [mask for mask in masks if mask.form != "layers"]
+    numbers = [mask for mask in others if mask.values.any()]
+    if numbers:
         raise MaskError(
-            f"{len(others)} of {len(masks)} masks hold one number a pixel, the others one plane a "
+            f"{len(numbers)} of {len(masks)} masks hold one number a pixel, the others one plane a "
             "class. Save all masks in one way."
+        )
+    if others and not any(0 in mask.values for mask in layered):
+        raise MaskError(
+            f"{len(others)} of {len(masks)} masks are zero everywhere and have no planes, while "
+            "every pixel of the others is in the plane of a class, background too: which one the "
+            "zeros mean is not clear. Save these masks in planes, too."
         )
 
 
