@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pixelwise.data import (
     Dataset,
     DataSource,
+    FolderSamples,
     MaskEncoding,
     ReadOptions,
     Sample,
@@ -194,7 +195,7 @@ def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:
         raise PlanError(f"{split!r} is not a split. Choose train, val, test or all.")
     files = [
         entry
-        for name in (SPLITS if split == "all" else (split,))  # the order of `_samples_of`
+        for name in (SPLITS if split == "all" else (split,))
         for entry in dataset.files
         if entry.mask is not None and entry.split == name
     ]
@@ -207,10 +208,8 @@ def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:
     return files
 
 
-def _samples_of(dataset: Dataset, split: str) -> list[Sample]:
-    names = SPLITS if split == "all" else (split,)
-    _files_of(dataset, split)
-    return [sample for name in names if name in dataset.splits for sample in dataset.samples(name)]
+def _samples_of(dataset: Dataset, split: str) -> FolderSamples:
+    return FolderSamples(_files_of(dataset, split), dataset.in_channels, dataset.encoding)
 
 
 def _score_files(
