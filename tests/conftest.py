@@ -10,8 +10,10 @@ import torch
 # The same examples every time, so that a failure belongs to the change; `scripts/check fuzz` draws
 # fresh ones. What it finds is kept as an @example beside the test.
 PHASES = [phase for phase in hypothesis.Phase if phase.name != "explain"]  # it takes minutes
-hypothesis.settings.register_profile("same", derandomize=True, phases=PHASES)
-hypothesis.settings.register_profile("fresh", database=None, print_blob=True, phases=PHASES)
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, phases=PHASES)
+hypothesis.settings.register_profile(
+    "fresh", database=None, print_blob=True, deadline=None, phases=PHASES
+)
 hypothesis.settings.load_profile(os.environ.get("PIXELWISE_EXAMPLES", "same"))
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"

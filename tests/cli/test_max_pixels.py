@@ -50,7 +50,7 @@ def test_every_command_that_reads_pictures_has_it(data, monkeypatch, command):
         seen.append(claims._allowed)
         raise SystemExit(0)
 
-    for name in ("check", "train", "evaluate", "predict"):
+    for name in ("check", "train", "evaluate", "predict_images"):
         monkeypatch.setattr(f"pixelwise.folders.{name}", look)
     words = [w.replace("DATA", str(data)).replace("OUT", str(data / "out")) for w in command]
     CliRunner().invoke(app, [*words, "--max-pixels", "50"])

@@ -104,7 +104,7 @@ class TestListeners:
         one = sample("a", logits, target.astype(np.uint8))
         predictor = predictor_for("multiclass", ("sky", "road", "car"))
         predictor.tile_size = 16
-        ((_, counts),) = count_samples(predictor, [one])
+        ((_, counts, _),) = count_samples(predictor, [one])
         mask = predictor.segment(one.image)
         np.testing.assert_array_equal(counts, count_pixels(mask, one.mask, 3))
 

@@ -227,7 +227,7 @@ def test_values_that_are_no_class_are_left_out(tmp_path):
     declared = {"classes": [{"name": "ground", "value": 0}, {"name": "cell", "value": 255}]}
     (root / "classes.json").write_text(json.dumps(declared))
     mask = scene(3)[1]
-    mask[0, 0] = 9
+    mask[:6, :6] = 9  # more than a speck
     save(root / "train" / "masks" / "s3.png", mask)
     repair = fixed(root, tmp_path / "out")
     assert [(c.file.name, c.code) for c in repair.changes if c.code] == [

@@ -13,8 +13,11 @@ from tests.data.doctor.test_every_kind import PLANTS, annotation, to_coco, write
 from pixelwise.data.findings import KINDS
 from pixelwise.folders import check, fix, fixable_codes, train
 
-TAKES_A_PERSON = {"mask-values"}  # where no mask has a clear meaning, nothing is left to copy
-REPAIRED = sorted(key for key in PLANTS if KINDS[key[0]].repair and key[0] not in TAKES_A_PERSON)
+TAKES_A_PERSON = {  # nothing is left to copy:
+    ("mask-values", "error"),  # no mask has a clear meaning
+    ("missing-image", "error"),  # the file's images are all of another folder
+}
+REPAIRED = sorted(key for key in PLANTS if KINDS[key[0]].repair and key not in TAKES_A_PERSON)
 
 
 @pytest.fixture

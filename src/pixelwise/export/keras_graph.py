@@ -13,7 +13,8 @@ Dropout and the like, which do nothing at prediction, have been left out before.
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
+from pydantic import ValidationError
+
 from pixelwise.errors import ModelFileError
 from pixelwise.export.keras_layers import GROUPS, Layer, group_name, read_layers
 from pixelwise.network.unet import UNetConfig
@@ -96,15 +97,16 @@ def follow_layers(model: dict[str, Any]) -> tuple[UNetConfig, list[Source], Head
     if len(set(modes)) != 1:
         raise ModelFileError(f"its upsamplings are {modes}; a pixelwise U-Net has one kind.")
 
-    if head.settings["filters"] > MAX_CLASSES:
-        raise ModelFileError(too_many_classes(head.settings["filters"]))
-    config = UNetConfig(
-        in_channels=image.settings["batch_shape"][-1],
-        out_channels=head.settings["filters"],
-        widths=tuple(block.width for block in down),
-        normalization="batch" if any(source.normalization for source in sources) else "none",
-        upsampling=modes[0],
-    )
+    try:
+        config = UNetConfig(
+            in_channels=image.settings["batch_shape"][-1],
+            out_channels=head.settings["filters"],
+            widths=tuple(block.width for block in down),
+            normalization="batch" if any(source.normalization for source in sources) else "none",
+            upsampling=modes[0],
+        )
+    except ValidationError as error:
+        raise ModelFileError(f"no U-Net of pixelwise: {error.errors()[0]['msg']}.") from error
     return config, [*sources, Source("head", head)], activation
 
 

@@ -63,7 +63,7 @@ class UNetConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     in_channels: int = Field(ge=1, le=MAX_CHANNELS)
-    out_channels: int = Field(ge=1, le=MAX_CHANNELS)
+    out_channels: int = Field(ge=1)
     widths: tuple[int, ...] = Field(max_length=MAX_LEVELS)
     spatial_dims: Literal[2, 3] = 2
     normalization: Literal["none", "batch", "instance", "group"] = "batch"

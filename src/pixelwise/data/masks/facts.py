@@ -31,7 +31,7 @@ class MaskFacts:
         largest: pixels of the largest connected region of each; all of them where regions were not
             counted, and for 0.
         between: pixels of each with a lower and a higher value within two pixels, as soft edges
-            have; 0 where there can be no grey edges.
+            have; a single 0 where there can be no grey edges.
         is_jpeg: the file is a JPEG file.
         num_bytes: of the files.
         form: what `values` are.
@@ -50,7 +50,7 @@ class MaskFacts:
     counts: NDArray[np.int64]
     interior: NDArray[np.int64]
     largest: NDArray[np.int64]
-    between: NDArray[np.int64]
+    between: NDArray[np.int64] | np.int64
     is_jpeg: bool
     num_bytes: int
     form: StoredForm = "numbers"
@@ -81,9 +81,9 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         size=mask.size,
         values=values,
         counts=counts,
-        interior=_count_interior(mask.values, values) if can_be_soft else counts.copy(),
+        interior=_count_interior(mask.values, values) if can_be_soft else counts,
         largest=largest,
-        between=_count_between(mask.values, values) if can_be_soft else np.zeros_like(counts),
+        between=_count_between(mask.values, values) if can_be_soft else np.int64(0),
         is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
         num_bytes=mask.num_bytes,
         form=mask.form,
@@ -213,7 +213,7 @@ def _describe_regions(
     They are counted where the values may be object ids, or specks; else 0, and `counts`.
     """
     if mask.form == "layers" or mask.instances is not None or num_values < 2:
-        return 0, counts.copy()
+        return 0, counts
     from pixelwise.data.masks.regions import measure_regions
 
     sizes, value_of = measure_regions(mask.values)

@@ -78,7 +78,13 @@ def add_counts(masks: Sequence[MaskFacts]) -> ValueCounts:
     counts, interior, between, largest = (np.zeros(len(values), dtype=np.int64) for _ in range(4))
     np.add.at(counts, places, np.concatenate([none, *(mask.counts for mask in masks)]))
     np.add.at(interior, places, np.concatenate([none, *(mask.interior for mask in masks)]))
-    np.add.at(between, places, np.concatenate([none, *(mask.between for mask in masks)]))
+    np.add.at(
+        between,
+        places,
+        np.concatenate(
+            [none, *(np.broadcast_to(mask.between, len(mask.values)) for mask in masks)]
+        ),
+    )
     np.maximum.at(largest, places, np.concatenate([none, *(mask.largest for mask in masks)]))
     return ValueCounts(
         values, counts, interior, largest, between, any(mask.is_jpeg for mask in masks)
