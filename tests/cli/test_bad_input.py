@@ -403,6 +403,7 @@ def test_ctrl_c_in_training_leaves_a_model_that_can_be_used_and_resumed(data, pl
     assert len((out / "history.csv").read_text().splitlines()) >= steps
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_training_changes_nothing(model, tmp_path):
     """While speeds are measured, which takes long for large images: the old run is still there."""
     large = write_cells(tmp_path / "large", num_images=6, size=(512, 512))

@@ -86,6 +86,7 @@ def test_a_terminal_gets_a_table_that_fits(faulty):
     assert str(faulty) not in "".join(table)
 
 
+@pytest.mark.slow
 def test_json_goes_alone_to_standard_output(faulty, tmp_path):
     import json
 
@@ -101,6 +102,7 @@ def test_json_goes_alone_to_standard_output(faulty, tmp_path):
     assert [f["code"] for f in content["findings"]] == ["layout"]
 
 
+@pytest.mark.slow
 def test_nothing_there_is_no_finding(tmp_path):
     done = subprocess.run(command(tmp_path / "none"), capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")

@@ -351,6 +351,7 @@ def test_a_split_that_is_not_there(data, model):
 # --- interruption -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_training_with_the_best_model_saved(data, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "pixelwise", "train", data, "--out", out, "--epochs", 100]

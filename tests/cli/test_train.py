@@ -67,6 +67,7 @@ def test_an_encoder_that_is_none_is_one_message(data, tmp_path, timm):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_folds_are_one_model_for_every_command(data, tmp_path):
     folder = tmp_path / "run"
     result = run("train", data, "--out", folder, "--epochs", 1, "--device", "cpu", "--folds", 2)

@@ -33,6 +33,7 @@ def start(folder):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_processes_killed_at_any_time_leave_whole_arrays_or_none(tmp_path):
     folder = tmp_path / "cache"
     for delay in (0.005, 0.02, 0.06, 0.1):

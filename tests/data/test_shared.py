@@ -117,6 +117,7 @@ SETS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", SETS, ids=lambda k: f"{k.folder} {k.masks or ''}".strip())
 def test_a_set_loads_as_what_it_is(known, shared_data):
     masks = None if known.masks is None else Path(known.masks)

@@ -241,6 +241,7 @@ def test_a_run_is_not_replaced_by_accident(run, squares, plan):
         pw.train(squares, run.folder, plan=plan)
 
 
+@pytest.mark.slow
 def test_overwrite_takes_away_every_fold_and_nothing_else(squares, plan, tmp_path):
     folder = tmp_path / "run"
     pw.train(squares, folder, plan=plan, folds=3)
@@ -263,6 +264,7 @@ def test_overwrite_takes_away_every_fold_and_nothing_else(squares, plan, tmp_pat
 # --- budget, start and refusals ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_budget_is_for_all_folds(squares, tmp_path):
     pw.train(squares, tmp_path / "run", folds=2, budget=26)
     plan = parse_plan((tmp_path / "run" / "fold1" / "plan.yaml").read_text())

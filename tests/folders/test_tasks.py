@@ -59,6 +59,7 @@ def run(planes, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_overlap_is_found_and_a_class_has_its_own_probability(planes, run):
     examination = pw.check(planes)
     assert examination.dataset.task == "multilabel"
@@ -107,6 +108,7 @@ def test_predictions_replace_earlier_ones_and_no_others(planes, run, tmp_path):
     assert (tifffile.imread(tmp_path / "1.tif") == 7).all()
 
 
+@pytest.mark.slow
 def test_object_ids_are_kept_and_learnt_as_foreground(tmp_path):
     for index in range(10):
         ids = np.zeros(SIZE, np.uint16)

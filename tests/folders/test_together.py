@@ -57,6 +57,7 @@ def whole(data, plan, tmp_path):
     return pw.train(data, tmp_path / "whole", plan=plan, device="cpu").folder
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_one_stopped(data, plan, whole, tmp_path):
     run, file = tmp_path / "run", tmp_path / "plan.yaml"
     pw.train(data, run, plan=plan.model_copy(update={"num_steps": 6}), device="cpu")
@@ -70,6 +71,7 @@ def test_two_processes_go_on_where_one_stopped(data, plan, whole, tmp_path):
     assert_same_curve(run, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

@@ -25,6 +25,7 @@ BUSY = Augmentation(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(tmp_path):
     """One start of both for all of it: starting takes most of the time."""
     file = tmp_path / "found.json"

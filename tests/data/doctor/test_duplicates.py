@@ -143,6 +143,7 @@ def test_hashes_are_near_for_copies_only():
     assert not look_the_same(thumbnails, np.roll(thumbnails, 1, axis=0)).any()
 
 
+@pytest.mark.slow
 def test_copies_among_thousands():
     """An image and its three copies are found, and nothing else."""
     random = np.random.default_rng(0)
