@@ -403,15 +403,34 @@ def test_ctrl_c_in_training_leaves_a_model_that_can_be_used_and_resumed(data, pl
     assert len((out / "history.csv").read_text().splitlines()) >= steps
 
 
-@pytest.mark.slow
+INTERRUPTED_WHILE_MEASURING = """
+import os, signal, sys
+from pixelwise.cli import main
+from pixelwise.folders.machine import TrainingMachine
+measure = TrainingMachine.time_steps
+def interrupted(*args, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    return measure(*args, **options)
+TrainingMachine.time_steps = interrupted
+sys.argv = ["pixelwise", *sys.argv[1:]]
+main()
+"""
+
+
 def test_ctrl_c_before_training_changes_nothing(model, tmp_path):
-    """While speeds are measured, which takes long for large images: the old run is still there."""
-    large = write_cells(tmp_path / "large", num_images=6, size=(512, 512))
-    command = ("train", large, "--out", model, "--overwrite", "--epochs", 1)
-    with unchanged(model, large), started(*command, until="6 images") as process:
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert stdout == ""
+    """While speeds are measured: the old run is still there."""
+    cells = write_cells(tmp_path / "cells", num_images=6, size=(64, 64))
+    command = ("train", cells, "--out", model, "--overwrite", "--epochs", 1)
+    with unchanged(model, cells):
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_WHILE_MEASURING, *map(str, command)],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            timeout=300,
+        )
+    stderr = done.stderr
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert stderr.strip().splitlines()[-1] == "pixelwise: Interrupted."
     assert "Traceback" not in stderr
