@@ -140,12 +140,12 @@ class TestWhichWay:
     )
     def test_as_many_are_joined_as_fit(self, width, columns, joined):
         images = torch.zeros(1, width, 2, columns).contiguous(memory_format=torch.channels_last)
-        assert instance_norm._joined_pixels(images) == joined
+        assert instance_norm.joined_pixels(images) == joined
 
     def test_joining_keeps_the_pixels_of_a_row_together(self):
         images = torch.arange(2 * 3 * 2 * 4.0).view(2, 3, 2, 4)
         images = images.contiguous(memory_format=torch.channels_last)
-        joined = instance_norm._join_pixels(images, 2)
+        joined = instance_norm.join_pixels(images, 2)
         assert joined.shape == (2, 6, 2, 2)
         assert joined[1, :, 0, 1].tolist() == [*images[1, :, 0, 2], *images[1, :, 0, 3]]
         assert joined.data_ptr() == images.data_ptr()

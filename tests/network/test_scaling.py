@@ -147,8 +147,8 @@ class TestHugeImages:
 
     def test_every_nth_along_each_axis(self, monkeypatch):
         monkeypatch.setattr(scaling, "MAX_PIXELS_FOR_PERCENTILES", 100)
-        assert scaling._subsample(np.zeros((3, 30, 30))).shape == (3, 10, 10)
-        assert scaling._subsample(np.zeros((1, 20, 10, 20))).shape == (1, 7, 4, 7)
+        assert scaling.subsample(np.zeros((3, 30, 30))).shape == (3, 10, 10)
+        assert scaling.subsample(np.zeros((1, 20, 10, 20))).shape == (1, 7, 4, 7)
 
 
 class TestValue:

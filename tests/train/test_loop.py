@@ -227,8 +227,8 @@ class TestBest:
                     return {}
 
             numbers = iter(numbers)
-            monkeypatch.setitem(
-                Trainer._validate.__globals__,
+            monkeypatch.setattr(
+                loop,
                 "validate",
                 lambda *args: (Fake(next(numbers)), {"loss": 1.0}),
             )
@@ -573,9 +573,7 @@ class TestLostLoss:
 
 class TestWarnings:
     def test_over_fitting_is_said_once_and_kept(self, make_trainer, monkeypatch):
-        monkeypatch.setitem(
-            Trainer._validate.__globals__, "find_overfitting", lambda history: "Over-fitting!"
-        )
+        monkeypatch.setattr(loop, "find_overfitting", lambda history: "Over-fitting!")
         log = Log()
         outcome = make_trainer(num_steps=6, validate_every=2, watcher=log).run()
         said = ["Over-fitting! The best weights, from before the rise, are kept."]
@@ -583,9 +581,7 @@ class TestWarnings:
         assert outcome.warnings == said
 
     def test_over_fitting_where_the_last_weights_are_kept(self, make_trainer, monkeypatch):
-        monkeypatch.setitem(
-            Trainer._validate.__globals__, "find_overfitting", lambda history: "Over-fitting!"
-        )
+        monkeypatch.setattr(loop, "find_overfitting", lambda history: "Over-fitting!")
         outcome = make_trainer(num_steps=6, validate_every=2, keep_last=True).run()
         assert outcome.warnings == ["Over-fitting! The last weights are kept, not the best ones."]
 

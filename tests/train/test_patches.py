@@ -15,7 +15,7 @@ from PIL import Image
 from pixelwise.data import IGNORE_INDEX, Sample, read_dataset
 from pixelwise.network import IntensityScaling
 from pixelwise.train import centres
-from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, _mirrored, _take
+from pixelwise.train.patches import BatchQueue, PatchSource, WaitTime, mirrored, take_grid
 from pixelwise.train.ranks import Ranks
 
 NO_SCALING = IntensityScaling()
@@ -166,7 +166,7 @@ class TestCrops:
         ],
     )
     def test_mirrored_coordinates(self, start, side, length, expected):
-        assert _mirrored(start, side, length).tolist() == expected
+        assert mirrored(start, side, length).tolist() == expected
 
     @given(st.integers(-50, 50), st.integers(1, 40), st.integers(1, 20))
     def test_mirroring_is_that_of_numpy(self, start, side, length):
@@ -175,7 +175,7 @@ class TestCrops:
             np.arange(length), (before, after), mode="reflect" if length > 1 else "edge"
         )
         expected = padded[start + before : start + before + side]
-        np.testing.assert_array_equal(_mirrored(start, side, length), expected)
+        np.testing.assert_array_equal(mirrored(start, side, length), expected)
 
     @given(
         st.lists(st.tuples(st.integers(1, 6), st.integers(-9, 9), st.integers(1, 9)),
@@ -185,9 +185,9 @@ class TestCrops:
     def test_taking_is_indexing_by_a_grid(self, axes, has_channels):
         sizes = [length for length, _, _ in axes]
         values = np.random.default_rng(0).random(([2] if has_channels else []) + sizes)
-        coordinates = [_mirrored(start, side, length)[::-1] for length, start, side in axes]
+        coordinates = [mirrored(start, side, length)[::-1] for length, start, side in axes]
         expected = values[(Ellipsis, *np.ix_(*coordinates))]
-        np.testing.assert_array_equal(_take(values, coordinates), expected)
+        np.testing.assert_array_equal(take_grid(values, coordinates), expected)
 
     def test_volumes(self):
         volume = np.arange(6 * 7 * 8).reshape(1, 6, 7, 8)

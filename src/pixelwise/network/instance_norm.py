@@ -32,7 +32,7 @@ class InstanceNorm(nn.Module):
         on_cpu, width = features.device.type == "cpu", features.shape[1]
         if not on_cpu and len(features) > 1:  # of one, torch's gradient can be wrong (2.13.0)
             return F.instance_norm(features, weight=self.weight, bias=self.bias, eps=EPSILON)
-        if on_cpu and width < NARROW and features.requires_grad and _joined_pixels(features) > 1:
+        if on_cpu and width < NARROW and features.requires_grad and joined_pixels(features) > 1:
             normalized = NarrowInstanceNorm.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
             return cast(Tensor, normalized)
         images = [
@@ -53,8 +53,8 @@ class NarrowInstanceNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Normalize (B, C, H, W)."""
-        joined = _joined_pixels(features)
-        wide = torch.split(_join_pixels(features, joined), 1)
+        joined = joined_pixels(features)
+        wide = torch.split(join_pixels(features, joined), 1)
         ones = _two_ones(wide[0])
         found = [torch.ops.aten.batch_norm_update_stats(image, *ones, 0.0) for image in wide]
         means, variances = (
@@ -63,7 +63,7 @@ class NarrowInstanceNorm(torch.autograd.Function):
         mean = means.mean(1)
         variance = means.var(1, correction=0).add_(variances.mean(1))  # (B, C)
         normalized = torch.empty_like(features)
-        out = torch.split(_join_pixels(normalized, joined), 1)
+        out = torch.split(join_pixels(normalized, joined), 1)
         by_image = (moments.repeat(1, joined).unbind() for moments in (mean, variance))
         scale, shift = weight.repeat(joined), bias.repeat(joined)
         none = weight.new_empty(0)
@@ -79,9 +79,9 @@ class NarrowInstanceNorm(torch.autograd.Function):
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of features, weight and bias."""
         features, weight, mean, inverse = ctx.saved_tensors  # type: ignore[attr-defined]
-        joined, num_pixels = _joined_pixels(features), features[0, 0].numel()
+        joined, num_pixels = joined_pixels(features), features[0, 0].numel()
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        wide, above = _join_pixels(features, joined), _join_pixels(gradient, joined)
+        wide, above = join_pixels(features, joined), join_pixels(gradient, joined)
         weight_and_variance = _two_ones(wide)
         sums = [
             _sums(*parts, *weight_and_variance)
@@ -106,12 +106,12 @@ class NarrowInstanceNorm(torch.autograd.Function):
             for each in (offset, of_features, slope)
         )
         start, times_features, times_gradient = factors
-        out = _join_pixels(result, joined)
+        out = join_pixels(result, joined)
         torch.addcmul(start, wide, times_features, out=out).addcmul_(above, times_gradient)
         return result, products.sum(0), total.sum(0)
 
 
-def _joined_pixels(features: Tensor) -> int:
+def joined_pixels(features: Tensor) -> int:
     """Neighbours in a row that are taken as one pixel; 1 where that is not for these features."""
     if features.ndim != 4 or not features.is_contiguous(memory_format=torch.channels_last):
         return 1
@@ -121,7 +121,7 @@ def _joined_pixels(features: Tensor) -> int:
     return joined
 
 
-def _join_pixels(features: Tensor, joined: int) -> Tensor:
+def join_pixels(features: Tensor, joined: int) -> Tensor:
     """See (B, C, H, W) as (B, joined * C, H, W / joined), both channels-last."""
     by_pixel = features.permute(0, 2, 3, 1)
     batch, height, width, channels = by_pixel.shape

@@ -53,7 +53,7 @@ class IntensityScaling(BaseModel):
             std = np.asarray(self.std, np.float32)
             gain = np.where(std > 0, 1 / np.where(std > 0, std, 1), 1)
             return np.asarray(self.mean, np.float32), gain.astype(np.float32)
-        low, high = np.percentile(_subsample(image), (self.low, self.high))
+        low, high = np.percentile(subsample(image), (self.low, self.high))
         if low == high:  # few pixels differ: a dark field with specks; take them all
             low, high = image.min().astype(np.float64), image.max().astype(np.float64)
         offset, gain_value = (low + high) / 2, 2 / (high - low) if high > low else 1.0
@@ -87,7 +87,7 @@ def scale_intensities(
     return scaled
 
 
-def _subsample(image: NDArray[Any]) -> NDArray[Any]:
+def subsample(image: NDArray[Any]) -> NDArray[Any]:
     """Every n-th pixel along each axis, so that percentiles of huge images stay cheap."""
     spatial_dims = image.ndim - 1
     num_pixels = int(np.prod(image.shape[1:]))

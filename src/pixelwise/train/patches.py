@@ -199,12 +199,12 @@ class PatchSource:
             sides = exchange(self.moved_size) if is_moved and self.moved_size else patch
             centre = self._centre(index, patch, image.shape[1:], mask, rng)
             coordinates = [
-                _mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
+                mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
                 for middle, side, length, backward in zip(
                     centre, sides, image.shape[1:], is_backward, strict=True
                 )
             ]
-            image, mask = _take(image, coordinates), _take(mask, coordinates)
+            image, mask = take_grid(image, coordinates), take_grid(mask, coordinates)
             if is_turned:
                 image, mask = image.swapaxes(-2, -1), mask.swapaxes(-2, -1)
         if self._scaling.scheme == "none":
@@ -314,7 +314,7 @@ def _mask_of(sample: Sample) -> NDArray[Any]:
     return sample.mask
 
 
-def _mirrored(start: int, side: int, length: int) -> NDArray[np.intp]:
+def mirrored(start: int, side: int, length: int) -> NDArray[np.intp]:
     """Coordinates `start` to `start + side`, mirrored at 0 and `length`: 2 1 0 1 2 3 2 1."""
     if length == 1:
         return np.zeros(side, np.intp)
@@ -323,7 +323,7 @@ def _mirrored(start: int, side: int, length: int) -> NDArray[np.intp]:
     return np.where(position < length, position, period - position)
 
 
-def _take(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+def take_grid(array: NDArray[Any], coordinates: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
     """Index the last axes of an array (..., *spatial) by a grid of coordinates.
 
     One axis after the other, the last one first: several times as fast as all at once.
