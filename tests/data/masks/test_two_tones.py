@@ -229,3 +229,19 @@ def test_a_ring_of_255_around_thin_objects_is_still_ignored(tmp_path):
     encoding = understood([mask] * 3, tmp_path).encoding
     assert encoding.ignore == (255,)
     assert [entry.value for entry in encoding.classes] == [0, 7]
+
+
+def test_specks_of_masks_without_foreground_are_specks_beside_soft_edges(tmp_path):
+    """Such a mask has dark values alone; its specks passed for areas, all values for object ids."""
+    random, facts = np.random.default_rng(0), []
+    for number in range(8):
+        mask = np.zeros((48, 64), np.uint8)
+        if number % 4 == 0:
+            mask[20:30, 20:40] = 255
+            mask[20:30, 19], mask[20:30, 40] = random.integers(5, 250, (2, 10))
+        mask[5:8, 5:10] = random.integers(5, 31, (3, 5))
+        facts.append(describe_mask(StoredMask(mask), MaskFile(tmp_path / "a.png")))
+    reading = understand_masks(facts)
+    assert [entry.value for entry in reading.encoding.classes] == [0, 255]
+    assert reading.encoding.snap
+    assert reading.encoding.form == "numbers"

@@ -27,7 +27,8 @@ class MaskFacts:
         values: stored values that occur, in order: numbers, 0xRRGGBB, or layers from 1 with 0 where
             none is set. No more than MAX_KEPT_VALUES, those of the most pixels.
         counts: pixels of each.
-        interior: pixels of each that are no edge: all four neighbours have the same value.
+        interior: pixels of each that are no edge: all four neighbours have the same value; all of
+            them where there are no more than two values.
         largest: pixels of the largest connected region of each; all of them where regions were not
             counted, and for 0.
         between: pixels of each with a lower and a higher value within two pixels, as soft edges
@@ -77,11 +78,12 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
     values, counts = values[kept], counts[kept]
     num_regions, largest = _describe_regions(mask, values, counts, num_values)
     can_be_soft = _can_be_soft(mask, values)
+    is_mixed = len(values) > 2 and mask.form != "layers" and mask.instances is None
     return MaskFacts(
         size=mask.size,
         values=values,
         counts=counts,
-        interior=_count_interior(mask.values, values) if can_be_soft else counts,
+        interior=_count_interior(mask.values, values) if is_mixed else counts,
         largest=largest,
         between=_count_between(mask.values, values) if can_be_soft else np.int64(0),
         is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
