@@ -8,11 +8,9 @@ usual       then what most masks hold; a few that are made in another way are le
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.colors import hex_of
-from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskEncoding, shorten
+from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.instance_ids import (
     Evidence,
@@ -25,11 +23,9 @@ from pixelwise.data.masks.learn_layers import learn_layers
 from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
 from pixelwise.data.masks.mixed_tones import add_tones, part_tones
 from pixelwise.data.masks.outliers import set_apart
-from pixelwise.data.masks.reading import LOW_INDEX, Reading, add_counts
-from pixelwise.data.masks.two_tones import find_two_tones
+from pixelwise.data.masks.reading import Reading, add_counts
+from pixelwise.data.masks.two_ways import refuse_two_ways
 from pixelwise.errors import MaskError
-
-MIN_TOGETHER = 0.1  # share of the masks with a 255 to ignore that hold classes beside it
 
 
 def understand_masks(
@@ -98,45 +94,17 @@ def _understand_numbers(
             return as_instances(names, ignore, evidence.reason)
         encoding = declared.encoding().model_copy(update={"ignore": ignore})
         if not (declared.has_values or ignore or "ignore" in declared.model_fields_set):
-            _refuse_two_kinds(masks, foreground, ignore)
+            refuse_two_ways(masks, foreground, ignore)
             return apply_names(encoding, add_counts(masks))
         return apply_known(encoding, add_counts(masks), exact=declared.has_values)
     if evidence.verdict == "ids" and foreground is None:
         return as_instances(_object_names([]), ignore, evidence.reason)
-    _refuse_two_kinds(masks, foreground, ignore)
+    refuse_two_ways(masks, foreground, ignore)
     reading = learn_encoding(add_counts(masks), foreground=foreground, ignore=ignore)
     reading = replace(reading, encoding=_with_palette(reading.encoding, masks))
     if evidence.verdict == "either" and len(reading.encoding.classes) > 2:
         reading = replace(reading, remarks=(*reading.remarks, either_remark(evidence)))
     return reading
-
-
-def _refuse_two_kinds(
-    masks: Sequence[MaskFacts], foreground: int | None, ignore: tuple[int, ...]
-) -> None:
-    """MaskError where 255 hardly ever lies beside the low class indices that other masks hold.
-
-    Some masks of 0 and 255 among others of 0 and 1 are two ways to write the same foreground;
-    255 that is to be ignored lies beside the classes.
-    """
-    values = add_counts(masks).without(ignore).values
-    others = values[(values > 0) & (values != IGNORE_INDEX)]
-    if foreground == IGNORE_INDEX or IGNORE_INDEX not in values or 0 not in values:
-        return
-    if not len(others) or others.max() >= LOW_INDEX:
-        return
-    if find_two_tones(add_counts(masks).without(ignore)):  # the others are specks
-        return
-    holders = [np.isin(mask.values, others).any() for mask in masks if IGNORE_INDEX in mask.values]
-    if sum(holders) >= MIN_TOGETHER * len(holders):
-        return
-    num_others = sum(bool(np.isin(mask.values, others).any()) for mask in masks)
-    raise MaskError(
-        f"{len(holders) - sum(holders)} masks hold 255 and no {shorten(others.tolist())}, "
-        f"{num_others} hold {shorten(others.tolist())}: 255 may be the same foreground, written "
-        "in another way, or what is to be ignored. Say --ignore 255 if it is that; else write all "
-        "masks in one way."
-    )
 
 
 def _object_names(names: Sequence[str]) -> Sequence[str]:
