@@ -235,11 +235,11 @@ def test_two_tones_with_soft_edges_and_specks(scene, damage, other, tmp_path_fac
 def test_classes_in_one_way_or_two(scene, way, other, ignore, tmp_path_factory):
     folder, masks = tmp_path_factory.mktemp("masks"), scene.masks
     num_classes = max(int(mask.max()) for mask in masks) + 1
-    if not all_there(masks, num_classes):
-        return
     if ignore and way in ("index", "uint16", "grey as RGB"):
         for mask in masks:
             mask[-6:] = IGNORE_INDEX
+    if not all_there(masks, num_classes):  # a class that nobody drew leaves no trace but a gap
+        return
     for number, mask in enumerate(masks):
         MANY[way](folder / f"{number}.png", mask)
     if other in MANY and not ignore:
