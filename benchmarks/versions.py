@@ -10,6 +10,7 @@ Prints a Markdown table; --json FILE keeps every score as it comes, and goes on 
 """
 
 import argparse
+import csv
 import json
 import os
 import statistics
@@ -44,7 +45,8 @@ def score(args: argparse.Namespace, data: Path, version: str, seed: int) -> dict
         seconds = time.monotonic() - started
         pixelwise(args.new, "evaluate", run, data, "--split", "val", "--json", scores, "-q")
         dice = json.loads(scores.read_text())["mean"]["dice"]["mean"]
-        split = sorted((run / "split.csv").read_text().splitlines())
+        with (run / "split.csv").open(newline="", encoding="utf-8") as file:
+            split = sorted(f"{row['name']} {row['split']}" for row in csv.DictReader(file))
     return {"dice": dice, "seconds": round(seconds, 1), "split": split}
 
 
@@ -81,7 +83,6 @@ def main() -> None:
         results = {tuple(key): found for key, found in json.loads(args.json.read_text())}
     for seed in range(args.seeds):
         for data in args.data:
-            splits = [found["split"] for key, found in results.items() if key[0] == data.name]
             for version in ("old", "new"):
                 key = (data.name, version, seed)
                 if key in results:
