@@ -858,6 +858,7 @@ def test_predictions_go_on_with_the_threads_that_the_ones_before_found(monkeypat
 
     monkeypatch.setattr(Predictor, "_compute", timed)
     monkeypatch.setattr(threads, "most_threads", lambda: 2)
+    monkeypatch.setattr(threads, "are_held_up", lambda number: False)  # nothing to see before
     monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     for image in [*X, *X]:
         model.segment(image)

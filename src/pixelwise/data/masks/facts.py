@@ -18,6 +18,9 @@ BAND_VALUES = 2**20  # counted at a time
 MANY_VALUES = 32  # masks of more values hold object ids, are damaged, or are photographs
 
 
+Counts = NDArray[np.int64] | NDArray[np.uint32]
+
+
 @dataclass(frozen=True, slots=True)
 class MaskFacts:
     """What is kept of a mask.
@@ -49,9 +52,9 @@ class MaskFacts:
     size: tuple[int, ...]
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
-    interior: NDArray[np.int64]
-    largest: NDArray[np.int64]
-    between: NDArray[np.int64] | np.int64
+    interior: Counts
+    largest: Counts
+    between: NDArray[np.int64] | int
     is_jpeg: bool
     num_bytes: int
     form: StoredForm = "numbers"
@@ -83,9 +86,9 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         size=mask.size,
         values=values,
         counts=counts,
-        interior=_count_interior(mask.values, values) if is_mixed else counts,
+        interior=_small(_count_interior(mask.values, values)) if is_mixed else counts,
         largest=largest,
-        between=_count_between(mask.values, values) if can_be_soft else np.int64(0),
+        between=_count_between(mask.values, values) if can_be_soft else 0,
         is_jpeg=source.path.suffix.lower() in (".jpg", ".jpeg"),
         num_bytes=mask.num_bytes,
         form=mask.form,
@@ -98,6 +101,11 @@ def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:
         palette=_palette_of(mask, values),
         note=mask.note,
     )
+
+
+def _small(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Pixel counts in half the memory: facts are kept of every mask of a data set."""
+    return np.minimum(counts, np.iinfo(np.uint32).max).astype(np.uint32)
 
 
 def unify_forms(masks: Sequence[MaskFacts]) -> list[MaskFacts]:
@@ -209,7 +217,7 @@ def _count_between(stored: NDArray[Any], values: NDArray[np.int64]) -> NDArray[n
 
 def _describe_regions(
     mask: StoredMask, values: NDArray[np.int64], counts: NDArray[np.int64], num_values: int
-) -> tuple[int, NDArray[np.int64]]:
+) -> tuple[int, Counts]:
     """Number of connected regions of one value, and pixels of the largest of each value.
 
     They are counted where the values may be object ids, or specks; else 0, and `counts`.
@@ -222,7 +230,7 @@ def _describe_regions(
     is_kept = np.isin(value_of, values)
     largest = np.where(values == 0, counts, 0)
     np.maximum.at(largest, np.searchsorted(values, value_of[is_kept]), sizes[is_kept])
-    return len(sizes) if mask.form == "numbers" else 0, largest
+    return len(sizes) if mask.form == "numbers" else 0, _small(largest)
 
 
 def _count_instances(mask: StoredMask, num_ids: int) -> int:
