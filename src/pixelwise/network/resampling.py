@@ -92,7 +92,7 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
         (..., *size) of the same type.
 
     >>> resize_masks(torch.tensor([[0, 1, 1, 1, 0, 0, 255, 255]]).byte(), [4])
-    tensor([[  1,   1,   0, 255]], dtype=torch.uint8)
+    tensor([[  0,   1,   0, 255]], dtype=torch.uint8)
     """
     before = masks.shape[-len(size) :]
     if tuple(before) == tuple(size):
