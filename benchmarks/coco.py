@@ -23,6 +23,13 @@ HEIGHT, WIDTH = 24, 32
 SHAPES_PER_IMAGE = 860_000 / 118_000
 NUM_CATEGORIES = 80
 HEADER = f"P6 {WIDTH} {HEIGHT} 255\n".encode()
+READ = """
+import sys
+from pathlib import Path
+from pixelwise.data.layouts.find import find_layout
+from pixelwise.data.layouts.found import LayoutOptions
+print(len(find_layout(Path(sys.argv[1]), LayoutOptions()).samples), "samples")
+"""
 CHECK = """
 import sys
 from pixelwise.cli import main
@@ -69,8 +76,19 @@ def make_annotation(number: int, image: int, corner: np.ndarray, sides: np.ndarr
     }  # fmt: skip
 
 
+def run(script: str, folder: str, *options: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run a script on the folder in a process of its own; give what it said, and the seconds."""
+    path = Path(folder) / "script.py"
+    path.write_text(script)
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *options, str(path), folder], capture_output=True, text=True
+    )
+    return done, time.perf_counter() - start
+
+
 def main() -> None:
-    """Make the set, check it in a process of its own, and print what that took."""
+    """Make the set, read and check it in processes of their own, and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=118_000)
     parser.add_argument("--profile", type=Path, help="write a profile of `check` here")
@@ -78,19 +96,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         num_shapes = make_set(Path(folder), options.images)
         profile = ["-m", "cProfile", "-o", str(options.profile)] if options.profile else []
-        script = Path(folder) / "check_it.py"
-        script.write_text(CHECK)
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, *profile, str(script), folder], capture_output=True, text=True
-        )
-        seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(done.stdout.strip()[-1500:] or done.stderr[-1500:])
-    print(
-        f"{options.images:,} images, {num_shapes:,} shapes: check took {seconds:.1f} s and "
-        f"{peak:,.0f} MB at most (exit {done.returncode})"
-    )
+        for name, script, words in (
+            ("Reading names and shapes", READ, ()),
+            ("check", CHECK, profile),
+        ):
+            done, seconds = run(script, folder, *words)
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            print(done.stdout.strip()[-1500:] or done.stderr[-1500:])
+            print(
+                f"{options.images:,} images, {num_shapes:,} shapes: {name} took {seconds:.1f} s "
+                f"and {peak:,.0f} MB at most (exit {done.returncode})",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The working scale: sizes, averages that can be checked by hand, masks that keep their values."""
 
+from operator import mul
+
 import numpy as np
 import pytest
 import torch
@@ -149,9 +151,24 @@ def test_many_classes_of_a_large_mask_take_no_more_memory(monkeypatch):
         torch.Tensor, "repeat", lambda *given: asked.append(zeros(*given)) or asked[-1]
     )
     masks = torch.randint(0, 200, (1, 600, 600), dtype=torch.uint8)
-    resize_masks(masks, (300, 300))
+    resize_masks(masks, (290, 290))
     assert len(asked) > 1
     assert max(votes.numel() for votes in asked) <= resampling.MAX_VOTES
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=3).filter(lambda steps: np.prod(steps) <= 16),
+    st.integers(1, 254),
+)
+def test_whole_steps_are_as_any_others(steps, num_classes):
+    """Where each new pixel holds whole ones, these are compared; else votes are counted."""
+    sides = [5, 4, 3][: len(steps)]
+    masks = torch.randint(0, num_classes, [2, *map(mul, sides, steps)], dtype=torch.uint8)
+    masks[torch.rand(masks.shape) < 0.3] = 255
+    compared = resize_masks(masks, sides)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "MAX_COMPARED", 0)
+        assert torch.equal(compared, resize_masks(masks, sides))
 
 
 def test_the_number_of_classes_need_not_be_looked_up():

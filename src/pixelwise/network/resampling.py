@@ -10,7 +10,7 @@ so that nothing is moved.
 
 import math
 from collections.abc import Sequence
-from itertools import product
+from itertools import combinations, product
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,8 @@ from pixelwise.network.targets import IGNORE_INDEX
 LINEAR = {2: "bilinear", 3: "trilinear"}
 TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
+MAX_COMPARED = 16  # pixels of a new one whose classes are compared with one another
+ABOVE_TIES = 512  # as many as there are class indices, and more
 Windows = list[tuple[Tensor, Tensor]]
 
 
@@ -97,6 +99,10 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
     before = masks.shape[-len(size) :]
     if tuple(before) == tuple(size):
         return masks
+    if all(old % new == 0 for old, new in zip(before, size, strict=True)):
+        steps = [old // new for old, new in zip(before, size, strict=True)]
+        if math.prod(steps) <= MAX_COMPARED:
+            return _elect_by_comparing(masks, steps)
     if num_classes is None:
         counts = masks.byte().flatten().bincount(minlength=IGNORE_INDEX + 1)
         classes = counts[:IGNORE_INDEX].nonzero()[:, 0]
@@ -114,6 +120,41 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
     return small.reshape(*masks.shape[: -len(size)], *size)
 
 
+def _elect_by_comparing(masks: Tensor, steps: Sequence[int]) -> Tensor:
+    """The same as `resize_masks` where each new pixel holds ``prod(steps)`` whole ones.
+
+    How often the class of each of these stands in the others is counted, so that the time does not
+    grow with the number of classes.
+    """
+    starts = product(*(range(step) for step in steps))
+    places = [
+        (..., *(slice(first, None, step) for first, step in zip(start, steps, strict=True)))
+        for start in starts
+    ]
+    chosen = [masks[place].to(torch.int16, copy=True) for place in places]  # (..., *size) each
+    counts = [torch.ones_like(one, dtype=torch.uint8) for one in chosen]
+    for first, second in combinations(range(len(chosen)), 2):
+        is_same = chosen[first] == chosen[second]
+        counts[first] += is_same
+        counts[second] += is_same
+    is_odd = _checkerboard(chosen[0].shape[-len(steps) :], masks.device)
+    best, most = chosen[0], torch.full_like(chosen[0], -1)
+    for one, count in zip(chosen, counts, strict=True):
+        tie = torch.where(is_odd, one + 1, IGNORE_INDEX - one) * (one != IGNORE_INDEX)
+        votes = count.to(torch.int16) * ABOVE_TIES + tie
+        best = torch.where(votes > most, one, best)
+        most = torch.maximum(votes, most)
+    return best.to(masks.dtype)
+
+
+def _checkerboard(size: Sequence[int], device: torch.device, first_row: int = 0) -> Tensor:
+    """(*size) bool: where the sum of the indices is odd."""
+    is_odd = torch.full((), bool(first_row % 2), device=device)
+    for side in size:
+        is_odd = is_odd.unsqueeze(-1) ^ (torch.arange(side, device=device) % 2 == 1)
+    return is_odd
+
+
 def _elect(masks: Tensor, windows: Sequence[Windows], classes: Tensor, rows: slice) -> Tensor:
     """Give some rows of the result: (N, *spatial) -> (N, rows, ...).
 
@@ -121,11 +162,7 @@ def _elect(masks: Tensor, windows: Sequence[Windows], classes: Tensor, rows: sli
     which equal shares are decided: rising on half of a checkerboard, falling on the other.
     """
     windows = [[(places[rows], weights[rows]) for places, weights in windows[0]], *windows[1:]]
-    is_odd = torch.full((), bool(rows.start % 2), device=masks.device)
-    for parts in windows:
-        is_odd = is_odd.unsqueeze(-1) ^ (
-            torch.arange(len(parts[0][0]), device=masks.device) % 2 == 1
-        )
+    is_odd = _checkerboard([len(parts[0][0]) for parts in windows], masks.device, rows.start)
     order = torch.arange(1, len(classes) + 1, device=masks.device)
     rank = torch.where(is_odd.unsqueeze(-1), order, order.flip(0)) * TIE  # (*size, K)
     votes = F.pad(rank, (0, 1)).repeat(len(masks), *[1] * rank.ndim)  # (N, *size, K + 1)

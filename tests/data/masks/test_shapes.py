@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from pixelwise.data.masks import shapes
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.shapes import (
     decode_runs,
     encode_runs,
     join_runs,
-    paint_ring,
+    paint_rings,
     paint_runs,
     paint_shapes,
 )
@@ -31,12 +32,35 @@ def box(top, left, bottom, right):
     return ring((top, left), (top, right), (bottom, right), (bottom, left))
 
 
+def paint_ring(corners, size):
+    (patch,) = paint_rings([corners], size)
+    return patch
+
+
 def whole(patch, size):
     """A patch in an empty image."""
     painted = np.zeros(size, dtype=bool)
     if patch is not None:
         painted[patch.place] = patch.inside
     return painted
+
+
+rings = st.lists(
+    st.lists(
+        st.tuples(st.floats(-30, 50), st.floats(-30, 50)) | st.just((np.nan, 1.0)), max_size=7
+    ).map(lambda corners: np.array(corners, dtype=np.float64).reshape(-1, 2)),
+    max_size=6,
+)
+
+
+@given(rings, st.integers(1, 40))
+def test_many_rings_are_painted_as_each_alone(many, at_once):
+    """However many are painted at a time."""
+    alone = [whole(paint_ring(one, (20, 25)), (20, 25)) for one in many]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "GROUP_PIXELS", at_once)
+        together = [whole(one, (20, 25)) for one in paint_rings(many, (20, 25))]
+    assert np.array_equal(together, alone)
 
 
 def test_a_rectangle_covers_the_pixels_whose_centres_are_inside():

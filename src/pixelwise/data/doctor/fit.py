@@ -8,6 +8,7 @@ The correlation at a shift is given in standard deviations of all shifts ("sigma
 lie on edges stand out at shift (0, 0), those of a shifted mask stand out elsewhere.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,9 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
     here = outlines if is_same else None
     reference = here if here is not None else next(iter(fits.values()))
     surface = correlate(edges, reference)
-    center, spread = float(surface.mean()), max(float(surface.std()), 1e-12)
+    center = float(surface.sum()) / surface.size
+    deviation = surface.ravel() - center
+    spread = max(math.sqrt(float(deviation @ deviation) / surface.size), 1e-12)
     scores = {name: (_dot(edges, one) - center) / spread for name, one in fits.items()}
     turn = max(scores, key=lambda name: scores[name]) if scores else ""
     best, there, elsewhere = _peak((surface - center) / spread)
@@ -103,10 +106,28 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
 
 def edge_strength(grey: Floats) -> Floats:
     """How much stronger the gradient is at each pixel than around it; strongest edges cut."""
-    rows, columns = np.gradient(grey) if min(grey.shape) > 1 else (grey * 0, grey * 0)
-    strength = np.hypot(rows, columns)
-    strength = np.minimum(strength, np.percentile(strength, STRONG_EDGE))
+    if min(grey.shape) < 2:
+        return np.zeros_like(grey)
+    strength = np.hypot(_slopes(grey), _slopes(grey.T).T)
+    strength = np.minimum(strength, _percentile(strength, STRONG_EDGE))
     return np.asarray(strength - uniform_filter(strength, SURROUNDINGS_PX), dtype=np.float32)
+
+
+def _slopes(grey: Floats) -> Floats:
+    """Half the difference of both neighbouring rows; of the row itself and the next at the rims."""
+    slopes = np.empty_like(grey)
+    slopes[1:-1] = (grey[2:] - grey[:-2]) / 2
+    slopes[0], slopes[-1] = grey[1] - grey[0], grey[-1] - grey[-2]
+    return slopes
+
+
+def _percentile(values: Floats, percent: float) -> float:
+    """As `np.percentile`, in a fifth of the time where there are few values."""
+    place = percent / 100 * (values.size - 1)
+    below = int(place)
+    pair = np.partition(values, [below, min(below + 1, values.size - 1)], axis=None)
+    low, high = pair[below], pair[min(below + 1, values.size - 1)]
+    return float(low + (place - below) * (high - low))
 
 
 def find_outlines(plane: NDArray[Any]) -> NDArray[np.bool_]:

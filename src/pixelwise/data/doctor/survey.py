@@ -5,10 +5,14 @@ Memory does not grow with the images: what is kept of a sample (`ImageFacts`, `M
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Lock
 from typing import TypeVar
 
 import numpy as np
@@ -41,7 +45,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 
-NUM_WAITING = 4  # items handed out for each thread, so that none is idle
+NUM_ALONE = 16  # items that one thread does, before it is seen whether more threads are worth it,
+ALONE_SECONDS = 0.3  # or fewer, where they take so long
+SHORT = 0.003  # seconds of an item: two threads are slower than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +90,48 @@ def map_in_threads(
 ) -> list[Result]:
     """Apply a function to every item in a pool of threads; results keep the order of the items.
 
-    Only a few items are handed out ahead. The first exception of `function` is raised.
+    Each thread takes the next item when it has done its last one. Where the first items are done in
+    no time, one thread does all: several would wait for Python's lock longer than they compute. The
+    first exception of `function` is raised, and no more items are taken.
     """
-    num_threads = num_threads or available_cores()
-    results: dict[int, Result] = {}
-    with ThreadPoolExecutor(min(num_threads, max(1, len(items)))) as pool:
-        for index, result in _run(pool, function, items, NUM_WAITING * num_threads):
-            results[index] = result
-            if progress is not None:
-                progress(len(results), len(items))
+    num_threads = min(num_threads or available_cores(), max(1, len(items)))
+    waiting, results = iter(enumerate(items)), dict[int, Result]()
+    is_taking, is_over = Lock(), Event()
+    done = SimpleQueue[BaseException | None]()
+
+    def work() -> None:
+        while not is_over.is_set():
+            try:
+                with is_taking:
+                    taken = next(waiting, None)
+                if taken is None:
+                    return
+                results[taken[0]] = function(taken[1])
+                done.put(None)
+            except BaseException as error:
+                done.put(error)
+                return
+
+    with ThreadPoolExecutor(num_threads) as pool:
+        try:
+            pool.submit(work)
+            num_done, began, is_alone = 0, time.monotonic(), num_threads > 1
+            while num_done < len(items):
+                seconds = time.monotonic() - began
+                if is_alone and (num_done == NUM_ALONE or seconds > ALONE_SECONDS):
+                    is_alone = False
+                    for _ in range(num_threads - 1 if seconds > num_done * SHORT else 0):
+                        pool.submit(work)
+                with suppress(Empty):
+                    error = done.get(timeout=ALONE_SECONDS if is_alone else None)
+                    if error is not None:
+                        raise error
+                    num_done += 1
+                    if progress is not None:
+                        progress(num_done, len(items))
+        finally:
+            is_over.set()
     return [results[index] for index in range(len(items))]
-
-
-def _run(
-    pool: ThreadPoolExecutor,
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    num_ahead: int,
-) -> Iterator[tuple[int, Result]]:
-    """Indices and results as they come, with at most `num_ahead` items under way."""
-    waiting: dict[Future[Result], int] = {}
-    try:
-        for index, item in enumerate(items):
-            waiting[pool.submit(function, item)] = index
-            while len(waiting) >= num_ahead:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), future.result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def available_cores() -> int:

@@ -97,7 +97,7 @@ class MaskEncoding(BaseModel):
     def __copy__(self) -> Self:
         """A copy, as `model_copy` makes it before it changes fields; tables are made anew."""
         copied = super().__copy__()
-        for table in ("_table", "_in_tones"):
+        for table in ("_table", "_in_tones", "_in_order"):
             copied.__dict__.pop(table, None)
         return copied
 
@@ -179,16 +179,16 @@ class MaskEncoding(BaseModel):
         if self.form == "instances":
             index[values >= 0] = (values[values >= 0] > 0).astype(np.uint8)
         else:
-            known = np.array([c.value for c in self.classes], dtype=np.int64)
-            order = np.argsort(known)
-            places = np.minimum(np.searchsorted(known[order], values), len(known) - 1)
-            is_known = known[order][places] == values
+            known, order = self._in_order
+            places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+            is_known = known[places] == values
             index[is_known] = order[places[is_known]]
             if self.snap and not is_known.all():
-                index[~is_known] = self._nearest(values[~is_known], known)
+                index[~is_known] = order[self._nearest(values[~is_known], known)]
         if self.multilabel:
             index[values == 0] = IGNORE_INDEX
-        index[np.isin(values, self.ignore)] = IGNORE_INDEX
+        if self.ignore:
+            index[np.isin(values, self.ignore)] = IGNORE_INDEX
         return index
 
     def _nearest(self, values: NDArray[Any], known: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -259,6 +259,13 @@ class MaskEncoding(BaseModel):
             for entry, value in zip(self.classes, values, strict=True)
         )
         return self.model_copy(update={"classes": classes, "snap": snap})
+
+    @cached_property
+    def _in_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(K,) class values in order, and (K,) the class index of each."""
+        known = np.array([c.value for c in self.classes], dtype=np.int64)
+        order = np.argsort(known)
+        return known[order], order
 
     @cached_property
     def _table(self) -> NDArray[np.uint8]:

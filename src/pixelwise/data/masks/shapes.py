@@ -12,8 +12,9 @@ Each shape is painted inside its own bounding box, so that many small shapes cos
 the formats: `maskApi.c` of the COCO API (github.com/cocodataset/cocoapi) for run lengths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from pixelwise.data.masks.sources import Shape
 from pixelwise.errors import MaskError
 
 MAX_CORNER = 1e7  # corners further out, in pixels, are damage
+GROUP_PIXELS = 2**20  # of boxes, that are painted at a time; each takes ten bytes
 OUTSIDE_MARGIN = 1.0  # corners this far outside are the rounding of drawing programs
 MAX_DIGITS = 7  # of a compressed run length: 35 bits, more than any picture has pixels
 DIGIT_ZERO, DIGIT_BITS = 48, 5  # compressed digits start at "0"; each holds five bits of a number
@@ -75,49 +77,91 @@ def paint_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> Painted:
     instances = np.zeros(size, dtype=np.int32)
     is_covered, is_shared = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
     num_undrawn = 0
-    for number, shape in enumerate(shapes, 1):
+    for number, (shape, patches) in enumerate(_locate(shapes, size), 1):
         is_object = not shape.is_group and shape.value not in (0, IGNORE_INDEX)
-        patches = _locate(shape, size, number)
         num_undrawn += not any(patch.inside.any() for patch in patches)
         for patch in patches:
             values[patch.place][patch.inside] = shape.value
             instances[patch.place][patch.inside] = number if is_object else 0
         if is_object:
             _count_cover(patches, is_covered, is_shared)
-    num_outside = sum(_reaches_out(shape, size) for shape in shapes)
-    return Painted(values, instances, int(is_shared.sum()), num_outside, num_undrawn)
+    return Painted(
+        values, instances, int(is_shared.sum()), _count_outside(shapes, size), num_undrawn
+    )
 
 
-def paint_ring(ring: NDArray[np.float64], size: tuple[int, int]) -> Patch | None:
-    """Where a ring of corners is, inside its bounding box.
+def paint_rings(
+    rings: Sequence[NDArray[np.float64]], size: tuple[int, int]
+) -> Iterator[Patch | None]:
+    """Where each ring of corners is, inside its bounding box.
+
+    Small rings are done many at a time, since each call of NumPy costs as much as a small ring.
 
     Args:
-        ring: (N, 2) float (row, column) corners in pixels, 0 at the outer edge of the first pixel.
+        rings: (N, 2) float (row, column) corners in pixels, 0 at the outer edge of the first pixel.
         size: (height, width) of the image, beyond which nothing is painted.
 
-    Returns:
+    Yields:
         The pixels whose centres are inside; None where the ring has fewer than three corners, a
         corner that is no number, or a box without a pixel.
     """
-    if not is_ring(ring):
-        return None
-    first = np.maximum(np.ceil(ring.min(axis=0) - 0.5), 0)  # of the centres in the box
-    stop = np.minimum(np.ceil(ring.max(axis=0) - 0.5), size)
-    if (stop <= first).any():
-        return None
-    top, left, bottom, right = (int(edge) for edge in (*first, *stop))
-    rows, columns = _cross_rows(ring, top, bottom)
-    # Each crossing turns outside into inside, or back, for all centres on its right.
-    height, width = bottom - top, right - left + 1
-    places = np.ceil(columns - 0.5).clip(left, right).astype(np.int64) - left
-    turns = np.bincount((rows - top) * width + places, minlength=height * width).astype(np.uint8)
-    inside = np.bitwise_xor.accumulate(turns.reshape(height, width), axis=1)[:, :-1] & 1
-    return Patch(top, left, inside.astype(np.bool_))
+    boxes = find_boxes(rings)  # NaN where there is none
+    first = np.maximum(np.ceil(boxes[:, :2] - 0.5), 0)  # of the centres in the box
+    stop = np.minimum(np.ceil(boxes[:, 2:] - 0.5), size)
+    has_pixels = (first < stop).all(axis=1)
+    corners = np.where(has_pixels[:, np.newaxis], np.hstack([first, stop]), 0).astype(np.int64)
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1] + 1)
+    group, start = areas.cumsum() // GROUP_PIXELS, 0
+    while start < len(rings):
+        end = int(np.searchsorted(group, group[start], "right"))
+        chosen = start + np.flatnonzero(has_pixels[start:end])
+        patches = iter(_paint_group([rings[i] for i in chosen], corners[chosen]))
+        for index in range(start, end):
+            yield next(patches) if has_pixels[index] else None
+        start = end
 
 
-def is_ring(ring: NDArray[np.float64]) -> bool:
-    """Whether corners enclose something: at least three of them, all sensible numbers."""
-    return len(ring) >= 3 and bool((np.abs(ring) < MAX_CORNER).all())
+def find_boxes(rings: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Lowest row and column of the corners of each ring, then the highest.
+
+    Returns:
+        (R, 4); NaN where a ring encloses nothing: fewer than three corners, or one that is no
+        sensible number.
+    """
+    boxes = np.full((len(rings), 4), np.nan)
+    chosen = [index for index, ring in enumerate(rings) if len(ring) >= 3]
+    if chosen:
+        corners = np.concatenate([rings[index] for index in chosen])
+        starts = np.cumsum([0, *(len(rings[index]) for index in chosen[:-1])])
+        lowest, highest = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
+        boxes[chosen] = np.hstack([lowest, highest])
+        boxes[~(np.abs(boxes) < MAX_CORNER).all(axis=1)] = np.nan
+    return boxes
+
+
+def _paint_group(rings: Sequence[NDArray[np.float64]], boxes: NDArray[np.int64]) -> Iterator[Patch]:
+    """Where each of some rings is.
+
+    Args:
+        rings: as for `paint_rings`, all of them with pixels.
+        boxes: (R, 4) first row and column of each, and those behind the last.
+    """
+    if not rings:
+        return
+    ring_of, rows, columns = _cross_rows(rings, boxes)
+    top, left, bottom, right = boxes.T
+    width = right - left + 1
+    stops = ((bottom - top) * width).cumsum()
+    starts = np.concatenate([[0], stops[:-1]])
+    # Each crossing turns outside into inside, or back, for all centres on its right; the column
+    # behind the box takes those that turn none. A row has an even number of them.
+    places = np.ceil(columns - 0.5).clip(left[ring_of], right[ring_of]).astype(np.int64)
+    places += starts[ring_of] + (rows - top[ring_of]) * width[ring_of] - left[ring_of]
+    turns = np.bincount(places, minlength=int(stops[-1])).astype(np.uint8)
+    inside = (np.bitwise_xor.accumulate(turns) & 1).astype(np.bool_)
+    for number, (row, column, _, _) in enumerate(boxes.tolist()):
+        box = inside[starts[number] : stops[number]].reshape(-1, width[number])
+        yield Patch(row, column, box[:, :-1])
 
 
 def paint_runs(
@@ -159,7 +203,7 @@ def paint_runs(
 
 def covers_pixels(shape: Shape, size: tuple[int, int]) -> bool:
     """Whether a shape covers any pixel of an image of a size (height, width)."""
-    return any(patch.inside.any() for patch in _locate(shape, size, 0))
+    return any(patch.inside.any() for _, patches in _locate([shape], size) for patch in patches)
 
 
 def encode_runs(
@@ -247,34 +291,47 @@ def decode_runs(text: str | bytes) -> NDArray[np.int64]:
     return runs
 
 
-def _locate(shape: Shape, size: tuple[int, int], number: int) -> list[Patch]:
-    """The parts of a shape; MaskError names the shape where its run lengths are wrong."""
-    patches = [paint_ring(_in_pixels(ring, shape, size), size) for ring in shape.polygons]
-    if shape.runs is not None:
-        try:
-            patches.append(paint_runs(shape.runs, size, is_open=shape.is_open))
-        except MaskError as error:
-            raise MaskError(f"{shape.name or f'shape {number}'}: {error}") from error
-    return [patch for patch in patches if patch is not None]
+def _locate(shapes: Sequence[Shape], size: tuple[int, int]) -> Iterator[tuple[Shape, list[Patch]]]:
+    """Each shape with its parts; MaskError names the shape whose run lengths are wrong."""
+    rings = paint_rings([ring for shape in shapes for ring in _rings_of(shape, size)], size)
+    for number, shape in enumerate(shapes, 1):
+        patches = list(islice(rings, len(shape.polygons)))
+        if shape.runs is not None:
+            try:
+                patches.append(paint_runs(shape.runs, size, is_open=shape.is_open))
+            except MaskError as error:
+                raise MaskError(f"{shape.name or f'shape {number}'}: {error}") from error
+        yield shape, [patch for patch in patches if patch is not None]
+
+
+def _rings_of(shape: Shape, size: tuple[int, int]) -> list[NDArray[np.float64]]:
+    """The rings of a shape, in pixels."""
+    return [ring * size if shape.is_relative else ring for ring in shape.polygons]
 
 
 def _cross_rows(
-    ring: NDArray[np.float64], top: int, bottom: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Where the edges of a ring cross the middle lines of the rows top, ..., bottom - 1.
+    rings: Sequence[NDArray[np.float64]], boxes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Where the edges of rings cross the middle lines of the rows of their boxes.
 
     Returns:
-        Row and column of each crossing, (num_crossings,) each.
+        Number of the ring, row and column of each crossing, (num_crossings,) each.
     """
-    start, end = ring, np.roll(ring, -1, axis=0)
-    low, high = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
-    first = np.clip(np.ceil(low - 0.5), top, bottom).astype(np.int64)
-    num_rows = np.clip(np.ceil(high - 0.5), top, bottom).astype(np.int64) - first
-    edge = np.repeat(np.arange(len(ring)), num_rows)
-    rows = first[edge] + np.arange(len(edge)) - (np.cumsum(num_rows) - num_rows)[edge]
-    across = end[edge] - start[edge]
-    share = (rows + 0.5 - start[edge, 0]) / across[:, 0]  # never 0: such edges cross no row
-    return rows, start[edge, 1] + share * across[:, 1]
+    lengths = np.array([len(ring) for ring in rings])
+    stops = lengths.cumsum()
+    start = np.concatenate(rings)
+    following = np.arange(1, len(start) + 1)  # place of the corner after each
+    following[stops - 1] = stops - lengths
+    top, bottom = boxes[:, 0].repeat(lengths), boxes[:, 2].repeat(lengths)
+    below = np.ceil(start[:, 0] - 0.5).clip(top, bottom).astype(np.int64)  # row below each corner
+    first = np.minimum(below, below[following])
+    num_rows = np.abs(below[following] - below)
+    edge = np.arange(len(start)).repeat(num_rows)
+    rows = np.arange(len(edge)) + (first - num_rows.cumsum() + num_rows)[edge]
+    start, across = start[edge], (start[following] - start)[edge]
+    share = (rows + 0.5 - start[:, 0]) / across[:, 0]  # never 0: such edges cross no row
+    ring_of = np.arange(len(rings)).repeat(lengths)[edge]
+    return ring_of, rows, start[:, 1] + share * across[:, 1]
 
 
 def _count_cover(
@@ -287,17 +344,9 @@ def _count_cover(
         is_covered[patch.place] |= patch.inside
 
 
-def _reaches_out(shape: Shape, size: tuple[int, int]) -> bool:
-    """Whether corners lie more than a pixel outside the image."""
-    rings = [_in_pixels(ring, shape, size) for ring in shape.polygons]
-    return any(
-        bool((ring < -OUTSIDE_MARGIN).any() or (ring > np.add(size, OUTSIDE_MARGIN)).any())
-        for ring in rings
-        if is_ring(ring)
-    )
-
-
-def _in_pixels(
-    ring: NDArray[np.float64], shape: Shape, size: tuple[int, int]
-) -> NDArray[np.float64]:
-    return ring * size if shape.is_relative else ring
+def _count_outside(shapes: Sequence[Shape], size: tuple[int, int]) -> int:
+    """Shapes with corners more than a pixel outside the image."""
+    boxes = find_boxes([ring for shape in shapes for ring in _rings_of(shape, size)])
+    is_beyond = (boxes < -OUTSIDE_MARGIN) | (boxes > np.add([*size, *size], OUTSIDE_MARGIN))
+    owner = np.arange(len(shapes)).repeat([len(shape.polygons) for shape in shapes])
+    return len(np.unique(owner[is_beyond.any(axis=1)]))
