@@ -47,6 +47,33 @@ class TestThreads:
             map_in_threads(fail, range(1000), 2)
         assert len(begun) < 50
 
+    @pytest.mark.parametrize("bad", [0, 15, 16, 17, 40])
+    @pytest.mark.parametrize("seconds", [0, 0.005])
+    def test_an_error_is_raised_wherever_it_is(self, bad, seconds):
+        def fail(number):
+            time.sleep(seconds)
+            if number == bad:
+                raise FileError("no.")
+            return number
+
+        with pytest.raises(FileError):
+            map_in_threads(fail, range(60), 2)
+        assert map_in_threads(fail, range(bad), 2) == list(range(bad))
+
+    def test_short_items_are_done_by_the_thread_that_calls(self):
+        def short(_):
+            time.sleep(0.001)
+            return threading.get_ident()
+
+        assert set(map_in_threads(short, range(200), 2)[100:]) == {threading.get_ident()}
+
+    def test_long_items_are_shared(self):
+        def slow(_):
+            time.sleep(0.01)
+            return threading.get_ident()
+
+        assert len(set(map_in_threads(slow, range(60), 3))) == 3
+
     def test_few_items_are_handed_out_ahead(self):
         gate, taken = threading.Event(), []
 

@@ -5,15 +5,15 @@ Memory does not grow with the images: what is kept of a sample (`ImageFacts`, `M
 """
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -46,8 +46,8 @@ Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 
 NUM_ALONE = 16  # items that one thread does, before it is seen whether more threads are worth it,
-ALONE_SECONDS = 0.3  # or fewer, where they take so long
-SHORT = 0.003  # seconds of an item: two threads are slower than one
+ALONE_SECONDS = 0.5  # or fewer, where they take longer
+SHORT = 0.003  # seconds of the median item: below it two threads are slower than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +90,91 @@ def map_in_threads(
 ) -> list[Result]:
     """Apply a function to every item in a pool of threads; results keep the order of the items.
 
-    Each thread takes the next item when it has done its last one. Where the first items are done in
-    no time, one thread does all: several would wait for Python's lock longer than they compute. The
-    first exception of `function` is raised, and no more items are taken.
+    Where items are done in no time, all but the first are done by the thread that calls: several
+    would wait for Python's lock longer than they compute. The first exception of `function` is
+    raised, and no more items are taken.
     """
     num_threads = min(num_threads or available_cores(), max(1, len(items)))
-    waiting, results = iter(enumerate(items)), dict[int, Result]()
-    is_taking, is_over = Lock(), Event()
-    done = SimpleQueue[BaseException | None]()
-
-    def work() -> None:
-        while not is_over.is_set():
-            try:
-                with is_taking:
-                    taken = next(waiting, None)
-                if taken is None:
-                    return
-                results[taken[0]] = function(taken[1])
-                done.put(None)
-            except BaseException as error:
-                done.put(error)
-                return
-
+    work = _Work(function, items, progress)
     with ThreadPoolExecutor(num_threads) as pool:
         try:
-            pool.submit(work)
-            num_done, began, is_alone = 0, time.monotonic(), num_threads > 1
-            while num_done < len(items):
-                seconds = time.monotonic() - began
-                if is_alone and (num_done == NUM_ALONE or seconds > ALONE_SECONDS):
-                    is_alone = False
-                    for _ in range(num_threads - 1 if seconds > num_done * SHORT else 0):
-                        pool.submit(work)
-                with suppress(Empty):
-                    error = done.get(timeout=ALONE_SECONDS if is_alone else None)
-                    if error is not None:
-                        raise error
-                    num_done += 1
-                    if progress is not None:
-                        progress(num_done, len(items))
+            alone = pool.submit(work.go_on)
+            is_short = work.collect(NUM_ALONE, ALONE_SECONDS) and work.is_short
+            if is_short:
+                work.is_over.set()
+                alone.result()
+            else:
+                for _ in range(num_threads - 1):
+                    pool.submit(work.go_on)
+                work.collect(len(items))
         finally:
-            is_over.set()
-    return [results[index] for index in range(len(items))]
+            work.is_over.set()
+    if is_short:
+        work.collect_rest()
+    return [work.results[index] for index in range(len(items))]
+
+
+class _Work(Generic[Item, Result]):
+    """Items of which each thread takes the next one, when it has done its last one."""
+
+    def __init__(
+        self, function: Callable[[Item], Result], items: Sequence[Item], progress: Progress | None
+    ) -> None:
+        self._function, self._progress, self._num_items = function, progress, len(items)
+        self._waiting, self._is_taking = iter(enumerate(items)), Lock()
+        self._done = SimpleQueue[float | BaseException]()  # seconds of each item, or what it raised
+        self._durations: list[float] = []  # of those collected
+        self.results: dict[int, Result] = {}
+        self.is_over = Event()
+
+    def go_on(self) -> None:
+        """Do items until there are none, or work is over."""
+        while not self.is_over.is_set():
+            try:
+                if not self._do_next():
+                    return
+            except BaseException as error:
+                self._done.put(error)
+                return
+
+    def _do_next(self) -> bool:
+        """Do one item; False where none is left."""
+        with self._is_taking:
+            taken = next(self._waiting, None)
+        if taken is None:
+            return False
+        began = time.monotonic()
+        self.results[taken[0]] = self._function(taken[1])
+        self._done.put(time.monotonic() - began)
+        return True
+
+    def collect(self, number: int, seconds: float | None = None) -> bool:
+        """Wait until so many items are done; raise what one raised; False where it takes longer."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while len(self._durations) < min(number, self._num_items):
+            left = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                found = self._done.get(timeout=left)
+            except Empty:
+                return False
+            if isinstance(found, BaseException):
+                raise found
+            self._durations.append(found)
+            if self._progress is not None:
+                self._progress(len(self._durations), self._num_items)
+        return True
+
+    def collect_rest(self) -> None:
+        """Do what is left, in this thread."""
+        while not self._done.empty():
+            self.collect(len(self._durations) + 1)
+        while self._do_next():
+            self.collect(len(self._durations) + 1)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the items so far took no time."""
+        return statistics.median(self._durations) < SHORT if self._durations else False
 
 
 def available_cores() -> int:
