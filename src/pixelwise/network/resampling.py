@@ -11,6 +11,7 @@ so that nothing is moved.
 import math
 from collections.abc import Sequence
 from itertools import combinations, product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -127,7 +128,7 @@ def _elect_by_comparing(masks: Tensor, steps: Sequence[int]) -> Tensor:
     grow with the number of classes.
     """
     starts = product(*(range(step) for step in steps))
-    places = [
+    places: list[tuple[Any, ...]] = [
         (..., *(slice(first, None, step) for first, step in zip(start, steps, strict=True)))
         for start in starts
     ]

@@ -108,14 +108,14 @@ def paint_rings(
     boxes = find_boxes(rings)  # NaN where there is none
     first = np.maximum(np.ceil(boxes[:, :2] - 0.5), 0)  # of the centres in the box
     stop = np.minimum(np.ceil(boxes[:, 2:] - 0.5), size)
-    has_pixels = (first < stop).all(axis=1)
+    has_pixels: NDArray[np.bool_] = np.asarray((first < stop).all(axis=1))
     corners = np.where(has_pixels[:, np.newaxis], np.hstack([first, stop]), 0).astype(np.int64)
     areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1] + 1)
     group, start = areas.cumsum() // GROUP_PIXELS, 0
     while start < len(rings):
         end = int(np.searchsorted(group, group[start], "right"))
-        chosen = start + np.flatnonzero(has_pixels[start:end])
-        patches = iter(_paint_group([rings[i] for i in chosen], corners[chosen]))
+        chosen = (start + np.flatnonzero(has_pixels[start:end])).tolist()
+        patches = iter(_paint_group([rings[index] for index in chosen], corners[chosen]))
         for index in range(start, end):
             yield next(patches) if has_pixels[index] else None
         start = end
