@@ -57,12 +57,12 @@ def count_pixelwise(args: argparse.Namespace, num_threads: int | None) -> int:
     """Train by a plan with the loop of `pixelwise train`."""
     import torch
 
-    from pixelwise.data import examine_dataset
-    from pixelwise.folders.build import new_loss, new_model
+    from pixelwise.device import has_bfloat16
+    from pixelwise.doctor import examine_dataset
     from pixelwise.network import IntensityScaling
-    from pixelwise.plan import Augmentation, Plan
-    from pixelwise.predict import has_bfloat16
-    from pixelwise.train import Clock, Pace, Trainer
+    from pixelwise.planning import Augmentation, Plan
+    from pixelwise.training import Clock, Pace, Trainer
+    from pixelwise.workflows.build import new_loss, new_model
 
     device = torch.device("cpu")
     plan = Plan(

@@ -15,8 +15,8 @@ from functools import partialmethod
 from pathlib import Path
 
 from pixelwise.data import Dataset
-from pixelwise.folders import train
-from pixelwise.train import Watcher
+from pixelwise.training import Watcher
+from pixelwise.workflows import train
 
 
 class Teller(Watcher):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixelwise.data import ReadOptions, examine_dataset
+from pixelwise.doctor import ReadOptions, examine_dataset
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from itertools import product
 
 import torch
 
+from pixelwise.device import autocast, pick_device
 from pixelwise.network import UNet, UNetConfig, cross_entropy_dice_loss
-from pixelwise.predict import autocast, pick_device
 
 NORMALIZATIONS = ("batch", "instance", "group", "none")
 

@@ -20,10 +20,10 @@ def measure(num_classes: int, size: int) -> tuple[float, float, float]:
     import torch
 
     from pixelwise.data import Sample
+    from pixelwise.inference import Predictor
     from pixelwise.network import Model, ModelConfig, UNet, UNetConfig
-    from pixelwise.predict import Predictor
-    from pixelwise.train import loss_for
-    from pixelwise.train.validate import validate
+    from pixelwise.training import loss_for
+    from pixelwise.training.validate import validate
 
     torch.set_num_threads(1)
     task = "binary" if num_classes == 1 else "multiclass"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelwise.evaluate import count_pixels, summarize
+from pixelwise.metrics import count_pixels, summarize
 from pixelwise.network import UNet, UNetConfig, cross_entropy_dice_loss
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"

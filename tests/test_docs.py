@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelwise.data.findings import KINDS
-from pixelwise.folders import check, summarize_check
+from pixelwise.workflows import check, summarize_check
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")

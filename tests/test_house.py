@@ -1,12 +1,13 @@
 """The house holds its rule: data walk one way, so imports point downwards only.
 
     cli    serve                      doors: nobody imports them
-        segmenter  folders
-     report  export  train
-         plan    evaluate
-              predict
-         data    network              know nothing of each other
-         errors  text  classes
+        workflows   segmenter
+     training   report   export
+       planning   doctor   inference
+            metrics
+          data    network             know nothing of each other
+                io
+    task   device   errors            the ground: a subject each, one file each
 
 All imports count: inside functions, and those for type checkers too.
 """
@@ -21,25 +22,31 @@ import pixelwise
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "pixelwise"
 LINES = [  # from the ground up; rooms on one line do not know each other
-    {"errors", "text", "classes"},
+    {"errors", "text"},
+    {"task", "device", "threads", "parallel"},
+    {"colors"},
+    {"io"},
     {"data", "network"},
-    {"predict"},
-    {"plan", "evaluate"},
-    {"report", "export", "train"},
-    {"segmenter", "folders"},
+    {"metrics"},
+    {"planning", "doctor", "inference"},
+    {"training", "report", "export"},
+    {"workflows", "segmenter"},
     {"cli", "serve"},
     {"__init__", "__main__"},  # the package itself hands out what is below
 ]
 HEIGHT = {room: height for height, line in enumerate(LINES) for room in line}
 WITHOUT_TORCH = (
+    "io/",
     "data/",
-    "evaluate/scores.py",
-    "evaluate/counts.py",
+    "metrics/",
+    "doctor/",
     "report/",
     "cli/",
     "errors.py",
-    "classes.py",
+    "task.py",
     "text.py",
+    "parallel.py",
+    "colors.py",
 )
 
 
@@ -97,13 +104,18 @@ def test_every_file_is_in_a_known_room():
     ("path", "text", "found"),
     [
         ("data/x.py", "from pixelwise.network import UNet", ["data imports network"]),
-        ("network/x.py", "import pixelwise.data.readers", ["network imports data"]),
-        ("predict/x.py", "def f():\n    from pixelwise.train import a", ["predict imports train"]),
-        ("plan/x.py", "from pixelwise import evaluate as e", ["plan imports folders"]),
-        ("plan/x.py", "from ..evaluate.scores import Scores", ["plan imports evaluate"]),
-        ("train/x.py", "from .. import cli", ["train imports cli"]),
-        ("folders.py", "from pixelwise.segmenter import load", ["folders imports segmenter"]),
-        ("segmenter.py", "from . import folders", ["segmenter imports folders"]),
+        ("network/x.py", "import pixelwise.data.samples", ["network imports data"]),
+        ("io/x.py", "from pixelwise.data import Sample", ["io imports data"]),
+        (
+            "inference/x.py",
+            "def f():\n    from pixelwise.training import a",
+            ["inference imports training"],
+        ),
+        ("planning/x.py", "from pixelwise import evaluate as e", ["planning imports workflows"]),
+        ("planning/x.py", "from ..inference.tiles import Tile", ["planning imports inference"]),
+        ("training/x.py", "from .. import cli", ["training imports cli"]),
+        ("workflows/x.py", "from pixelwise.segmenter import load", ["workflows imports segmenter"]),
+        ("segmenter/x.py", "from .. import workflows", ["segmenter imports workflows"]),
         ("cli/x.py", "import pixelwise.serve", ["cli imports serve"]),
         (
             "errors.py",
@@ -115,9 +127,9 @@ def test_every_file_is_in_a_known_room():
             "import pixelwise.tools",
             ["data imports tools, which is no room of the house"],
         ),
-        ("train/x.py", "from pixelwise.predict.tiles import plan_tiles", []),
-        ("train/x.py", "from .watch import Watcher\nfrom . import loop", []),
-        ("cli/x.py", "import pixelwise\nfrom pixelwise import folders, __version__", []),
+        ("training/x.py", "from pixelwise.inference.tiles import plan_tiles", []),
+        ("training/x.py", "from .watch import Watcher\nfrom . import loop", []),
+        ("cli/x.py", "import pixelwise\nfrom pixelwise import workflows, __version__", []),
         ("data/x.py", "import numpy\nfrom collections import abc", []),
     ],
 )

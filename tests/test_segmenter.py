@@ -13,8 +13,16 @@ import pytest
 import torch
 
 import pixelwise as pw
-from pixelwise import ArrayError, ModelFileError, PixelwiseWarning, PlanError, TrainingError
-from pixelwise.predict import Predictor, has_bfloat16, threads
+from pixelwise import (
+    ArrayError,
+    ModelFileError,
+    PixelwiseWarning,
+    PlanError,
+    TrainingError,
+    threads,
+)
+from pixelwise.device import has_bfloat16
+from pixelwise.inference import Predictor
 from pixelwise.segmenter import Segmenter
 
 SMALL = {"widths": (4, 8), "seed": 0}

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from common import Clock, read_arguments, tell
 
 import pixelwise as pw
-from pixelwise.train import Watcher
+from pixelwise.training import Watcher
 
 
 class Teller(Watcher):

@@ -14,10 +14,10 @@ from step_torch import megabytes
 
 import pixelwise as pw
 from pixelwise.data import Sample
+from pixelwise.device import has_bfloat16
 from pixelwise.network import IntensityScaling
-from pixelwise.plan import Plan
-from pixelwise.predict import has_bfloat16
-from pixelwise.train import Clock, Pace, Trainer, Watcher, loss_for
+from pixelwise.planning import Plan
+from pixelwise.training import Clock, Pace, Trainer, Watcher, loss_for
 
 
 class Stopwatch(Watcher):

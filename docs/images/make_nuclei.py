@@ -6,9 +6,11 @@ python docs/images/make_nuclei.py RUN ../shared/data/nuclei/test docs/images/nuc
 import sys
 
 import numpy as np
+from pixelwise.doctor import examine_dataset
 
 import pixelwise as pw
-from pixelwise.data import overlay, read_dataset, read_image, to_rgb, write_image
+from pixelwise.data import overlay, to_rgb
+from pixelwise.io import read_image, write_image
 
 NUM_COLUMNS, SIDE, GAP = 5, 220, 6  # pictures in a row; pixels
 COLORS = ("#000000", "#12b5a6")
@@ -22,7 +24,7 @@ def crop(picture: np.ndarray) -> np.ndarray:
 
 def main(run: str, data: str, out: str) -> None:
     """Choose images of different kinds: evenly spread by their mean brightness."""
-    model, dataset = pw.load(run), read_dataset(data)
+    model, dataset = pw.load(run), examine_dataset(data).dataset
     brightness = [read_image(entry.image)[..., :3].mean() for entry in dataset.files]
     order = np.argsort(brightness)[np.linspace(2, len(brightness) - 2, NUM_COLUMNS).astype(int)]
     columns = []

@@ -10,9 +10,7 @@ The public names are those of `__all__`. They are imported when first used, so t
 `import pixelwise` and `pixelwise --help` do not wait for torch.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pixelwise.errors import (
@@ -31,8 +29,8 @@ from pixelwise.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixelwise.folders import check, evaluate, predict, train
     from pixelwise.segmenter import History, Segmenter, from_keras, load, unet
+    from pixelwise.workflows import check, evaluate, predict, train
 
 __version__ = "0.1.0"
 
@@ -64,12 +62,12 @@ __all__ = [
 _HOMES = {
     "History": "pixelwise.segmenter",
     "Segmenter": "pixelwise.segmenter",
-    "check": "pixelwise.folders",
-    "evaluate": "pixelwise.folders",
+    "check": "pixelwise.workflows",
+    "evaluate": "pixelwise.workflows",
     "from_keras": "pixelwise.segmenter",
     "load": "pixelwise.segmenter",
-    "predict": "pixelwise.folders",
-    "train": "pixelwise.folders",
+    "predict": "pixelwise.workflows",
+    "train": "pixelwise.workflows",
     "unet": "pixelwise.segmenter",
 }
 
@@ -85,14 +83,3 @@ if not TYPE_CHECKING:  # type checkers read the imports above
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps `pixelwise.train` the function: importing the room `train/` would replace it."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pixelwise.cli import app
-from pixelwise.data.files import claims
+from pixelwise.io import claims
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_every_command_that_reads_pictures_has_it(data, monkeypatch, command):
         raise SystemExit(0)
 
     for name in ("check", "train", "evaluate", "predict_images"):
-        monkeypatch.setattr(f"pixelwise.folders.{name}", look)
+        monkeypatch.setattr(f"pixelwise.workflows.{name}", look)
     words = [w.replace("DATA", str(data)).replace("OUT", str(data / "out")) for w in command]
     CliRunner().invoke(app, [*words, "--max-pixels", "50"])
     assert seen == [50] and claims._allowed is None

@@ -6,13 +6,14 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from tests.reading import read_dataset
 from typer.testing import CliRunner
 
 import pixelwise as pw
 from pixelwise.cli import app, door
-from pixelwise.data import read_dataset, read_split, write_split
-from pixelwise.evaluate.table import read_counts
-from pixelwise.folders import progress
+from pixelwise.data import read_split, write_split
+from pixelwise.metrics.table import read_counts
+from pixelwise.workflows import progress
 
 EVIL = "x\x1b]0;TITLE\x07\x1b[31mRED\x1b[2J"
 FORMULA = "=HYPERLINK(1)"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
 from pixelwise.data import cache as cache_room
-from pixelwise.data import read_dataset
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.data.samples import FolderSamples

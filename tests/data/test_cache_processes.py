@@ -7,8 +7,9 @@ import time
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
-from pixelwise.data import FolderSamples, SampleFiles, read_dataset
+from pixelwise.data import FolderSamples, SampleFiles
 from pixelwise.data.cache import ArrayCache
 from pixelwise.data.masks.sources import MaskParts, MaskShapes, Shape
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset, survey_image
 
-from pixelwise.data import read_dataset, to_channels
+from pixelwise.data import to_channels
 from pixelwise.data.channel_choice import choose_channels
-from pixelwise.data.doctor.survey import survey_image
 from pixelwise.errors import DataError
 
 GREY = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)[:, :, None]

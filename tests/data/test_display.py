@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pixelwise.colors import CLASS_COLORS, color_table, default_color, parse_color
 from pixelwise.data import overlay, to_rgb
 from pixelwise.data.display import find_outlines
-from pixelwise.data.masks.colors import CLASS_COLORS, color_table, default_color, parse_color
 from pixelwise.errors import ArrayError
 
 

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data import (
-    examine_dataset,
-    find_folds,
-    fold_dataset,
-    rare_classes,
-    read_folds,
-    read_split,
-    write_folds,
-)
+from pixelwise.data import fold_dataset, read_folds, read_split, write_folds
 from pixelwise.data.folds import assign_folds
-from pixelwise.data.read import ReadOptions
+from pixelwise.doctor import examine_dataset
+from pixelwise.doctor.examine import ReadOptions
 from pixelwise.errors import DataError
+from pixelwise.workflows.fold_choice import find_folds, rare_classes
 
 NAMES = [f"{letter}{n}" for letter in "abcdef" for n in range(4)]
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from pixelwise import ArrayError, FileError
-from pixelwise.data import read_image, read_mask_values
 from pixelwise.data.array_source import ArraySource
 from pixelwise.data.given import as_plain, to_numbers
 from pixelwise.data.sequences import find_pairs
+from pixelwise.io import read_image, read_mask_values
 
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 COLORS = np.stack([RAMP, RAMP[::-1], RAMP.T], axis=-1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelwise.data import ReadOptions, examine_dataset, read_split, write_split
+from pixelwise.data import read_split, write_split
 from pixelwise.data.groups import (
     find_group_pattern,
     find_groups,
@@ -13,6 +13,7 @@ from pixelwise.data.groups import (
     match_groups,
     name_of_groups,
 )
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import DataError
 
 SLICES = [f"patient_{patient:02}_slice_{slice_}" for patient in range(4) for slice_ in range(5)]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data import find_images, walk_images, write_image, write_mask
+from pixelwise.data import find_images, walk_images
 from pixelwise.errors import FileError, LayoutError
+from pixelwise.io import write_image, write_mask
 
 
 def make(root, *names):

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
-from pixelwise.data import FolderSamples, SampleFiles, read_dataset
+from pixelwise.data import FolderSamples, SampleFiles
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import DataError, FileError, MaskError
 

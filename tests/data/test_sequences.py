@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
 import pixelwise as pw
-from pixelwise.data import ReadOptions, examine_dataset, is_named_by_place, read_dataset
+from pixelwise.data import is_named_by_place
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.sequences import find_pairs
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 

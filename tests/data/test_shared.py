@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
-from pixelwise.data import ReadOptions, examine_dataset, read_dataset, read_image
 from pixelwise.data.layouts.found import LayoutOptions
+from pixelwise.doctor import ReadOptions, examine_dataset
+from pixelwise.io import read_image
 
 STREETS = (
     "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car",

@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.data.doctor.conftest import draw_pair
+from tests.doctor.conftest import draw_pair
 
-from pixelwise.data import (
-    ReadOptions,
-    describe_groups,
-    examine_dataset,
-    find_folds,
-    read_split,
-    write_split,
-)
-from pixelwise.data.doctor.survey import SampleFacts
+from pixelwise.data import read_split, write_split
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.split_choice import are_the_classes, choose_splits
+from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import FileError
+from pixelwise.workflows.fold_choice import describe_groups, find_folds
 
 
 def slices(sizes, word="patient"):

@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.reading import check_dataset, read_dataset
 
-from pixelwise.data import (
-    ReadOptions,
-    check_dataset,
-    examine_dataset,
-    read_dataset,
-    read_split,
-    write_split,
-)
+from pixelwise.data import read_split, write_split
 from pixelwise.data.splits import SPLITS, match_names
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import DataError, FileError, LayoutError
 
 ANY_NAME = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.evaluate.scores import Scores, summarize
+from pixelwise.metrics.scores import Scores, summarize
 from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
 from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.pictures import MAX_SIDE, to_data_uri

@@ -31,8 +31,9 @@ from pixelwise.cli.door import (
 from pixelwise.text import visible
 
 if TYPE_CHECKING:
-    from pixelwise.data import Examination, Finding, ReadOptions
-    from pixelwise.folders import Repair
+    from pixelwise.data import Finding
+    from pixelwise.doctor import Examination, ReadOptions
+    from pixelwise.workflows import Repair
 
 NUM_FILES_SHOWN = 3
 COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -71,15 +72,15 @@ def check(
     """
     read = read_options(images, masks, layout, foreground, ignore, split_by, accept)
     examination = _examine(data, read, quiet=quiet)
-    from pixelwise import folders
+    from pixelwise import workflows
 
-    summary = folders.summarize_check(examination)
+    summary = workflows.summarize_check(examination)
     if html is not None:
-        folders.write_sheet(data, examination, html)
+        workflows.write_sheet(data, examination, html)
     if not write_json(json, summary):
         if not quiet:
             _print_facts(_facts(summary, examination))
-        findings = [folders.shorten_paths(finding, data) for finding in examination.findings]
+        findings = [workflows.shorten_paths(finding, data) for finding in examination.findings]
         _print_findings(findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
         say(_closing_line(data, examination, repaired=fix is not None))
         _print_pages(data, html)
@@ -92,19 +93,19 @@ def check(
 
 
 def _examine(data: Path, read: "ReadOptions", *, quiet: bool) -> "Examination":
-    from pixelwise import folders
-    from pixelwise.folders.progress import count_images
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import count_images
 
     with count_images("reading", quiet=quiet) as progress:
-        return folders.check(data, read=read, progress=progress)
+        return workflows.check(data, read=read, progress=progress)
 
 
 def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -> "Repair":
-    from pixelwise import folders
-    from pixelwise.folders.progress import count_images
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import count_images
 
     with count_images("writing", quiet=quiet) as progress:
-        return folders.fix(data, examination, out, progress=progress)
+        return workflows.fix(data, examination, out, progress=progress)
 
 
 def _describe_repair(repair: "Repair") -> str:
@@ -209,9 +210,9 @@ def _closing_line(data: Path, examination: "Examination", *, repaired: bool) -> 
         for severity in ("error", "warning", "note")
     ]
     line = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts) + "."
-    from pixelwise import folders
+    from pixelwise import workflows
 
-    codes = folders.fixable_codes(examination)
+    codes = workflows.fixable_codes(examination)
     if codes and examination.encoding is not None and not repaired:
         line += f" pixelwise check {data} --fix OUT repairs: {', '.join(codes)}."
     return line

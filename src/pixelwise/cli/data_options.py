@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pixelwise.data import ReadOptions
+    from pixelwise.doctor import ReadOptions
 
 PANEL = "The data, where they are not understood by themselves"
 
@@ -76,8 +76,8 @@ def read_options(
     accept: str | None = None,
 ) -> "ReadOptions":
     """Gather the options of a command line for the function that reads the data."""
-    from pixelwise.data import ReadOptions
     from pixelwise.data.layouts.found import LayoutOptions
+    from pixelwise.doctor import ReadOptions
 
     return ReadOptions(
         foreground=foreground,

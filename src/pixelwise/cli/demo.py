@@ -21,8 +21,8 @@ def demo(
 
     Example: [bold]pixelwise demo --budget 30s[/bold]
     """
-    from pixelwise import folders
-    from pixelwise.folders.progress import training_watcher
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import training_watcher
 
     with training_watcher(quiet=quiet, verbose=verbose) as watcher:
-        folders.demo(out, budget, watcher)
+        workflows.demo(out, budget, watcher)

@@ -71,7 +71,7 @@ def _pixels_allowed(count: object) -> AbstractContextManager[None]:
     """While open, files may claim as many pixels as `--max-pixels` says."""
     if not isinstance(count, int):
         return nullcontext()
-    from pixelwise.data.files.claims import allow_pixels
+    from pixelwise.io.claims import allow_pixels
 
     return allow_pixels(count)
 
@@ -129,7 +129,7 @@ def write_json(file: Path | None, content: Any) -> bool:  # noqa: ANN401
 
         print(json.dumps(content, indent=2))
         return True
-    from pixelwise.data import write_json as write_file
+    from pixelwise.io import write_json as write_file
 
     write_file(file, content)
     return False

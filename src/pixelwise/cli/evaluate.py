@@ -31,7 +31,7 @@ from pixelwise.cli.door import (
 VALUES = ("index", "stored")
 
 if TYPE_CHECKING:
-    from pixelwise.evaluate.scores import Scores
+    from pixelwise.metrics.scores import Scores
 
 
 def _parse_values(text: str | None) -> str | None:
@@ -87,11 +87,11 @@ def evaluate(
     Example: [bold]pixelwise evaluate --predictions masks data[/bold]
     """
     model, data = _model_and_data(paths, predictions)
-    from pixelwise import folders
-    from pixelwise.folders.progress import count_images
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import count_images
 
     with count_images("evaluating", quiet=quiet) as progress:
-        scores = folders.evaluate(
+        scores = workflows.evaluate(
             data,
             model=model,
             predictions=predictions,
@@ -118,7 +118,7 @@ def _model_and_data(paths: list[Path], predictions: Path | None) -> tuple[Path |
 
 
 def _print_scores(scores: "Scores") -> None:
-    from pixelwise.evaluate.scores import TABLE_COLUMNS
+    from pixelwise.metrics.scores import TABLE_COLUMNS
 
     for warning in scores.warnings:
         tell(f"WARNING: {warning}")

@@ -8,7 +8,7 @@ import typer
 from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
 
 if TYPE_CHECKING:
-    from pixelwise.evaluate.scores import Scores
+    from pixelwise.metrics.scores import Scores
     from pixelwise.network.model import Model
 
 
@@ -65,7 +65,7 @@ def _kind(num_members: int) -> str:
 
 def _scores(model: "Model") -> "list[tuple[str, Scores]]":
     """The scores that are stored with a model, by name: of the test split first."""
-    from pixelwise.evaluate.scores import Scores
+    from pixelwise.metrics.scores import Scores
 
     stored = model.config.scores
     test = stored.get("test")

@@ -51,11 +51,11 @@ def predict(
 
     Example: [bold]pixelwise predict run new_images --out masks --save mask,overlay[/bold]
     """
-    from pixelwise import folders
-    from pixelwise.folders.progress import count_images
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import count_images
 
     with count_images("predicting", quiet=quiet) as progress:
-        result = folders.predict_images(
+        result = workflows.predict_images(
             model,
             inputs,
             out,

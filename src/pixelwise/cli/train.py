@@ -102,11 +102,11 @@ def train(
         raise typer.BadParameter("Give --budget or --epochs, not both.")
     if resume and overwrite:
         raise typer.BadParameter("Give --resume or --overwrite, not both.")
-    from pixelwise import folders
-    from pixelwise.folders.progress import training_watcher
+    from pixelwise import workflows
+    from pixelwise.workflows.progress import training_watcher
 
     with training_watcher(quiet=quiet, verbose=verbose) as watcher:
-        folders.train(
+        workflows.train(
             data,
             out,
             budget=budget,

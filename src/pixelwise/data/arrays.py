@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixelwise.data.given import to_numbers
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
+from pixelwise.task import IGNORE_INDEX
 
 PADDING = "Pad or crop them to one size, or train on a folder of files with pixelwise.train."
 TargetForm = Literal["binary", "index", "one_hot", "multilabel"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pixelwise.data.doctor.survey import ImageFacts
+from pixelwise.data.survey.image_facts import ImageFacts
 from pixelwise.errors import DataError
 
 STORED_NAMES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}

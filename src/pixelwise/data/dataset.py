@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pixelwise.data.files.spacing import show_spacing
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, Task
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
+from pixelwise.io.spacing import show_spacing
 
 TASK_NOTES = {
     "multilabel": "classes may overlap",

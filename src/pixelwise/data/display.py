@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.colors import BACKGROUND_COLOR, color_table, parse_color
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
-from pixelwise.data.masks.colors import BACKGROUND_COLOR, color_table, parse_color
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import ArrayError
+from pixelwise.task import IGNORE_INDEX
 
 STRETCH_PERCENTILES = (0.5, 99.5)
 

@@ -14,79 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.doctor.duplicates import find_twins
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text, read_rows
 from pixelwise.data.groups import join_samples
-from pixelwise.data.read import Examination
-from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes_in, count_groups
 from pixelwise.data.split_file import write_table
 from pixelwise.data.splits import hash_position
 from pixelwise.errors import DataError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import decode_text, read_rows
 from pixelwise.text import plain_cell
 
 FOLD_COLUMN = "fold"
-LARGEST_FOLD = 2  # times the mean: a group of names beyond it leaves no even folds
-
-
-def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str, int]:
-    """Spread the samples of train and val over folds.
-
-    Args:
-        examination: of data that can be trained on.
-        num_folds: 2 or more.
-        seed: of the order in which groups of one kind are dealt.
-
-    Returns:
-        Fold, from 1, of every sample of train and val.
-
-    Raises:
-        DataError: there are fewer groups than folds.
-    """
-    assert examination.dataset is not None
-    assert examination.encoding is not None
-    files = [entry for entry in examination.dataset.files if entry.split in ("train", "val")]
-    names = {entry.name for entry in files}
-    surveyed = [facts for facts in examination.surveyed if facts.found.name in names]
-    groups, _ = _groups_told(examination, num_folds)
-    if not examination.name_groups:  # a person or a table named them
-        groups = {entry.name: entry.group for entry in files if entry.group is not None}
-    return assign_folds(
-        sorted(names),
-        num_folds,
-        seed,
-        groups=groups,
-        twins=find_twins(surveyed),
-        classes=classes_in(surveyed, examination.encoding),
-    )
-
-
-def describe_groups(examination: Examination, num_folds: int) -> str:
-    """What file names tell of groups and how the folds go by it, in a line; "" where they do not.
-
-    Also "" where the split went by groups already, which a finding says.
-    """
-    groups, told = _groups_told(examination, num_folds)
-    is_said = any(f.code == "name-groups" for f in examination.findings)
-    if not told or (groups and is_said):
-        return ""
-    if groups:
-        return f"{count_groups(told)}; the images of each are in one fold. {SPLIT_BY_IMAGE}"
-    return f"{count_groups(told)}, too few or too unlike for {num_folds} folds by them."
-
-
-def _groups_told(
-    examination: Examination, num_folds: int
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Groups that file names tell, as they are used for folds, and as they are told."""
-    dataset = examination.dataset
-    names = [e.name for e in dataset.files if e.split in ("train", "val")] if dataset else []
-    told = {n: examination.name_groups[n] for n in names if n in examination.name_groups}
-    sizes = Counter(told.get(name, name) for name in names)
-    is_even = max(sizes.values(), default=0) * num_folds <= LARGEST_FOLD * len(names)
-    classes = classes_in(examination.surveyed, examination.encoding) if examination.encoding else {}
-    is_used = len(sizes) >= num_folds and is_even and not are_the_classes(told, classes)
-    return told if is_used else {}, told
 
 
 def assign_folds(
@@ -158,17 +94,6 @@ def _check_number(num_folds: int, num_units: int, num_images: int) -> None:
         f"{num_folds} folds were asked for, but there are only {num_units} {kind} in train and "
         f"val; images of one group and copies stay together, and test stays out. {advice}"
     )
-
-
-def rare_classes(dataset: Dataset, folds: Mapping[str, int], examination: Examination) -> list[str]:
-    """Names of the classes that occur in one fold alone, so that its model never saw them."""
-    assert examination.encoding is not None
-    present = classes_in(examination.surveyed, examination.encoding)
-    found: dict[int, set[int]] = {}
-    for name, fold in folds.items():
-        for index in present.get(name, ()):
-            found.setdefault(index, set()).add(fold)
-    return [dataset.encoding.class_names[i] for i in sorted(found) if len(found[i]) == 1]
 
 
 def fold_dataset(dataset: Dataset, folds: Mapping[str, int], fold: int) -> Dataset:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePath
 
-from pixelwise.data.files.image_files import is_image_file
-from pixelwise.data.files.writers import is_result
 from pixelwise.data.layouts.names import (
     is_image_folder,
     is_mask_folder,
@@ -24,6 +22,8 @@ from pixelwise.data.layouts.names import (
     stem_of,
 )
 from pixelwise.errors import FileError, LayoutError
+from pixelwise.io.image_files import is_image_file
+from pixelwise.io.writers import is_result
 
 RESULT = "pixelwise wrote it"
 RESULT_SUFFIXES = (".png", ".tif")  # of what pixelwise writes

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from pixelwise.data.array_source import ArraySource, ImageSource, paths_of
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
-from pixelwise.data.doctor.image_facts import read_pixels
-from pixelwise.data.doctor.survey import map_in_threads
 from pixelwise.data.masks.encoding import MaskEncoding, instances_of
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
+from pixelwise.data.survey.image_facts import read_pixels
 from pixelwise.errors import MaskError
+from pixelwise.parallel import map_in_threads
 
 Array = NDArray[Any]
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded samples in memory; the rest is mapped from disk

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pixelwise.data.doctor.duplicates import find_twins
-from pixelwise.data.doctor.survey import SampleFacts, readable_masks
 from pixelwise.data.findings import Finding, make_general_finding
 from pixelwise.data.groups import find_groups, name_of_groups
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.splits import LEAST_SHARE, MIN_IMAGES_FOR_TEST, Split, assign_splits, to_split
+from pixelwise.data.survey.duplicates import find_twins
+from pixelwise.data.survey.survey import SampleFacts, readable_masks
 
 NUM_SHOWN = 3
 SPLIT_BY_IMAGE = "Use `--split-by none` to split by image."

@@ -12,14 +12,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import RAW_BYTES, decode_text, read_rows
-from pixelwise.data.files.writers import write_bytes
 from pixelwise.data.findings import make_finding
 from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.splits import Split, match_names, to_split
 from pixelwise.errors import DataError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import RAW_BYTES, decode_text, read_rows
+from pixelwise.io.writers import write_bytes
 from pixelwise.text import format_csv, plain_cell
 
 if TYPE_CHECKING:

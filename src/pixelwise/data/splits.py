@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Literal, TypeVar
 
-from pixelwise.data.files.text_files import as_letters
 from pixelwise.data.groups import join_samples
 from pixelwise.errors import DataError
+from pixelwise.io.text_files import as_letters
 
 Split = Literal["train", "val", "test", "unlabelled"]
 Text = TypeVar("Text", bound=str)

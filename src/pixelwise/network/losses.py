@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelwise.network.targets import IGNORE_INDEX, as_planes, check_index_target
+from pixelwise.network.targets import as_planes, check_index_target
+from pixelwise.task import IGNORE_INDEX
 
 TINY = 1e-12  # keeps the slope of a fractional power finite at 0
 Total = Callable[..., tuple[Tensor, ...]]  # sums over images here -> over the whole batch

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelwise.network.targets import IGNORE_INDEX
+from pixelwise.task import IGNORE_INDEX
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
 TIE = 2.0**-22  # of a pixel: rounding of shares is less

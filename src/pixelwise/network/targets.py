@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
-from pixelwise.classes import too_many_classes
 from pixelwise.errors import ArrayError
+from pixelwise.task import IGNORE_INDEX as IGNORE_INDEX
+from pixelwise.task import too_many_classes
 
 
 def check_target(

@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor, nn
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.network.blocks import (
     CONVOLUTION,
     LEAKY_SLOPE,
@@ -33,6 +32,7 @@ from pixelwise.network.blocks import (
     upsampling,
 )
 from pixelwise.network.encoders import channels_of, make_encoder
+from pixelwise.task import MAX_CLASSES, too_many_classes
 
 MAX_CHANNELS = 4096  # of images and logits
 MAX_WIDTH = 8192  # channels of a level

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.evaluate.scores import ClassScores, Interval, Scores
+from pixelwise.metrics.scores import ClassScores, Interval, Scores
 from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.content import ReportContent, ReportExample
 from pixelwise.report.pictures import is_small, to_data_uri

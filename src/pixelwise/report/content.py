@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.evaluate.scores import Scores
+from pixelwise.metrics.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)

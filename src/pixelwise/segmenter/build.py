@@ -6,10 +6,8 @@ from pathlib import Path
 
 import torch
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
-from pixelwise.data.masks.colors import default_color
+from pixelwise.colors import default_color
 from pixelwise.errors import PlanError
-from pixelwise.evaluate import is_background
 from pixelwise.export.keras import read_keras
 from pixelwise.network import (
     Model,
@@ -21,8 +19,9 @@ from pixelwise.network import (
     load_model,
     refuse_weights_alone,
 )
-from pixelwise.plan import check_number, check_seed
+from pixelwise.planning import check_number, check_seed
 from pixelwise.segmenter.segmenter import Segmenter
+from pixelwise.task import MAX_CLASSES, is_background, too_many_classes
 
 TUTORIAL_WIDTHS = (16, 32, 64)
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from pixelwise.data.arrays import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
-from pixelwise.plan import Plan
-from pixelwise.train import Watcher
+from pixelwise.planning import Plan
+from pixelwise.training import Watcher
 
 
 @dataclass

@@ -6,12 +6,12 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from pixelwise.device import has_bfloat16
 from pixelwise.errors import PlanError
 from pixelwise.network import ModelConfig
-from pixelwise.plan import Plan, check_seed
-from pixelwise.plan.timing import Precision
-from pixelwise.predict import has_bfloat16
-from pixelwise.train import OptimizerFactory
+from pixelwise.planning import Plan, check_seed
+from pixelwise.planning.timing import Precision
+from pixelwise.segmenter.keras_names import OptimizerFactory
 
 AskedPrecision = Literal["auto", Precision]
 

@@ -13,18 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pixelwise.data import (
-    Sample,
-    make_folder,
-    read_image,
-    to_channels,
-    to_images,
-    to_samples,
-    to_targets,
-)
+from pixelwise.data import Sample, to_channels, to_images, to_samples, to_targets
 from pixelwise.data.arrays import to_array
+from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError, PlanError
-from pixelwise.evaluate import has_background
+from pixelwise.inference import IntensityCheck, Predictor, has_background
+from pixelwise.io import make_folder, read_image
 from pixelwise.network import (
     IntensityScaling,
     Model,
@@ -32,9 +26,8 @@ from pixelwise.network import (
     look_at_intensities,
     save_model,
 )
-from pixelwise.plan import check_number
-from pixelwise.plan.plan import MAX_BATCH
-from pixelwise.predict import IntensityCheck, Predictor, Threads, pick_device
+from pixelwise.planning import check_number
+from pixelwise.planning.plan import MAX_BATCH
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
@@ -44,17 +37,10 @@ from pixelwise.segmenter.fitting import (
     make_optimizer,
     plan_fit,
 )
-from pixelwise.train import (
-    Clock,
-    Compiled,
-    Loss,
-    Metric,
-    OptimizerFactory,
-    Pace,
-    Trainer,
-    compile_names,
-)
-from pixelwise.train.validate import validate
+from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
+from pixelwise.threads import Threads
+from pixelwise.training import Clock, Loss, Metric, Pace, Trainer
+from pixelwise.training.validate import validate
 
 
 class Segmenter:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data.files.image_files import read_mask_values
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.labelme import find_labelme
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.errors import FileError, LayoutError
+from pixelwise.io.image_files import read_mask_values
 
 SQUARE = [[2, 1], [6, 1], [6, 4], [2, 4]]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data import examine_dataset
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.parts import find_class_files, find_objects
 from pixelwise.data.masks.sources import MaskFile, MaskParts
+from pixelwise.doctor import examine_dataset
 
 
 def touch(root: Path, *names: str) -> Path:

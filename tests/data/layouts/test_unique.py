@@ -9,17 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixelwise.data import (
-    ReadOptions,
-    examine_dataset,
-    find_folds,
-    read_split,
-    write_folds,
-    write_split,
-)
+from pixelwise.data import read_split, write_folds, write_split
 from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.unique import check_names, with_unique_names
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError
+from pixelwise.workflows.fold_choice import find_folds
 
 SPLITS = {"train": 9, "val": 4, "test": 5}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data import examine_dataset
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.voc import find_voc
+from pixelwise.doctor import examine_dataset
 
 
 def write(root: Path, names: str, masks: str = "SegmentationClass") -> Path:

@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 
-from pixelwise.data.masks.colors import (
+from pixelwise.colors import (
     CLASS_COLORS,
     color_table,
     default_color,
     hex_of,
-    is_background,
-    names_background,
     pack_colors,
     packed_of,
     parse_color,
     unpack_colors,
 )
+from pixelwise.task import is_background, names_background
 
 
 def test_packing_is_red_green_blue():

@@ -11,10 +11,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pydantic import ValidationError
 
-from pixelwise.data import IGNORE_INDEX, MaskClass, MaskEncoding
-from pixelwise.data.files.image_files import decode_mask
+from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.stored import to_stored
 from pixelwise.errors import MaskError
+from pixelwise.io.image_files import decode_mask
+from pixelwise.task import IGNORE_INDEX
 
 PATH = Path("masks/a.png")
 

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
+from tests.reading import read_dataset, survey_mask
 
-from pixelwise.data import IGNORE_INDEX, MaskEncoding, read_dataset
+from pixelwise.data import MaskEncoding
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import instances_of
-from pixelwise.data.masks.facts import survey_mask, unify_forms
+from pixelwise.data.masks.facts import unify_forms
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskSource
 from pixelwise.errors import DataError
+from pixelwise.task import IGNORE_INDEX
 
 Mask = NDArray[np.uint8]
 BLOCK = 16  # every cell of a random mask is a square of so many pixels

@@ -4,9 +4,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tests.reading import survey_mask
 
 from pixelwise.data.masks import facts
-from pixelwise.data.masks.facts import count_values, describe_mask, survey_mask, unify_forms
+from pixelwise.data.masks.facts import count_values, describe_mask, unify_forms
 from pixelwise.data.masks.reading import add_counts, num_pixels
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.masks.stored import StoredMask

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from tests.reading import survey_mask
 
 from pixelwise.data import MaskClass, MaskEncoding
-from pixelwise.data.masks.facts import survey_mask
 from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
 from pixelwise.data.masks.reading import add_counts
 from pixelwise.data.masks.sources import MaskFile

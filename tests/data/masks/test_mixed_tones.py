@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from tests.reading import read_dataset
 
-from pixelwise.data import MaskClass, MaskEncoding, read_dataset
+from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.facts import describe_mask, unify_forms
 from pixelwise.data.masks.learn import understand_masks
@@ -12,7 +13,7 @@ from pixelwise.data.masks.mixed_tones import part_tones
 from pixelwise.data.masks.outliers import foreign_values
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored
-from pixelwise.data.read import examine_dataset
+from pixelwise.doctor.examine import examine_dataset
 from pixelwise.errors import MaskError
 
 RED = np.array([255, 0, 0], np.uint8)

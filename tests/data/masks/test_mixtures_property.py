@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.data import IGNORE_INDEX
 from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.masks.sources import MaskFile
-from pixelwise.data.read import Examination, examine_dataset
+from pixelwise.doctor.examine import Examination, examine_dataset
+from pixelwise.task import IGNORE_INDEX
 
 Mask = NDArray[np.uint8]
 SIZE = (48, 64)

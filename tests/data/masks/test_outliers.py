@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.reading import read_dataset
 
-from pixelwise.data import read_dataset
 from pixelwise.data.masks.facts import describe_mask, unify_forms
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.masks.outliers import foreign_values, is_photograph, set_apart

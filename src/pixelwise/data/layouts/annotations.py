@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.layouts.names import list_images, near_key, stem_of
 from pixelwise.data.masks.class_file import ClassDeclaration, DeclaredClass
-from pixelwise.data.masks.colors import names_background
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.errors import LayoutError
+from pixelwise.task import IGNORE_INDEX, MAX_CLASSES, names_background, too_many_classes
 
 NUM_SHOWN = 3
 MAX_DIGITS = 30  # of a number; longer ones are texts

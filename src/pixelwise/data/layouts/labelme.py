@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.files.image_files import decode_mask
 from pixelwise.data.layouts.annotations import (
     Category,
     ImageIndex,
@@ -45,10 +44,11 @@ from pixelwise.data.layouts.notes import (
 )
 from pixelwise.data.layouts.places import split_of
 from pixelwise.data.layouts.tables import parse_json, read_names, read_table
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.shapes import encode_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import FileError, LayoutError
+from pixelwise.io.image_files import decode_mask
+from pixelwise.task import IGNORE_INDEX
 
 KEYS = (b'"shapes"', b'"imagePath"')
 NUM_LOOKED_AT = 5  # JSON files that are opened before the folder is taken for something else

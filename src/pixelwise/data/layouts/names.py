@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from pixelwise.data.files.image_files import is_image_file
 from pixelwise.errors import LayoutError
+from pixelwise.io.image_files import is_image_file
 
 # Whole names of folders; others are known by the words in their names.
 IMAGE_FOLDERS = frozenset({"tiles", "frames", "scans", "volumes", "photos", "pictures", "x"})

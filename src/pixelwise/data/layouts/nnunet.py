@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import decode_text
 
 DATASET_FILE = "dataset.json"
 CHANNEL = re.compile(r"_\d{4}$")

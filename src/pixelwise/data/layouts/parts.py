@@ -29,9 +29,9 @@ from pixelwise.data.layouts.names import (
 from pixelwise.data.layouts.pairing import start_of
 from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
-from pixelwise.data.masks.colors import names_background
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import LayoutError
+from pixelwise.task import names_background
 
 NUMBERED = re.compile(r"(?:(?P<name>.*?)[_\-. ]+)?(?P<number>\d+)")
 MAX_CLASSES = 64  # more different endings than this are no classes

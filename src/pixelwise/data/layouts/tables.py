@@ -4,9 +4,9 @@ import csv
 import json
 from pathlib import Path
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text, read_rows, to_utf8
 from pixelwise.errors import FileError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import decode_text, read_rows, to_utf8
 
 MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
 

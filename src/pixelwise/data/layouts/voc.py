@@ -5,14 +5,14 @@ DATA/JPEGImages/a.jpg  DATA/SegmentationClass/a.png  DATA/ImageSets/Segmentation
 
 from pathlib import Path
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_images, stem_of
 from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.sources import MaskFile
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import decode_text
+from pixelwise.task import IGNORE_INDEX
 
 LISTS = Path("ImageSets", "Segmentation")  # of the names in each split
 MASK_FOLDERS = ("SegmentationClassPNG", "SegmentationClass")  # LabelMe keeps .npy in the second

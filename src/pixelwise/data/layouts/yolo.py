@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
 from pixelwise.data.layouts.annotations import Category, ImageIndex, declare_classes, names_of
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import own_split, stem_of
@@ -27,6 +26,7 @@ from pixelwise.data.layouts.tables import read_names, read_text
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import FileError, LayoutError
+from pixelwise.task import MAX_CLASSES, too_many_classes
 
 LABEL_FOLDER, IMAGE_FOLDER = "labels", "images"
 NAME_FILES = ("classes.txt", "obj.names", "_classes.txt")
@@ -212,7 +212,7 @@ def _read_yaml_names(path: Path) -> list[str] | None:
     """`names` of a YAML file, a list or {0: name, ...}; None for YAML files of another kind."""
     import yaml
 
-    from pixelwise.data.files.yaml_text import parse_yaml
+    from pixelwise.io.yaml_text import parse_yaml
 
     try:
         content = parse_yaml(read_text(path))

@@ -14,13 +14,13 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import decode_text
+from pixelwise.colors import default_color, packed_of
 from pixelwise.data.masks.class_table import read_class_table
-from pixelwise.data.masks.colors import default_color, packed_of
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.errors import MaskError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import decode_text
+from pixelwise.task import MAX_CLASSES, too_many_classes
 
 CLASS_FILE = "classes.json"
 

@@ -15,9 +15,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data.files.image_files import read_bytes
-from pixelwise.data.files.text_files import DELIMITERS, decode_text
 from pixelwise.errors import MaskError
+from pixelwise.io.image_files import read_bytes
+from pixelwise.io.text_files import DELIMITERS, decode_text
 
 SPLIT_TABLE = "_classes.csv"  # Roboflow puts a copy into every split folder
 TABLE_FILES = (

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pixelwise.classes import IGNORE_INDEX as IGNORE_INDEX
-from pixelwise.classes import MAX_CLASSES, UNKNOWN_INDEX
-from pixelwise.data.masks.colors import GREY, hex_of, pack_colors, unpack_colors
+from pixelwise.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
+from pixelwise.task import IGNORE_INDEX as IGNORE_INDEX
+from pixelwise.task import MAX_CLASSES, UNKNOWN_INDEX
 
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.colors import GREY, pack_colors
-from pixelwise.data.masks.read import TWO_TONE_RANGE, read_stored_mask
+from pixelwise.colors import GREY, pack_colors
+from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.sources import MaskSource
 from pixelwise.data.masks.stored import StoredForm, StoredMask
 
@@ -66,11 +66,6 @@ class MaskFacts:
     num_undrawn: int = 0
     palette: NDArray[np.int64] | None = None
     note: str = ""
-
-
-def survey_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> MaskFacts:
-    """Read a mask and count its values; FileError or MaskError where it cannot be understood."""
-    return describe_mask(read_stored_mask(source, image_size), source)
 
 
 def describe_mask(mask: StoredMask, source: MaskSource) -> MaskFacts:

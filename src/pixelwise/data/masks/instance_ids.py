@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from pixelwise.data.masks.colors import default_color
+from pixelwise.colors import default_color
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.reading import Reading, Remark, add_counts

@@ -8,8 +8,8 @@ usual       then what most masks hold; a few that are made in another way are le
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pixelwise.colors import hex_of
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.colors import hex_of
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.instance_ids import (

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.colors import GREY, default_color, hex_of, packed_of, unpack_colors
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.colors import GREY, default_color, hex_of, packed_of, unpack_colors
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
 from pixelwise.data.masks.reading import (

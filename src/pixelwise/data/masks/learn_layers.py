@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from pixelwise.classes import MAX_CLASSES, too_many_classes
+from pixelwise.colors import default_color
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.colors import default_color
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.reading import Reading, Remark, add_counts, num_pixels
 from pixelwise.errors import MaskError
+from pixelwise.task import MAX_CLASSES, too_many_classes
 
 MAX_OVERLAP = 0.02  # of the labelled pixels: above it classes overlap by intent
 

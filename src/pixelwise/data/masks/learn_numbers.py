@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pixelwise.data.masks.colors import default_color
-from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskClass, MaskEncoding, shorten
+from pixelwise.colors import default_color
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.reading import LOW_INDEX, Reading, Remark, ValueCounts
 from pixelwise.data.masks.two_tones import (
@@ -28,6 +28,7 @@ from pixelwise.data.masks.two_tones import (
     snap_remark,
 )
 from pixelwise.errors import MaskError
+from pixelwise.task import IGNORE_INDEX
 
 MAX_UNDECLARED_CLASSES = 32  # above it masks more likely hold object ids or a photograph
 MIN_CLASS_SHARE = 0.02  # of the pixels of 255: what has fewer beside it may be specks

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.colors import GREY, hex_of
+from pixelwise.colors import GREY, hex_of
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.outliers import few_of

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.encoding import IGNORE_INDEX, MaskEncoding
+from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MANY_VALUES, MaskFacts
 from pixelwise.data.masks.learn_colors import MAX_EDGE_INTERIOR, MERGED, NEAR, distances
 from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.reading import LOW_INDEX
 from pixelwise.data.masks.two_tones import fits_two_tones
+from pixelwise.task import IGNORE_INDEX
 
 MIN_MASKS = 5  # so many that are not empty make a majority
 ODD_SHARE = 0.05  # of the masks that are not empty; one at least may be odd

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.colors import unpack_colors
 from pixelwise.data.array_source import ArraySource
-from pixelwise.data.files.claims import check_claim
-from pixelwise.data.files.image_files import read_pixels
-from pixelwise.data.masks.colors import unpack_colors
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
 from pixelwise.errors import FileError, MaskError
+from pixelwise.io.claims import check_claim
+from pixelwise.io.image_files import read_pixels
 
 PAINTED_BYTES = 10  # a pixel, of all arrays in which shapes are painted
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones

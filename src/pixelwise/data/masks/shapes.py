@@ -19,9 +19,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.encoding import IGNORE_INDEX
 from pixelwise.data.masks.sources import Shape
 from pixelwise.errors import MaskError
+from pixelwise.task import IGNORE_INDEX
 
 MAX_CORNER = 1e7  # corners further out, in pixels, are damage
 GROUP_PIXELS = 2**20  # of boxes, that are painted at a time; each takes ten bytes

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.colors import pack_colors
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
-from pixelwise.data.masks.colors import pack_colors
 from pixelwise.errors import MaskError
 
 StoredForm = Literal["numbers", "colors", "layers"]

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.encoding import IGNORE_INDEX, shorten
+from pixelwise.data.masks.encoding import shorten
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.mixed_tones import PLAIN
 from pixelwise.data.masks.reading import LOW_INDEX, add_counts
 from pixelwise.data.masks.two_tones import find_two_tones
 from pixelwise.errors import MaskError
+from pixelwise.task import IGNORE_INDEX
 
 MIN_TOGETHER = 0.1  # share of the masks with a 255 to ignore that hold classes beside it
 UNEVEN = 2  # by so much the steps of a scale may differ: 0, 85, 170, 255; 0, 127, 255

@@ -1,1 +1,0 @@
-"""Look once at every file, and find what is wrong with the data."""

@@ -1,0 +1,282 @@
+"""From a folder or a sequence to a `Dataset`: look at names, survey, understand masks, split.
+
+find_layout or find_pairs, survey_samples, check_files, learn_encoding, assign_splits, check_splits,
+check_masks -> Dataset
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pixelwise.data.channel_choice import choose_channels, have_rare_channels
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.findings import (
+    Finding,
+    accept_findings,
+    accepted_codes,
+    check_accepted,
+    finding_of_error,
+    make_general_finding,
+    sort_findings,
+)
+from pixelwise.data.groups import BY_IMAGE, match_groups
+from pixelwise.data.layouts.declared import find_class_file, read_declaration
+from pixelwise.data.layouts.find import find_layout
+from pixelwise.data.layouts.found import Layout, LayoutOptions
+from pixelwise.data.layouts.unique import check_names
+from pixelwise.data.masks.class_file import CLASS_FILE
+from pixelwise.data.masks.class_table import TABLE_FILES
+from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.facts import MaskFacts, unify_forms
+from pixelwise.data.masks.learn import understand_masks
+from pixelwise.data.samples import SampleFiles
+from pixelwise.data.sequences import DataSource, find_pairs, root_of
+from pixelwise.data.split_choice import SplitChoice, choose_splits
+from pixelwise.data.split_file import with_split_file
+from pixelwise.data.splits import Split
+from pixelwise.data.survey.duplicates import find_twins
+from pixelwise.data.survey.image_facts import ImageFacts
+from pixelwise.data.survey.survey import (
+    SampleFacts,
+    holders_of,
+    readable_images,
+    readable_masks,
+    survey_samples,
+)
+from pixelwise.doctor.check import check_files, check_masks, check_splits
+from pixelwise.doctor.masks import find_no_foreground
+from pixelwise.errors import DataError, FileError, LayoutError, MaskError
+from pixelwise.io.spacing import common_spacing
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a person says about the data; None leaves it to be found out."""
+
+    seed: int = 0
+    foreground: int | None = None
+    ignore: int | Sequence[int] | None = None
+    split: Mapping[str, str] | None = None  # of names; folders and manifests win over it
+    split_by: str | None = None  # regular expression that finds the group in a name; "none"
+    encoding: MaskEncoding | None = None
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
+    accept: Sequence[str] = ()  # codes of errors to train in spite of, such as "split-leak"
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values to leave out."""
+        if self.ignore is None:
+            return ()
+        return (self.ignore,) if isinstance(self.ignore, int) else tuple(self.ignore)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A data set with everything found in it.
+
+    Attributes:
+        dataset: as it can be trained on; None where there are errors.
+        findings: errors first, then warnings, then notes.
+        layout: what the names told; None where they told nothing.
+        surveyed: the facts of every sample.
+        encoding: what the values of the masks mean; None where that is not clear.
+        splits: split of every name.
+        name_groups: groups that the file names tell, where nothing else names groups; they are
+            used for the folds of a cross-validation also where they do not make the split.
+    """
+
+    dataset: Dataset | None
+    findings: tuple[Finding, ...] = field(default=())
+    layout: Layout | None = None
+    surveyed: tuple[SampleFacts, ...] = ()
+    encoding: MaskEncoding | None = None
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    name_groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that forbid training."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+def examine_dataset(
+    data: DataSource,
+    options: ReadOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Examination:
+    """Read data and keep all findings, instead of raising the first error.
+
+    Args:
+        data: the data folder, or a sequence of (image, mask).
+        options: what a person says about it.
+        progress: called with (number of samples read, number of all) after each sample.
+
+    Raises:
+        DataError: an error cannot be accepted.
+    """
+    options, root = options or ReadOptions(), root_of(data)
+    accepted = check_accepted(options.accept)
+    try:
+        layout = _with_groups(_find(data, options), options.split_by)
+        check_names(layout.samples)
+    except DataError as error:
+        return Examination(None, (finding_of_error("layout", [], error),))
+    surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
+    findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
+    channels = _choose_channels(surveyed, findings)
+    encoding = _choose_encoding(root, layout, surveyed, options, findings)
+    twins = find_twins(surveyed)
+    choice = choose_splits(
+        surveyed, encoding, options.split, options.seed, twins, by_names=options.split_by is None
+    )
+    surveyed, splits = choice.surveyed, choice.splits
+    findings += [*choice.findings, *check_splits(surveyed, splits, twins)]
+    if encoding is not None:
+        findings += check_masks(surveyed, encoding, splits)
+        if options.encoding is None:  # images without anything to find may be scored
+            findings += find_no_foreground(surveyed, encoding)
+    elif not any(found.severity == "error" for found in findings):
+        findings.append(_say_unlabelled(root, surveyed))
+    findings = sort_findings(accept_findings(findings, accepted))
+    dataset = None
+    if channels and encoding and not any(found.severity == "error" for found in findings):
+        dataset = _build(root, layout, choice, channels, encoding, findings)
+    return Examination(
+        dataset, tuple(findings), layout, tuple(surveyed), encoding, splits, choice.name_groups
+    )
+
+
+def _find(data: DataSource, options: ReadOptions) -> Layout:
+    """The images and masks, with the splits of a split.csv that lies beside them."""
+    if isinstance(data, str | os.PathLike):
+        return with_split_file(find_layout(Path(data), options.layout), Path(data), options.split)
+    if options.layout != LayoutOptions():
+        raise LayoutError(
+            "a sequence of (image, mask) was given, which has no folders to choose from. Leave out "
+            "the layout, or give a folder."
+        )
+    return find_pairs(data)
+
+
+def _unify_masks(surveyed: Sequence[SampleFacts]) -> list[SampleFacts]:
+    """The same facts with grey masks as colours where others are in colours."""
+    facts = iter(unify_forms([mask for _, _, mask in readable_masks(surveyed)]))
+    return [
+        replace(sample, mask=next(facts))
+        if sample.found.mask is not None and isinstance(sample.mask, MaskFacts)
+        else sample
+        for sample in surveyed
+    ]
+
+
+def _choose_channels(
+    surveyed: Sequence[SampleFacts], findings: list[Finding]
+) -> tuple[int, str] | None:
+    """Number of channels and note; None, and a finding, where the images do not go together."""
+    readable = readable_images(surveyed)
+    images = [image for _, image in readable]
+    try:
+        return choose_channels(images) if images else None
+    except DataError as error:
+        is_rare = have_rare_channels(images)
+        rare = tuple(
+            facts.found.image for (facts, _), one in zip(readable, is_rare, strict=True) if one
+        )
+        findings.append(replace(finding_of_error("mixed-channels", [], error), files=rare))
+        return None
+
+
+def _choose_encoding(
+    root: Path,
+    layout: Layout,
+    surveyed: Sequence[SampleFacts],
+    options: ReadOptions,
+    findings: list[Finding],
+) -> MaskEncoding | None:
+    """The meaning of the mask values; None, and a finding, where they have no clear one."""
+    masks = [mask for _, _, mask in readable_masks(surveyed)]
+    class_file: Path | None = None
+    try:
+        class_file = find_class_file(root, (CLASS_FILE, *TABLE_FILES))
+        declared = read_declaration(root, layout)
+    except (MaskError, FileError) as error:
+        findings.append(finding_of_error("class-file", [class_file] if class_file else [], error))
+        return None
+    if not masks:
+        return None
+    try:
+        reading = understand_masks(
+            masks,
+            declared,
+            foreground=options.foreground,
+            ignore=options.ignored,
+            known=options.encoding,
+        )
+    except MaskError as error:
+        findings.append(finding_of_error("mask-values", [], error))
+        return None
+    paths = {id(mask): path for _, path, mask in readable_masks(surveyed)}
+    for remark in reading.remarks:
+        named = tuple(paths[id(mask)] for mask in remark.masks)
+        files = named or holders_of(remark.values, surveyed)
+        findings.append(Finding(remark.code, remark.severity, files, remark.message, remark.fix))
+    return reading.encoding
+
+
+def _with_groups(layout: Layout, pattern: str | None) -> Layout:
+    """The layout with groups taken from the names, where a pattern is given; DataError if bad."""
+    if pattern is None:
+        return layout
+    names = [sample.name for sample in layout.samples]
+    groups = {} if pattern == BY_IMAGE else match_groups(names, pattern)
+    samples = (replace(sample, group=groups.get(sample.name)) for sample in layout.samples)
+    return replace(layout, samples=tuple(samples))
+
+
+def _build(
+    root: Path,
+    layout: Layout,
+    choice: SplitChoice,
+    channels: tuple[int, str],
+    encoding: MaskEncoding,
+    findings: Sequence[Finding],
+) -> Dataset:
+    images = readable_images(choice.surveyed)
+    return Dataset(
+        root=root,
+        layout=layout.description,
+        files=tuple(
+            SampleFiles(
+                f.found.name,
+                f.found.images,
+                f.found.mask,
+                choice.splits[f.found.name],
+                image.size,
+                f.found.group,
+            )
+            for f, image in images
+        ),
+        in_channels=channels[0],
+        channel_note=channels[1],
+        dtype=" and ".join(sorted({image.dtype for _, image in images})),
+        encoding=encoding,
+        num_sizes=len({image.size for _, image in images}),
+        notes=tuple(f"{finding.message} {finding.fix}" for finding in findings),
+        accepted=accepted_codes(findings),
+        spacing_um=common_spacing([image.spacing_um for _, image in images]),
+        digests=tuple(_digest(facts, image) for facts, image in images),
+    )
+
+
+def _say_unlabelled(root: Path, surveyed: Sequence[SampleFacts]) -> Finding:
+    message = f"not one of the {len(surveyed)} images of {root} has a mask."
+    fix = "Add masks with the names of the images; `pixelwise predict` takes images alone."
+    return make_general_finding("layout", message, fix)
+
+
+def _digest(facts: SampleFacts, image: ImageFacts) -> str:
+    """Of the pixels of an image, and of the values in its mask and how often each is there."""
+    if not isinstance(facts.mask, MaskFacts):
+        return image.digest.hex()
+    return f"{image.digest.hex()} {facts.mask.values.tolist()} {facts.mask.counts.tolist()}"

@@ -1,0 +1,15 @@
+"""Prediction: image -> tiles -> probabilities -> mask, and its scores."""
+
+from pixelwise.inference.evaluate import evaluate_samples, has_background
+from pixelwise.inference.intensities import IntensityCheck
+from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.tiles import Tile, plan_tiles
+
+__all__ = [
+    "IntensityCheck",
+    "Predictor",
+    "Tile",
+    "evaluate_samples",
+    "has_background",
+    "plan_tiles",
+]

@@ -1,0 +1,87 @@
+"""A predictor against samples: scores."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data import Sample
+from pixelwise.inference.predictor import Predictor
+from pixelwise.metrics.bootstrap import complete_groups
+from pixelwise.metrics.counts import Counts, count_pixels
+from pixelwise.metrics.scores import Scores, summarize
+from pixelwise.network import ModelConfig
+from pixelwise.task import is_background
+
+
+class Counted(NamedTuple):
+    """The pixel counts (K, 3) of a sample, with its name and group."""
+
+    name: str
+    counts: Counts
+    group: str | None = None
+
+
+OnBlock = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
+
+
+def evaluate_samples(
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Predict every sample in its own size and score the masks.
+
+    Args:
+        predictor: runs the model.
+        samples: with masks.
+        progress: called with (done, total).
+    """
+    found: list[Counted] = []
+    for counted in count_samples(predictor, samples):
+        found.append(counted)
+        if progress is not None:
+            progress(len(found), len(samples))
+    return summarize_samples(found, predictor.model.config)
+
+
+def count_samples(
+    predictor: Predictor, samples: Iterable[Sample], on_block: OnBlock | None = None
+) -> Iterator[Counted]:
+    """Predict samples one by one; give the pixel counts (K, 3) of each.
+
+    Args:
+        predictor: runs the model.
+        samples: with masks.
+        on_block: called with each sample, slices of it and the probabilities (K, *block) there, so
+            that each of its pixels comes once.
+    """
+    num_classes = predictor.model.config.num_classes
+    for sample in samples:
+        assert sample.mask is not None
+        counts = np.zeros((num_classes, 3), np.int64)
+        for window, probabilities in predictor.blocks(sample.image):
+            mask = predictor.to_mask(probabilities)
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            counts += count_pixels(mask, sample.mask[place], num_classes)
+            if on_block is not None:
+                on_block(sample, window, probabilities)
+        yield Counted(sample.name, counts, sample.group)
+
+
+def summarize_samples(found: Sequence[Counted], config: ModelConfig) -> Scores:
+    """Turn the counts of samples into the scores of a model."""
+    return summarize(
+        [one.counts for one in found],
+        [one.name for one in found],
+        config.class_names,
+        background=has_background(config.task, config.class_names),
+        groups=complete_groups([(one.name, one.group) for one in found]),
+    )
+
+
+def has_background(task: str, class_names: Sequence[str]) -> bool:
+    """Whether class 0 is background, and so left out of means over classes."""
+    return task == "binary" or (task == "multiclass" and is_background(class_names[0]))

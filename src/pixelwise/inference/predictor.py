@@ -1,0 +1,234 @@
+"""The predictor: an image of any size in, probabilities or a mask of the same size out.
+
+Validation during training, `Segmenter`, the command line and the server all use this one.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelwise.device import autocast, pick_device
+from pixelwise.errors import ArrayError
+from pixelwise.inference.tiles import Block, Tile, blend_tiles
+from pixelwise.network import Model, resize_images, scale_intensities, working_size
+from pixelwise.threads import Threads, free_threads
+
+MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
+MAX_BATCH_PIXELS = 1_000_000  # of images that are predicted together
+TILE_OVERLAP_SHARE = 4  # tiles overlap by a quarter of their shorter side at most
+MAX_OVERLAP = 128  # pixels; about the receptive field that still matters
+
+
+class Predictor:
+    """Runs a model on images (C, *spatial) with intensities as they are stored.
+
+    Images up to a size that fits in memory are predicted in one piece, which is fastest and has
+    no seams; larger ones in overlapping tiles that are blended smoothly.
+
+    Args:
+        model: the model; its network is moved to the device and set to evaluation mode.
+        device: "auto", "cpu", "cuda" or any torch device.
+        tile_size: tile side in pixels, same for every axis; None lets memory decide.
+        flip_average: average over the mirrored copies of the image that training would make
+            (test-time augmentation); all of them where the model does not say.
+        threads: that a CPU computes with; None: as many as turn out to be the fastest.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str | torch.device = "auto",
+        tile_size: int | None = None,
+        flip_average: bool = False,
+        threads: Threads | None = None,
+    ) -> None:
+        self.model = model
+        self.device = pick_device(device)
+        self.tile_size = tile_size
+        self.flip_average = flip_average
+        is_cpu = self.device.type == "cpu"
+        self.threads = threads or Threads(self.device, first=free_threads() if is_cpu else None)
+        self._channels_last = model.config.network.spatial_dims == 2
+        self._network = model.network.to(self.device)
+        if self._channels_last:
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def with_model(self, model: Model) -> "Predictor":
+        """A predictor of another model on the same device, with the same threads."""
+        return Predictor(
+            model,
+            device=self.device,
+            tile_size=self.tile_size,
+            flip_average=self.flip_average,
+            threads=self.threads,
+        )
+
+    def segment(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the mask (*spatial) uint8 of an image (C, *spatial): class index per pixel.
+
+        For a multi-label model the mask is bool (K, *spatial).
+        """
+        blocks = self.blocks(image)  # the image is checked
+        size, config = image.shape[1:], self.model.config
+        is_multilabel = config.task == "multilabel"
+        shape = (config.num_classes, *size) if is_multilabel else size
+        mask = np.zeros(shape, bool if is_multilabel else np.uint8)
+        for window, probabilities in blocks:
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            mask[place] = self.to_mask(probabilities)
+        return mask
+
+    def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the mask that probabilities (K, *spatial) stand for."""
+        if self.model.config.task == "multiclass":
+            mask: NDArray[np.uint8] = probabilities.argmax(0).astype(np.uint8)
+            return mask
+        is_present: NDArray[np.bool_] = probabilities >= self.model.config.threshold
+        if self.model.config.task == "multilabel":
+            return is_present
+        foreground: NDArray[np.uint8] = is_present[0].astype(np.uint8)
+        return foreground
+
+    def probabilities(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Return probabilities (K, *spatial) in [0, 1] for an image (C, *spatial).
+
+        K is 1 for a binary model (the probability of class 1).
+
+        Raises:
+            ArrayError: the image has the wrong number of axes or channels, or no pixels.
+        """
+        result: NDArray[np.float32] | None = None
+        for window, values in self.blocks(image):
+            if values.shape[1:] == image.shape[1:]:
+                return values
+            if result is None:
+                result = np.empty((len(values), *image.shape[1:]), np.float32)
+            result[(slice(None), *window)] = values
+        assert result is not None
+        return result
+
+    def blocks(self, image: NDArray[Any]) -> Iterator[Block]:
+        """Predict an image (C, *spatial) block by block, in memory of a few tiles.
+
+        Yields:
+            Slices of the image, and probabilities (K, *block) there; each pixel once. Small images
+            are one block.
+
+        Raises:
+            ArrayError: as for `probabilities`, at once.
+        """
+        self._check(image)
+        offset, gain = self.model.config.scaling.coefficients(image)
+        size = image.shape[1:]
+        tile_size = self._plan_tile_size(size)
+        cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
+        overlap = min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
+
+        def predict(tile: Tile) -> NDArray[np.float32]:
+            return self._predict(image[(slice(None), *tile.slices)], offset, gain)
+
+        blocks = blend_tiles(size, tile_size, overlap, predict)
+        # rounding of weights may pass 1 by 1e-7
+        return ((window, np.minimum(values, 1, out=values)) for window, values in blocks)
+
+    def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
+
+        Small images run as one batch, others one after the other.
+        """
+        if len(images) * np.prod(images.shape[2:]) > MAX_BATCH_PIXELS:
+            return np.stack([self.probabilities(image) for image in images])
+        for image in images:
+            self._check(image)
+        scaled = np.stack([self.model.config.scaling.apply(image) for image in images])
+        return self.predict_batch(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
+
+    def _predict(
+        self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Predict one tile or whole image: (C, *spatial) in, probabilities (K, *spatial) out."""
+        scaled = scale_intensities(image, offset, gain)
+        batch = torch.from_numpy(np.ascontiguousarray(scaled))[None].to(self.device)
+        return self.predict_batch(batch)[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def predict_batch(self, batch: Tensor) -> Tensor:
+        """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
+        with self.threads.timed(batch.numel()):
+            return self._compute(batch)
+
+    def _compute(self, batch: Tensor) -> Tensor:
+        """The same, as the thread that calls it finds torch."""
+        was_training = self._network.training
+        self._network.eval()
+        size = batch.shape[2:]
+        batch = resize_images(batch, working_size(size, self.model.config.working_scale))
+        if self._channels_last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        views = list(_flips(self._mirror_axes(batch))) if self.flip_average else [()]
+        with autocast(self.device, self.model.config.precision):
+            predictions = [self._view(batch, axes) for axes in views]
+        self._network.train(was_training)
+        mean = torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
+        return resize_images(mean, size)
+
+    def _mirror_axes(self, batch: Tensor) -> Sequence[int]:
+        """Axes along which an image may be mirrored: those that training mirrored along."""
+        axes = self.model.config.mirror_axes
+        return range(2, batch.ndim) if axes is None else axes
+
+    def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Predict a mirrored copy and mirror the result back."""
+        logits: Tensor = self._network(batch.flip(axes) if axes else batch).float()
+        is_softmax = self.model.config.task == "multiclass"
+        probabilities = logits.softmax(1) if is_softmax else logits.sigmoid()
+        return probabilities.flip(axes) if axes else probabilities
+
+    def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Whole image where it fits, else the largest tile that does."""
+        if self.tile_size is not None:
+            return tuple(min(self.tile_size, length) for length in size)
+        config, scale = self.model.config.network, self.model.config.working_scale
+        max_pixels = int(MAX_WHOLE_PIXELS // config.widths[0] / scale ** len(size))
+        if int(np.prod(size)) <= max_pixels:
+            return tuple(size)
+        divisor = round(2 ** (len(config.widths) - 1) / scale)
+        side = int(max_pixels ** (1 / len(size))) // divisor * divisor
+        return tuple(min(side, length) for length in size)
+
+    def _check(self, image: NDArray[Any]) -> None:
+        """Refuse arrays that are not images of this model."""
+        config = self.model.config.network
+        if image.ndim != config.spatial_dims + 1 or image.size == 0:
+            raise ArrayError(
+                f"The image has shape {image.shape}; expected (channels, "
+                f"{'depth, ' if config.spatial_dims == 3 else ''}height, width), none of them 0."
+            )
+        if image.shape[0] != config.in_channels:
+            raise ArrayError(
+                f"The image has {image.shape[0]} channels (shape {image.shape}); this model was "
+                f"trained on {config.in_channels}. Convert the image, or train on such images."
+            )
+        if self.model.config.float_images and image.dtype.kind in "biu":
+            raise ArrayError(
+                f"The image has {image.dtype} values, but the model was trained on float arrays "
+                "that the caller had scaled. Scale it in the same way, for example with "
+                "image.astype('float32') / 255."
+            )
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            raise ArrayError(
+                f"The image has {np.count_nonzero(~np.isfinite(image))} NaN or infinite values. "
+                "Replace them, for example with np.nan_to_num, before predicting."
+            )
+
+
+def _flips(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every set of axes to mirror, none first."""
+    for count in range(len(axes) + 1):
+        yield from combinations(axes, count)

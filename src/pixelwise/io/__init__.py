@@ -1,0 +1,59 @@
+"""One file on disk to an array of what it stores, and arrays and texts back to files."""
+
+from pixelwise.io.claims import allow_pixels, check_claim
+from pixelwise.io.image_files import (
+    decode_mask,
+    is_image_file,
+    read_bytes,
+    read_channels,
+    read_image,
+    read_images,
+    read_mask_values,
+    read_pixels,
+)
+from pixelwise.io.pixels import Pixels
+from pixelwise.io.spacing import common_spacing, same_spacing, show_spacing
+from pixelwise.io.text_files import decode_text, find_listed, read_rows, to_utf8
+from pixelwise.io.writers import (
+    is_result,
+    make_folder,
+    write_bytes,
+    write_image,
+    write_json,
+    write_mask,
+    write_pixels,
+    write_probabilities,
+    write_text,
+)
+from pixelwise.io.yaml_text import parse_yaml
+
+__all__ = [
+    "Pixels",
+    "allow_pixels",
+    "check_claim",
+    "common_spacing",
+    "decode_mask",
+    "decode_text",
+    "find_listed",
+    "is_image_file",
+    "is_result",
+    "make_folder",
+    "parse_yaml",
+    "read_bytes",
+    "read_channels",
+    "read_image",
+    "read_images",
+    "read_mask_values",
+    "read_pixels",
+    "read_rows",
+    "same_spacing",
+    "show_spacing",
+    "to_utf8",
+    "write_bytes",
+    "write_image",
+    "write_json",
+    "write_mask",
+    "write_pixels",
+    "write_probabilities",
+    "write_text",
+]

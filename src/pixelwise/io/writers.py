@@ -1,0 +1,238 @@
+"""Write results; a file is written beside its place and then moved: it is whole or not there."""
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pixelwise.colors import color_table
+from pixelwise.errors import ArrayError, OutputError
+
+OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
+SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
+HEAD_SIZE = 4096  # bytes that hold it
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder with its parents; one that exists is fine. OutputError where it fails."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} is a file, where a folder is to be made. Choose another name."
+        ) from error
+    except OSError as error:
+        raise OutputError(_reason(Path(path), error)) from error
+    return Path(path)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, whole or not at all; OutputError where it cannot be written."""
+
+    def save(file: BinaryIO) -> None:
+        file.write(data)
+        file.flush()
+        if file.seekable():  # a power cut must not leave the name without the content
+            os.fsync(file.fileno())
+
+    _write(Path(path), save)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text; OutputError where it cannot be written.
+
+    Names of files that are not UTF-8 are written as the bytes that they are.
+    """
+    write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def write_json(path: str | os.PathLike[str], content: object) -> None:
+    """Write JSON, indented, without NaN or infinity; OutputError where it cannot be written."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # what is not UTF-8 in the name of a file is left as JSON's own escape, "\\udcff"
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequence[str]) -> Path:
+    """Write a mask as a palette PNG: programs read the class index, people see the class colour.
+
+    Args:
+        path: of the file; its suffix becomes .png, or .tif above 256 values.
+        mask: (H, W) integers from 0.
+        colors: "#rrggbb" of each class.
+
+    Returns:
+        The path written: .png, or a 16-bit TIFF (32-bit above 65,536 values).
+
+    Raises:
+        ArrayError: the mask is not (H, W) integers from 0.
+        OutputError: the file cannot be written.
+    """
+    if mask.ndim != 2 or mask.dtype.kind not in "iub" or (mask.size and int(mask.min()) < 0):
+        raise ArrayError(
+            f"a mask is (H, W) integers from 0; got {mask.dtype} of shape {mask.shape}."
+        )
+    highest = int(mask.max()) if mask.size else 0
+    if highest > 255:
+        path = Path(path).with_suffix(".tif")
+        values = mask.astype(np.uint16 if highest < 2**16 else np.uint32)
+        _write_tiff(path, values, {"axes": "YX"}, signed=True)
+        return path
+    picture = Image.frombytes("P", mask.shape[::-1], mask.astype(np.uint8).tobytes())
+    table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
+    picture.putpalette(table.tobytes())
+    path = Path(path).with_suffix(".png")
+    _write(path, lambda file: picture.save(file, format="PNG", pnginfo=_signature()))
+    return path
+
+
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a mask, an overlay or probabilities that pixelwise wrote."""
+    try:
+        with Path(path).open("rb") as file:
+            return SIGNATURE.encode() in file.read(HEAD_SIZE)
+    except OSError:  # a folder, or not to be read
+        return False
+
+
+def _signature() -> PngInfo:
+    info = PngInfo()
+    info.add_text("Software", SIGNATURE)
+    return info
+
+
+def write_image(
+    path: str | os.PathLike[str], image: NDArray[np.uint8], *, signed: bool = False
+) -> None:
+    """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix.
+
+    A `signed` PNG is known as a result, see `is_result`.
+    """
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+        raise ArrayError(
+            f"a picture is uint8 (H, W) or (H, W, 3); got {image.dtype} {image.shape}."
+        )
+    kind = "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG"
+    options = {"pnginfo": _signature()} if signed else {}
+    _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind, **options))
+
+
+def write_pixels(
+    path: str | os.PathLike[str],
+    image: NDArray[Any],
+    spacing_um: tuple[float, ...] | None = None,
+    *,
+    signed: bool = False,
+) -> Path:
+    """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
+
+    Args:
+        path: of the file, without its ending: .png or .tif is added.
+        image: (H, W, C) or (D, H, W, C), any number type.
+        spacing_um: physical size of a pixel along each spatial axis, written as OME-TIFF; number
+            types that OME does not have (64 bits) lose it.
+        signed: make a TIFF known as a result, see `is_result`.
+
+    Returns:
+        The path written: PNG for 8-bit grey and RGB without spacing, else a TIFF with named axes
+        (CYX or CZYX).
+    """
+    channels, path = image.shape[-1], Path(path)
+    spacing_um = spacing_um if image.dtype.name in OME_TYPES else None
+    if image.dtype == np.uint8 and image.ndim == 3 and channels in (1, 3) and not spacing_um:
+        path = path.with_name(f"{path.name}.png")
+        write_image(path, image if channels == 3 else image[..., 0])
+        return path
+    path = path.with_name(f"{path.name}.tif")
+    axes = "CYX" if image.ndim == 3 else "CZYX"
+    metadata = {"axes": axes} | _ome_spacing(spacing_um)
+    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), metadata, signed=signed)
+    return path
+
+
+def _ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
+    """Physical size of a pixel in the words of OME-XML."""
+    sizes = zip("XYZ", reversed(spacing_um or ()), strict=False)
+    return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
+
+
+def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.float32]) -> None:
+    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss."""
+    if probabilities.ndim != 3:
+        raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
+    _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"}, signed=True)
+
+
+def _write_tiff(
+    path: Path, values: NDArray[Any], metadata: dict[str, Any], *, signed: bool = False
+) -> None:
+    import tifffile
+
+    def save(file: BinaryIO) -> None:
+        tifffile.imwrite(
+            file,
+            values,
+            photometric="minisblack",
+            compression="zlib",
+            predictor=values.dtype.itemsize <= 4,  # tifffile has none for 64 bits
+            metadata=metadata,
+            ome="PhysicalSizeX" in metadata,
+            software=SIGNATURE if signed else None,
+        )
+
+    _write(path, save)
+
+
+def _write(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    """Let `save` fill a temporary file beside `path`, then move it to its place in one step.
+
+    A link stays one: the file that it names is replaced. /dev/stdout, /dev/null and pipes are
+    written into, never replaced.
+    """
+    if path.is_char_device() or path.is_fifo():
+        _write_into(path, save)
+        return
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            save(file)
+        temporary.replace(target)
+    except OSError as error:
+        raise OutputError(_reason(path, error)) from error
+    finally:
+        _remove(temporary)
+
+
+def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    try:
+        with path.open("wb") as file:
+            save(file)
+    except OSError as error:
+        raise OutputError(_reason(path, error)) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # its folder cannot be written or is gone: nothing was left there
+
+
+def _reason(path: Path, error: OSError) -> str:
+    advice = "Choose another folder, or change its permissions."
+    if isinstance(error, FileNotFoundError):
+        advice = f"Make the folder {path.parent} first."
+    elif error.errno == errno.ENOSPC:
+        advice = "Free some space; what was written before is intact."
+    elif isinstance(error, IsADirectoryError):
+        advice = "A folder of that name is in the way: choose another name."
+    return f"{path} cannot be written ({error.strerror or error}). {advice}"

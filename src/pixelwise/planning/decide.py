@@ -1,0 +1,221 @@
+"""The decision: from the fingerprint, the measured speed and the budget to a plan."""
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from pixelwise.network import ModelConfig, Task, UNetConfig
+from pixelwise.planning.budget import closing_seconds
+from pixelwise.planning.calibration import MEASURED_SECONDS, Calibrator, Machine
+from pixelwise.planning.choices import Decisions, Encoder, choose_for_encoder, choose_from_data
+from pixelwise.planning.fingerprint import Fingerprint
+from pixelwise.planning.follow import follow_model
+from pixelwise.planning.plan import Plan
+from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Sizes, choose_sizes, first_sizes
+from pixelwise.planning.timing import Calibration, Timing
+
+MIN_STEPS = 30
+VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
+VALIDATION_SHARE = 0.08
+MAX_VALIDATION = 0.1  # of the budget, for scoring all validation images once
+MIN_VAL_IMAGES = 8
+CALIBRATION_SHARE = 0.05  # of the budget
+MAX_CALIBRATION = 30.0  # seconds
+MEASURED_SHARE = 0.015  # of the budget, for the steps of one plan; speed changes with the seconds
+MAX_MEASURED = 5.0  # seconds
+OPEN_SECONDS = 3600.0  # without a budget the sizes are those for an hour
+OPEN_VALIDATIONS = 10  # the fewest of a training that ends by itself
+DRAFT_STEPS = 1000  # of plans that are measured and not carried out
+
+
+def make_plan(
+    fingerprint: Fingerprint,
+    task: Task,
+    machine: Machine,
+    *,
+    budget: float | None,
+    epochs: int | None = None,
+    seed: int = 0,
+    start: tuple[str, ModelConfig] | None = None,
+    num_ranks: int = 1,
+    class_names: Sequence[str] = (),
+    encoder: Encoder | None = None,
+) -> Plan:
+    """Plan a training.
+
+    Args:
+        fingerprint: of the data.
+        task: of the model.
+        machine: to train on; its speed is measured.
+        budget: seconds for planning and training; without, and without `epochs`, training ends
+            when validation has stopped improving.
+        epochs: passes over the training samples.
+        seed: of all random choices.
+        start: path and configuration of the model that training starts from, if any.
+        num_ranks: processes that share each batch, one image each at least.
+        class_names: that may tell left from right.
+        encoder: to take, ready-made; None: the U-Net's own, or that of the model to start from.
+
+    Raises:
+        PlanError: memory does not suffice for the smallest training.
+    """
+    began = time.monotonic()
+    is_open = budget is None and epochs is None
+    deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
+    calibrator = Calibrator(machine, deadline, _seconds_measured(budget))
+    decisions = choose_from_data(fingerprint, task, class_names)
+    decisions["seed"] = seed, "as asked"
+    decisions["encoder"] = None, "none was asked for"
+    decisions["encoder_weights"] = None, "there is no such encoder"
+    decisions["start"] = (start[0], "as asked") if start else (None, "none was given")
+    decisions |= follow_model(start[1], fingerprint) if start else {}
+    decisions |= choose_for_encoder(encoder) if encoder else {}
+    if is_open:
+        decisions["schedule"] = "plateau", "no time was given: until validation is flat, then down"
+
+    def draft(sizes: Sizes) -> Plan:
+        own = {"batch_size": -(-sizes.batch_size // num_ranks)}  # images that are computed here
+        given = {name: value for name, (value, _) in decisions.items()}
+        steps = {"num_steps": DRAFT_STEPS, "validate_every": DRAFT_STEPS}
+        return Plan.model_validate(given | sizes._asdict() | own | steps)
+
+    batch_size = max(num_ranks, min(BATCH_SIZE, max(2, fingerprint.num_train)))
+    first = first_sizes(fingerprint, batch_size, decisions)
+    best = calibrator.choose_format(draft(first))
+    decisions |= {name: (value, "the fastest measured") for name, value in best._asdict().items()}
+    plan, timing = calibrator.time(draft(first))
+    left = _seconds_left(budget, began)
+    nominal = OPEN_SECONDS if is_open else left
+    sizes, chosen = choose_sizes(
+        fingerprint,
+        task,
+        first,
+        decisions,
+        num_pixels=nominal and nominal * num_ranks * _pixels_per_second(timing),
+        num_patches=None if epochs is None else fingerprint.num_train * epochs,
+        min_batch=max(MIN_BATCH, num_ranks),
+    )
+    is_other = sizes != first or chosen["augmentation"] != decisions["augmentation"]
+    decisions |= chosen
+    if is_other:
+        plan, timing = calibrator.time(draft(sizes))
+    if plan.patch_size != sizes.patch_size:  # not the whole batch, since memory was short
+        decisions["patch_size"] = plan.patch_size, "the largest that memory suffices for"
+    if plan.batch_size * num_ranks < sizes.batch_size:
+        decisions["batch_size"] = plan.batch_size * num_ranks, "what memory suffices for"
+    ending = "validation" if is_open else "epochs"
+    decisions["budget_seconds"] = budget, "as asked" if budget else f"none: {ending} ends training"
+    per_validation = machine.time_validation(plan)
+    batch_size, left = decisions["batch_size"][0], _seconds_left(budget, began)
+    decisions |= _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
+    calibration = Calibration(
+        device=str(machine.device),
+        num_threads=timing.num_threads or torch.get_num_threads(),
+        seconds_per_step=timing.seconds_per_step,
+        seconds_per_validation=round(per_validation, 3),
+        num_steps=decisions["num_steps"][0],
+        megabytes=machine.peak_megabytes(),
+        timings=tuple(calibrator.timings),
+    )
+    reasons = {name: reason for name, (_, reason) in decisions.items()}
+    values = {name: value for name, (value, _) in decisions.items()}
+    return Plan(**values, fingerprint=fingerprint, calibration=calibration, reasons=reasons)
+
+
+def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int) -> UNetConfig:
+    """Return the network that a plan describes."""
+    return UNetConfig(
+        in_channels=in_channels,
+        out_channels=1 if task == "binary" else num_classes,
+        widths=plan.widths,
+        spatial_dims=3 if plan.patch_size is not None and len(plan.patch_size) == 3 else 2,
+        normalization=plan.normalization,
+        upsampling=plan.upsampling,
+        encoder=plan.encoder,
+    )
+
+
+def _choose_lengths(
+    fingerprint: Fingerprint,
+    timing: Timing,
+    batch_size: int,
+    per_validation: float,
+    left: float | None,
+    epochs: int | None,
+) -> Decisions:
+    """How many steps there are, and how often and on how many images they are validated.
+
+    Args:
+        fingerprint: of the data.
+        timing: of a step.
+        batch_size: over all ranks.
+        per_validation: seconds, over all validation images.
+        left: seconds for steps and validations; None where epochs say how long, or validation.
+        epochs: passes over the training samples, or None.
+    """
+    per_epoch = math.ceil(fingerprint.num_train / batch_size)
+    num_val_images, reason = _choose_val_images(fingerprint, per_validation, left)
+    if num_val_images is not None:
+        per_validation *= num_val_images / fingerprint.num_val
+    validations = _choose_validations(per_validation, left)
+    if left is None and epochs is None:
+        share = per_validation / VALIDATION_SHARE / timing.seconds_per_step
+        steps = OPEN_VALIDATIONS * max(MIN_STEPS, math.ceil(share))
+        validations, why = OPEN_VALIDATIONS, "the least after which validation can be flat"
+    elif left is None:
+        steps, why = per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
+    else:
+        seconds = left - validations * per_validation
+        steps = max(MIN_STEPS, int(seconds / timing.seconds_per_step))
+        why = (
+            f"a forecast: {timing.seconds_per_step:.3f} s each, "
+            f"{steps * timing.seconds_per_step:.0f} s in all, about "
+            f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
+        )
+    return {
+        "num_val_images": (num_val_images, reason),
+        "num_steps": (steps, why),
+        "validate_every": (
+            max(1, math.ceil(steps / validations)),
+            f"about {validations} validations in all",
+        ),
+    }
+
+
+def _seconds_measured(budget: float | None) -> float:
+    """How long the steps of a plan are measured."""
+    return min(MAX_MEASURED, max(MEASURED_SECONDS, MEASURED_SHARE * (budget or 0)))
+
+
+def _seconds_left(budget: float | None, began: float) -> float | None:
+    """What planning has left of the budget for steps and validations."""
+    if budget is None:
+        return None
+    return max(1.0, budget - (time.monotonic() - began) - closing_seconds(budget))
+
+
+def _pixels_per_second(timing: Timing) -> float:
+    """Pixels that a training goes through."""
+    return timing.batch_size * math.prod(timing.patch_size) / timing.seconds_per_step
+
+
+def _choose_val_images(
+    fingerprint: Fingerprint, per_validation: float, left: float | None
+) -> tuple[int | None, str]:
+    """All validation images, unless scoring them once would take much of the time."""
+    affordable = MAX_VALIDATION * left if left is not None else math.inf
+    if per_validation <= affordable:
+        return None, "all of them: scoring them takes little of the time"
+    number = max(MIN_VAL_IMAGES, int(affordable / per_validation * fingerprint.num_val))
+    return min(number, fingerprint.num_val), "as many as can be scored in a tenth of the time"
+
+
+def _choose_validations(per_validation: float, left: float | None) -> int:
+    """As many validations as take a small share of the time."""
+    if left is None:
+        return VALIDATIONS
+    affordable = VALIDATION_SHARE * left / max(per_validation, 1e-3)
+    return max(2, min(VALIDATIONS, int(affordable)))

@@ -1,0 +1,123 @@
+"""The sizes of a training: working scale, patch, batch and network, by what there is time for.
+
+The experiments behind the numbers are in docs/log.md.
+"""
+
+import math
+from typing import NamedTuple
+
+from pixelwise.network import Task, working_size
+from pixelwise.planning.choices import Decisions, lighten
+from pixelwise.planning.fingerprint import Fingerprint
+from pixelwise.planning.scale import choose_scale, num_judged
+
+# candidates, cheapest first: the patches that each must get to see to learn one class well enough;
+# for several classes by the root of their number fewer
+WIDTHS = {
+    (8, 16, 32, 64, 128): 0,
+    (16, 32, 64, 128, 256): 8_000,
+    (32, 64, 128, 256, 512): 24_000,
+}
+CHEAPEST = next(iter(WIDTHS))
+BATCH_SIZE = 8
+MIN_BATCH = 2
+MIN_STEPS = 900  # in a training, before batches are as large as they may be
+MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
+
+
+class Sizes(NamedTuple):
+    """What a step works on."""
+
+    working_scale: float
+    patch_size: tuple[int, ...]
+    batch_size: int
+    widths: tuple[int, ...]
+
+
+def first_sizes(fingerprint: Fingerprint, batch_size: int, decisions: Decisions) -> Sizes:
+    """The sizes by which speed is measured first: the cheapest network, on images as they are."""
+    widths = decisions["widths"][0] if "widths" in decisions else CHEAPEST
+    scale = decisions["working_scale"][0] if "working_scale" in decisions else 1.0
+    return Sizes(scale, _choose_patch(fingerprint, scale, widths)[0], batch_size, widths)
+
+
+def choose_sizes(
+    fingerprint: Fingerprint,
+    task: Task,
+    first: Sizes,
+    decisions: Decisions,
+    *,
+    num_pixels: float | None,
+    num_patches: float | None = None,
+    min_batch: int = MIN_BATCH,
+) -> tuple[Sizes, Decisions]:
+    """Choose sizes for the time there is, and as much augmentation as it wants.
+
+    Args:
+        fingerprint: of the data.
+        task: of the model.
+        first: as measured.
+        decisions: that were made, of which sizes are kept.
+        num_pixels: that `first` would train on in the time; None where epochs say how long.
+        num_patches: that are seen, where epochs say how long.
+        min_batch: images of a batch, at least.
+
+    Returns:
+        The sizes, and value and reason of each, the augmentation's too.
+    """
+    kept = decisions.get("working_scale")
+    chosen: Decisions = {"working_scale": kept or choose_scale(fingerprint, task, num_pixels)}
+    scale = chosen["working_scale"][0]
+    if "widths" in decisions:
+        chosen["widths"] = decisions["widths"]
+    else:
+        patch = _choose_patch(fingerprint, scale, CHEAPEST)[0]
+        seen = num_patches or (num_pixels or math.inf) / math.prod(patch)
+        chosen["widths"] = _choose_widths(seen, num_judged(fingerprint, task))
+    chosen["patch_size"] = _choose_patch(fingerprint, scale, chosen["widths"][0])
+    per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
+    patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
+    chosen["batch_size"] = _choose_batch(first.batch_size, min_batch, patches)
+    chosen["augmentation"] = lighten(decisions["augmentation"], patches / fingerprint.num_train)
+    return Sizes(*(chosen[name][0] for name in Sizes._fields)), chosen
+
+
+def cost_of(widths: tuple[int, ...]) -> float:
+    """Time of a step relative to the cheapest network's, about: narrow ones wait for memory."""
+    relative = widths[0] / 16
+    return float(max(relative, relative**1.75) / 0.5)
+
+
+def _choose_widths(num_patches: float, num_classes: int) -> tuple[tuple[int, ...], str]:
+    """The widest network that sees enough patches, where the cheapest sees so many."""
+    worth = num_patches * math.sqrt(num_classes)
+    widths = [w for w, least in WIDTHS.items() if worth / cost_of(w) >= least][-1]
+    return widths, (
+        f"the widest that sees enough patches: about {min(num_patches / cost_of(widths), 1e9):,.0f}"
+    )
+
+
+def _choose_batch(most: int, least: int, num_patches: float) -> tuple[int, str]:
+    """The largest batch that leaves enough steps, or the smallest."""
+    sizes = [size for size in (8, 4, 2) if least <= size < most]
+    batch_size = next((n for n in (most, *sizes) if num_patches / n >= MIN_STEPS), 0)
+    batch_size = batch_size or min((most, *sizes))
+    return batch_size, (
+        f"the largest with {MIN_STEPS} steps in the time, or the smallest: about "
+        f"{min(num_patches / batch_size, 1e9):,.0f} steps"
+    )
+
+
+def _choose_patch(
+    fingerprint: Fingerprint, scale: float, widths: tuple[int, ...]
+) -> tuple[tuple[int, ...], str]:
+    dims = len(fingerprint.median_size)
+    divisor = 2 ** (len(widths) - 1)
+    size = working_size(fingerprint.median_size, scale)
+    patch = tuple(
+        min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor)) for side in size
+    )
+    return patch, (
+        f"the median image is {' x '.join(map(str, size))} at this scale; patches are a "
+        f"multiple of {divisor} and at most {MAX_PATCH[dims]}"
+    )

@@ -1,0 +1,233 @@
+"""What `compile` understands: Keras's names of optimizers, losses and metrics.
+
+name or object -> optimizer factory, (logits, target) -> loss, (logits, target) -> metric
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pixelwise.data import TargetForm
+from pixelwise.errors import PlanError
+from pixelwise.network import Task
+from pixelwise.planning import LossName
+from pixelwise.task import IGNORE_INDEX
+from pixelwise.training.objective import Loss, loss_for
+from pixelwise.training.validate import Metric
+
+Value = TypeVar("Value")
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+OPTIMIZERS: Mapping[str, OptimizerFactory] = {  # with Keras's default learning rates and epsilon
+    "adam": partial(torch.optim.Adam, lr=1e-3, eps=1e-7),
+    "adamw": partial(torch.optim.AdamW, lr=1e-3, eps=1e-7, weight_decay=4e-3),
+    "sgd": partial(torch.optim.SGD, lr=1e-2),
+    "rmsprop": partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9, eps=1e-7),
+}
+BINARY_LOSSES: Mapping[str, LossName] = {
+    "binary_crossentropy": "cross_entropy",
+    "binary_focal_crossentropy": "focal",
+}
+SOFTMAX_LOSSES: Mapping[str, LossName] = {
+    "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "categorical_focal_crossentropy": "focal",
+}
+OTHER_LOSSES: Mapping[str, LossName] = {  # for every task
+    "dice": "dice",
+    "dice_loss": "dice",
+    "bce_dice_loss": "cross_entropy_dice",
+    "crossentropy_dice_loss": "cross_entropy_dice",
+    "focal_loss": "focal",
+    "tversky": "tversky",
+    "tversky_loss": "tversky",
+}
+LOSSES = {**BINARY_LOSSES, **SOFTMAX_LOSSES, **OTHER_LOSSES}
+ONE_HOT_LOSSES = ("categorical_crossentropy", "categorical_focal_crossentropy")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What `compile` chose."""
+
+    optimizer: OptimizerFactory | torch.optim.Optimizer
+    loss: Loss
+    target_form: TargetForm | None  # None: as the masks come, one-hot or class indices
+    metrics: Mapping[str, Metric]
+
+
+def compile_names(
+    optimizer: str | OptimizerFactory | torch.optim.Optimizer,
+    loss: str | Loss,
+    metrics: Sequence[str | Metric],
+    task: Task,
+    *,
+    background: bool = True,
+) -> Compiled:
+    """Turn names, or objects in their place, into functions for a task.
+
+    Args:
+        optimizer: "adam", "adamw", "sgd", "rmsprop"; a torch optimizer of the model's parameters;
+            or a function that makes one from parameters.
+        loss: a Keras name, "dice_loss", "focal_loss", "tversky_loss" or "bce_dice_loss"; or a
+            function (logits (B, K, *spatial), target) -> scalar tensor.
+        metrics: "accuracy", "dice", "iou" and Keras's longer names; or such functions.
+        task: of the model.
+        background: whether class 0 of a softmax is background, which Dice losses leave out.
+
+    Raises:
+        PlanError: a name is unknown, or does not fit the task; or an object is of another library.
+    """
+    for kind, value in (
+        ("optimizer", optimizer),
+        ("loss", loss),
+        *(("metric", m) for m in metrics),
+    ):
+        _check_kind(kind, value)
+    return Compiled(
+        _find("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer,
+        _find_loss(loss, task, background=background) if isinstance(loss, str) else loss,
+        _target_form(loss, task),
+        dict(_find_metric(metric, task) for metric in metrics),
+    )
+
+
+def _check_kind(kind: str, value: object) -> None:
+    """Refuse what is neither a name nor of use here, such as Keras's own objects."""
+    is_torch = kind == "optimizer" and isinstance(value, torch.optim.Optimizer)
+    home = str(getattr(value, "__module__", "")).split(".")[0]
+    is_keras = home in ("keras", "tensorflow", "tf_keras")
+    if is_keras or not (isinstance(value, str) or is_torch or callable(value)):
+        example = "a torch optimizer" if kind == "optimizer" else "a function of torch tensors"
+        raise PlanError(
+            f"{value!r} is no {kind} that can be used here. Give a name, such as "
+            f"{next(iter(KNOWN[kind]))!r}, or {example}."
+        )
+
+
+def _find_loss(name: str, task: Task, *, background: bool) -> Loss:
+    plain = _plain(name)
+    if task == "multiclass" and plain in BINARY_LOSSES:
+        raise PlanError(
+            f'loss="{name}" is for one probability or overlapping classes, but this model gives '
+            'a softmax over its classes. Use loss="sparse_categorical_crossentropy" for masks of '
+            'class indices, or "categorical_crossentropy" for one-hot masks.'
+        )
+    if task == "binary" and plain in SOFTMAX_LOSSES:
+        raise PlanError(
+            f'loss="{name}" is a softmax loss, but the model gives one class: a softmax over one '
+            'class is always 1 and learns nothing. Use loss="binary_crossentropy", or build the '
+            "model with num_classes=2."
+        )
+    if task == "multilabel" and plain in SOFTMAX_LOSSES:
+        raise PlanError(
+            f'loss="{name}" wants exactly one class per pixel, but the classes of a multi-label '
+            'model may overlap. Use loss="binary_crossentropy" or "dice_loss".'
+        )
+    return loss_for(_find("loss", name, LOSSES), task, background=background)
+
+
+def _target_form(loss: str | Loss, task: Task) -> TargetForm | None:
+    if task == "binary":
+        return "binary"
+    if task == "multilabel":
+        return "multilabel"
+    plain = _plain(loss) if isinstance(loss, str) else ""
+    if plain in ONE_HOT_LOSSES:
+        return "one_hot"
+    return "index" if plain in SOFTMAX_LOSSES else None
+
+
+def _find_metric(metric: str | Metric, task: Task) -> tuple[str, Metric]:
+    if not isinstance(metric, str):
+        return getattr(metric, "__name__", type(metric).__name__), metric
+    return metric, partial(_find("metric", metric, METRICS), task=task)
+
+
+def _find(kind: str, name: str, known: Mapping[str, Value]) -> Value:
+    try:
+        return known[_plain(name)]
+    except KeyError:
+        raise PlanError(
+            f"{name!r} is not a known {kind}. Known are {', '.join(known)}; or give a function."
+        ) from None
+
+
+def _plain(name: str) -> str:
+    """A name as the tables have it, where Keras also takes `BinaryCrossentropy` or `bce`."""
+    return NAMES.get(name.lower().replace("_", ""), name)
+
+
+def accuracy_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Share of labelled pixels (of all planes, for multi-label) that are right."""
+    if task == "multiclass":
+        is_right, keep = logits.argmax(1) == target, target != IGNORE_INDEX
+    else:
+        planes = target[:, None] if task == "binary" else target
+        is_right, keep = (logits > 0) == (planes == 1), planes != IGNORE_INDEX
+    return (is_right & keep).sum() / keep.sum().clamp(min=1)
+
+
+def dice_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Dice of the batch's pixels, mean over classes that are there; 1 where there are none."""
+    overlap, total = _overlaps(logits, target, task)
+    return _mean_of_present(2 * overlap, total, total)
+
+
+def iou_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Intersection over union of the batch's pixels, mean over classes that are there."""
+    overlap, total = _overlaps(logits, target, task)
+    return _mean_of_present(overlap, total - overlap, total)
+
+
+def _overlaps(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
+    """Pixels in both, and predicted plus present, of each class (K,)."""
+    keep = target != IGNORE_INDEX
+    if task == "multiclass":
+        num_classes = logits.shape[1]
+        classes = torch.arange(num_classes, device=logits.device)
+        predicted = logits.argmax(1)[:, None] == classes.view(1, -1, *[1] * (target.ndim - 1))
+        present = target[:, None] == classes.view(1, -1, *[1] * (target.ndim - 1))
+        keep = keep[:, None]
+    else:
+        predicted = logits > 0
+        present = (target[:, None] if task == "binary" else target) == 1
+        keep = keep[:, None] if task == "binary" else keep
+    axes = [0, *range(2, logits.ndim)]
+    predicted, present = predicted & keep, present & keep
+    return (predicted & present).sum(axes), predicted.sum(axes) + present.sum(axes)
+
+
+def _mean_of_present(part: Tensor, whole: Tensor, total: Tensor) -> Tensor:
+    is_present = total > 0
+    if not is_present.any():
+        return torch.ones(())
+    return (part[is_present] / whole[is_present]).mean()
+
+
+METRICS: Mapping[str, Callable[..., Tensor]] = {
+    "accuracy": accuracy_score,
+    "acc": accuracy_score,
+    "binary_accuracy": accuracy_score,
+    "categorical_accuracy": accuracy_score,
+    "sparse_categorical_accuracy": accuracy_score,
+    "dice": dice_score,
+    "dice_score": dice_score,
+    "iou": iou_score,
+    "iou_score": iou_score,
+    "mean_iou": iou_score,
+}
+KNOWN: Mapping[str, Mapping[str, object]] = {
+    "optimizer": OPTIMIZERS,
+    "loss": LOSSES,
+    "metric": METRICS,
+}
+NAMES = {name.replace("_", ""): name for table in KNOWN.values() for name in table} | {
+    "bce": "binary_crossentropy",
+    "bcedice": "bce_dice_loss",
+    "focal": "focal_loss",
+}

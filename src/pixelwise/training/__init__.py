@@ -1,0 +1,55 @@
+"""Training: samples + plan -> patches -> batches -> weights."""
+
+from pixelwise.training.calibrate import find_threads, time_steps, time_validation
+from pixelwise.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pixelwise.training.interrupt import INTERRUPTED, noticing_interrupts
+from pixelwise.training.logs import check_logs, logging_to
+from pixelwise.training.loop import FLAT, Outcome, Trainer
+from pixelwise.training.memory import is_out_of_memory, peak_megabytes
+from pixelwise.training.objective import Loss, logits_of, loss_for
+from pixelwise.training.overfitting import find_overfitting
+from pixelwise.training.pace import Clock, Pace
+from pixelwise.training.plateau import describe_outlook
+from pixelwise.training.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
+from pixelwise.training.run_folder import FILES, RunFolder
+from pixelwise.training.state import Best
+from pixelwise.training.validate import Metric
+from pixelwise.training.watch import InnerWatcher, Watcher
+from pixelwise.training.working import sizes_of
+
+__all__ = [
+    "FILES",
+    "FLAT",
+    "INTERRUPTED",
+    "LOST",
+    "Best",
+    "Checkpoint",
+    "Clock",
+    "InnerWatcher",
+    "Loss",
+    "Metric",
+    "Outcome",
+    "Pace",
+    "Ranks",
+    "RunFolder",
+    "Trainer",
+    "Watcher",
+    "check_logs",
+    "describe_outlook",
+    "ending_together",
+    "find_overfitting",
+    "find_threads",
+    "is_lost_rank",
+    "is_out_of_memory",
+    "joined_ranks",
+    "logging_to",
+    "logits_of",
+    "loss_for",
+    "noticing_interrupts",
+    "peak_megabytes",
+    "read_checkpoint",
+    "sizes_of",
+    "time_steps",
+    "time_validation",
+    "write_checkpoint",
+]

@@ -1,0 +1,113 @@
+"""Calibration: real training steps of a plan on this device, before training; its memory too."""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+
+from pixelwise.data import Sample
+from pixelwise.inference import Predictor
+from pixelwise.network import Model
+from pixelwise.planning import Plan, Timing
+from pixelwise.threads import Threads, free_threads, using_threads
+from pixelwise.training.memory import keeping_freed_memory
+from pixelwise.training.objective import Loss
+from pixelwise.training.patches import BatchQueue
+from pixelwise.training.sources import patch_source
+from pixelwise.training.stepper import Stepper
+from pixelwise.training.validate import validate
+
+NUM_STEPS = 3  # timed, after one that is not
+
+
+def time_steps(
+    model: Model,
+    plan: Plan,
+    samples: Sequence[Sample],
+    loss: Loss,
+    device: torch.device,
+    num_steps: int = NUM_STEPS,
+    min_seconds: float = 0.0,
+) -> Timing:
+    """Measure training steps as they will be: batches by threads, augmentation, loss, all of it.
+
+    Args:
+        model: with fresh weights; they are changed.
+        plan: whose steps they are.
+        samples: with masks; a few are enough.
+        loss: (logits, target) -> scalar.
+        device: where.
+        num_steps: timed, at least; their median counts.
+        min_seconds: timed, at least; then the mean counts. The first steps find their batches
+            ready; later ones share the processor with the threads that prepare the next.
+
+    Raises:
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    seconds: list[float] = []
+    with using_threads(plan.num_threads), keeping_freed_memory():
+        stepper = Stepper(model.single_network, plan, loss, device)
+        with BatchQueue(patch_source(model, plan, samples)) as queue:
+            ends = time.perf_counter() + min_seconds
+            while len(seconds) <= num_steps or time.perf_counter() < ends:
+                step, started = len(seconds), time.perf_counter()
+                stepper.take(queue.take(), step, plan.num_steps, plan.learning_rate).loss.item()
+                seconds.append(time.perf_counter() - started)
+    average = statistics.fmean if min_seconds else statistics.median
+    return Timing(
+        batch_size=plan.batch_size,
+        patch_size=plan.patch_size or samples[0].image.shape[1:],
+        widths=plan.widths,
+        precision=plan.precision,
+        channels_last=plan.channels_last,
+        num_threads=plan.num_threads,
+        seconds_per_step=round(average(seconds[1:]), 5),
+    )
+
+
+def find_threads(
+    model: Model, plan: Plan, samples: Sequence[Sample], loss: Loss, device: torch.device
+) -> int | None:
+    """Find how many threads training steps take least time with, now; None but on a CPU.
+
+    Args:
+        model: with fresh weights; they are changed.
+        plan: whose steps they are.
+        samples: with masks; a few are enough.
+        loss: (logits, target) -> scalar.
+        device: where.
+
+    Raises:
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+    """
+    if device.type != "cpu" or plan.num_threads is not None:
+        return plan.num_threads
+    threads = Threads(device, first=free_threads())
+    with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples)) as queue:
+        stepper = Stepper(model.single_network, plan, loss, device)
+        step = 0
+        while not threads.is_settled:
+            batch = queue.take()
+            with threads.timed():
+                stepper.take(batch, step, plan.num_steps, plan.learning_rate).loss.item()
+            step += 1
+    return threads.chosen
+
+
+def time_validation(
+    model: Model,
+    samples: Sequence[Sample],
+    loss: Loss,
+    device: torch.device,
+    num_threads: int | None,
+) -> float:
+    """Measure the seconds that images take in a validation, after a first one that is not timed."""
+    with using_threads(num_threads):
+        predictor = Predictor(model, device=device, threads=Threads(device, num_threads))
+        validate(predictor, samples[:1], loss)
+        started = time.perf_counter()
+        validate(predictor, samples, loss)
+        return time.perf_counter() - started

@@ -1,0 +1,218 @@
+"""Where else a training is written down, if asked for: TensorBoard, MLflow, Weights & Biases.
+
+history.csv has the same rows always. Nothing that fails here ends a training that has begun.
+"""
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from pixelwise.errors import MissingExtraError, PlanError
+from pixelwise.planning import Plan
+from pixelwise.training.watch import Watcher
+
+MODULES = {"tensorboard": "torch.utils.tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
+INSTALLED_BY = {
+    "tensorboard": 'pip install "pixelwise[watch]"',
+    "mlflow": "pip install mlflow",
+    "wandb": "pip install wandb",
+}
+TENSORBOARD_FOLDER = "tensorboard"  # in the run folder
+EVENT_FILES = "events.out.tfevents.*"
+PROJECT = "pixelwise"  # of Weights & Biases
+MAX_TEXT = 250  # characters of a decision; MLflow takes no longer ones everywhere
+
+Params = Mapping[str, str]
+
+
+class Log(Protocol):
+    """Something that takes rows of numbers."""
+
+    def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
+        """Take the numbers of a step, and the seconds of training until then."""
+
+    def close(self, *, failed: bool) -> None:
+        """End; `failed` where training ended with an error."""
+
+
+class TensorBoardLog:
+    """Event files in RUN/tensorboard; those of the same run before it is resumed are replaced."""
+
+    def __init__(self, folder: Path, params: Params) -> None:
+        self._folder, self._params = folder / TENSORBOARD_FOLDER, params
+        self._writer: Any = None
+
+    def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
+        """Write scalars; the first opens the file, when an earlier run has been taken away."""
+        if self._writer is None:
+            self._open(seconds)
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step, walltime=self._zero + seconds)
+        self._writer.flush()
+
+    def close(self, *, failed: bool) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _open(self, seconds: float) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._zero = time.time() - seconds
+        for path in self._folder.glob(EVENT_FILES):
+            path.unlink()
+        self._writer = SummaryWriter(str(self._folder))
+        table = "\n".join(f"    {name}: {value}" for name, value in self._params.items())
+        self._writer.add_text("plan", table, 0, walltime=self._zero)
+
+
+class MlflowLog:
+    """A run of MLflow, where its own settings say (MLFLOW_TRACKING_URI)."""
+
+    def __init__(self, folder: Path, params: Params) -> None:
+        self._mlflow = importlib.import_module("mlflow")
+        is_inside = self._mlflow.active_run() is not None
+        self._mlflow.start_run(run_name=folder.name, nested=is_inside)
+        self._mlflow.log_params(dict(params))
+
+    def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
+        """Log metrics."""
+        self._mlflow.log_metrics(dict(values), step=step)
+
+    def close(self, *, failed: bool) -> None:
+        """End the run."""
+        self._mlflow.end_run("FAILED" if failed else "FINISHED")
+
+
+class WandbLog:
+    """A run of Weights & Biases, where its own settings say; its local files are in the run."""
+
+    def __init__(self, folder: Path, params: Params) -> None:
+        wandb = importlib.import_module("wandb")
+        self._run = wandb.init(
+            project=PROJECT, name=folder.name, dir=str(folder), config=dict(params)
+        )
+
+    def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
+        """Log metrics."""
+        self._run.log(dict(values), step=step)
+
+    def close(self, *, failed: bool) -> None:
+        """End the run."""
+        self._run.finish(exit_code=int(failed))
+
+
+LOGS: Mapping[str, Callable[[Path, Params], Log]] = {
+    "tensorboard": TensorBoardLog,
+    "mlflow": MlflowLog,
+    "wandb": WandbLog,
+}
+
+
+def check_logs(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, each once.
+
+    Raises:
+        PlanError: there is no such log.
+        MissingExtraError: its package is not installed.
+    """
+    for name in names:
+        if name not in LOGS:
+            raise PlanError(f"{name!r} is no log. Choose from {', '.join(LOGS)}.")
+        try:
+            importlib.import_module(MODULES[name])
+        except ImportError as error:
+            raise MissingExtraError(
+                f"Logging to {name} needs its package, which is not installed. Install it with "
+                f"{INSTALLED_BY[name]}."
+            ) from error
+    return tuple(dict.fromkeys(names))
+
+
+@contextmanager
+def logging_to(names: Sequence[str], folder: Path, watcher: Watcher) -> Iterator[Watcher]:
+    """Give a watcher that passes everything on, and writes it into logs too.
+
+    Args:
+        names: of logs, checked.
+        folder: of the run; its name is that of the run in the logs.
+        watcher: is told everything.
+    """
+    if not names:
+        yield watcher
+        return
+    logging = LogWatcher(names, folder, watcher)
+    failed = True
+    try:
+        yield logging
+        failed = False
+    finally:
+        logging.close(failed=failed)
+
+
+class LogWatcher(Watcher):
+    """Passes everything on, and writes plan and validations into logs."""
+
+    def __init__(self, names: Sequence[str], folder: Path, outer: Watcher) -> None:
+        """Log into `names`; the plan opens them."""
+        self._names, self._folder, self._outer = names, folder, outer
+        self._logs: dict[str, Log] = {}
+        self.note, self.step, self.finished = outer.note, outer.step, outer.finished  # type: ignore[method-assign]
+
+    def planned(self, plan: Plan) -> None:
+        """Open the logs; PlanError where one does not open."""
+        self._outer.planned(plan)
+        params = {name: value[:MAX_TEXT] for name, value, _ in plan.to_rows()}
+        for name in self._names:
+            try:
+                self._logs[name] = LOGS[name](self._folder, params)
+            except Exception as error:
+                raise PlanError(
+                    f"Logging to {name} cannot begin ({_reason(error)}). Mend that, or train "
+                    f"without --log {name}."
+                ) from error
+
+    def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the rows from before, so that each log has all of the training."""
+        self._outer.resumed(history)
+        for row in history:
+            self._write(row)
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        """Write a row."""
+        self._outer.validated(row)
+        self._write(row)
+
+    def close(self, *, failed: bool) -> None:
+        """End all logs."""
+        for name, log in list(self._logs.items()):
+            self._try(name, lambda log=log: log.close(failed=failed))  # type: ignore[misc]
+
+    def _write(self, row: Mapping[str, float]) -> None:
+        values = {
+            name: float(value)
+            for name, value in row.items()
+            if name not in ("step", "seconds") and math.isfinite(value)
+        }
+        step, seconds = int(row["step"]), row["seconds"]
+        for name, log in list(self._logs.items()):
+            self._try(name, lambda log=log: log.write(step, seconds, values))  # type: ignore[misc]
+
+    def _try(self, name: str, act: Callable[[], None]) -> None:
+        """Do something with a log; where that fails, say so and go on without it."""
+        try:
+            act()
+        except Exception as error:
+            del self._logs[name]
+            self._outer.note(
+                f"Logging to {name} failed ({_reason(error)}). Training goes on without it; "
+                "history.csv has every row."
+            )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]

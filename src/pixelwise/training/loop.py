@@ -1,0 +1,349 @@
+"""The training loop: one story, in a fixed order: validate, keep, stop, step, log."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pixelwise.data import Sample
+from pixelwise.errors import TrainingError
+from pixelwise.inference import Predictor
+from pixelwise.metrics import Scores
+from pixelwise.network import Model
+from pixelwise.planning import Plan
+from pixelwise.threads import Threads, free_threads, using_threads
+from pixelwise.training.checkpoint import Checkpoint
+from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
+from pixelwise.training.memory import keeping_freed_memory
+from pixelwise.training.objective import Loss
+from pixelwise.training.overfitting import find_overfitting
+from pixelwise.training.pace import Pace
+from pixelwise.training.patches import Batch, BatchQueue, WaitTime
+from pixelwise.training.plateau import Plateau, find_plateau, learning_rate_until
+from pixelwise.training.ranks import Ranks
+from pixelwise.training.schedule import learning_rate_at
+from pixelwise.training.sources import patch_source
+from pixelwise.training.state import Best, Row, State, copy_weights
+from pixelwise.training.stepper import Stepper
+from pixelwise.training.tally import LOSS, LostLoss, Tally, weighted_means
+from pixelwise.training.turn import ALL_DONE, Turn
+from pixelwise.training.validate import Metric, validate
+from pixelwise.training.watch import Watcher
+
+MAX_RETREATS = 2  # to the last good state, where the loss was lost
+RETREAT_FACTOR = 0.3  # on the learning rate, at each
+BEST_KEPT = "The best weights, from before the rise, are kept."
+FLAT = "validation stopped improving"
+NOTHING_LEARNT = (
+    "The budget was used before the first step, so this model has learnt nothing. Give a longer "
+    "budget, or end other programs that use the processor."
+)
+LAST_KEPT = "The last weights are kept, not the best ones."
+
+Save = Callable[[Checkpoint], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gave. The model carries the weights that were kept."""
+
+    model: Model
+    history: list[Row]
+    scores: Scores | None  # of the kept weights on the validation samples; None without any
+    best_step: int
+    num_steps: int
+    stopped: str  # why training ended, as a clause: "the budget was used"
+    warnings: list[str]
+    data_wait_share: float = 0.0  # of the time of the steps, spent waiting for their batches
+
+
+Keep = Callable[[Model, Best, list[Row], Checkpoint], None]  # called after each validation
+
+
+class Trainer:
+    """Trains one model on samples by a plan.
+
+    Args:
+        model: what to train; its network is changed in place.
+        plan: how.
+        train: samples with masks.
+        val: samples with masks; may be empty, then the last weights are the best.
+        loss: (logits, target) -> scalar.
+        pace: the clock and the number of steps.
+        device: where.
+        metrics: measured on training batches, averaged between validations.
+        watcher: is told what happens.
+        keep: called after each validation, to write files.
+        save: called between validations, at the start too, to write a checkpoint.
+        keep_last: end with the last weights rather than the best (what Keras users expect).
+        ranks: that train together; then `loss` is one of `loss_for`, and there are no metrics.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        train: Sequence[Sample],
+        val: Sequence[Sample],
+        *,
+        loss: Loss,
+        pace: Pace,
+        device: torch.device,
+        metrics: Mapping[str, Metric] | None = None,
+        watcher: Watcher | None = None,
+        keep: Keep | None = None,
+        save: Save | None = None,
+        keep_last: bool = False,
+        optimizer: torch.optim.Optimizer | None = None,
+        ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
+    ) -> None:
+        self.model, self.plan, self.val = model, plan, val
+        self.loss, self.pace, self.device, self.ranks = loss, pace, device, ranks
+        self.metrics = metrics or {}
+        self.watcher = watcher or Watcher()
+        self.keep, self.save, self.keep_last = keep, save, keep_last
+        self._stepper = Stepper(
+            model.single_network,
+            plan,
+            loss,
+            device,
+            optimizer=optimizer,
+            metrics=self.metrics,
+            ranks=ranks,
+        )
+        stepper = self._stepper
+        network, average = stepper.network, stepper.average
+        best = Best(weights=copy_weights(network))
+        self.state = State(network, stepper.heads, average, stepper.optimizer, best)
+        self.threads = Threads(device, plan.num_threads, _first_threads(plan, device))
+        averaged = Model(model.config, average.network)
+        self.predictor = Predictor(
+            averaged, device=device, threads=Threads(device, plan.num_threads)
+        )
+        self.source = patch_source(model, plan, train, ranks)
+        self.warnings: list[str] = []
+        self._good: Checkpoint | None = None  # to go back to; its tensors are copies
+        self._num_retreats = 0
+        self._tally = Tally(device)
+        self._wait, self._recent_wait = WaitTime(), WaitTime()  # for data: of all, and of those
+
+    def run(self) -> Outcome:
+        """Train until the steps are done, the budget is used, or the user asks to stop.
+
+        Where the loss becomes NaN or infinite, training goes back to the last validation and on
+        from there at a lower learning rate, twice at most.
+
+        Raises:
+            TrainingError: the loss was lost too often; the model has the best weights so far.
+        """
+        self._good = self._good or self.checkpoint().copy()
+        with keeping_freed_memory(), noticing_interrupts() as wish:
+            while True:
+                try:
+                    stopped = self._advance(wish)
+                    break
+                except LostLoss as lost:
+                    self._go_back(lost)
+        self._settle()
+        best = self.state.best
+        if self.state.step == 0 and self.pace.is_over:
+            self.warnings.append(NOTHING_LEARNT)
+            self.watcher.note(NOTHING_LEARNT)
+        return Outcome(
+            self.model,
+            self.state.history,
+            best.scores,
+            best.step,
+            self.state.step,
+            stopped,
+            self.warnings,
+            self._wait.share,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.state.restore(checkpoint)
+        self.pace.resumed(self.state.history)
+        self._expect_end()
+        self._good = self.checkpoint().copy()
+
+    def _advance(self, wish: Interruption) -> str:
+        """Train on until there is a reason to stop, and return it; raise LostLoss."""
+        state, pace = self.state, self.pace
+        with BatchQueue(self.source, state.step) as queue:
+            while True:
+                stopped, turn = self._why_stop(wish)
+                if (stopped or turn.is_validation_due) and state.step != state.validated_step:
+                    self._validate()
+                    if not stopped:  # it may have taken the time left
+                        stopped, turn = self._why_stop(wish)
+                if stopped:
+                    return stopped
+                if turn.is_checkpoint_due:
+                    self._save()
+                started = time.monotonic()
+                batch = queue.take()
+                waited = time.monotonic() - started
+                self._take_step(batch)
+                self._note_wait(waited, time.monotonic() - started)
+                state.step += 1
+                if self._tally.is_full:
+                    self._collect()
+                pace.stepped(state.step, time.monotonic() - started)
+                loss = state.recent[-1][LOSS] if state.recent else math.nan
+                self.watcher.step(state.step, pace.num_steps, loss, self._seconds_left())
+
+    def _why_stop(self, wish: Interruption) -> tuple[str, Turn]:
+        """Return why training is to end now, or nothing, and what else is due on every rank."""
+        pace, step = self.pace, self.state.step
+        turn = self.ranks.agree(
+            Turn(
+                is_asked=wish.is_asked,
+                is_over=pace.is_over,
+                is_validation_due=pace.is_validation_due(step),
+                is_checkpoint_due=self.save is not None and pace.is_checkpoint_due,
+                num_steps=pace.num_steps,
+            )
+        )
+        pace.num_steps = turn.num_steps
+        if turn.is_asked:
+            self.watcher.note(ANSWER)
+        stopped = turn.why_stop(step, has_budget=pace.budget is not None)
+        if stopped == ALL_DONE and self.plan.schedule == "plateau":
+            stopped = FLAT
+        return stopped, turn
+
+    def _take_step(self, crops: Batch) -> None:
+        """Update the weights by one batch."""
+        step, num_steps = self.state.step, self.pace.num_steps
+        rate = self.state.rate_factor * self._learning_rate()
+        with self.threads.timed(len(crops.images)):
+            measured = self._stepper.take(crops, step, num_steps, rate)
+        self._tally.add(measured.loss, measured.metrics, measured.num_images)
+
+    def _learning_rate(self) -> float:
+        """Of the next step, as planned."""
+        plan, step = self.plan, self.state.step
+        if plan.schedule == "plateau":
+            return learning_rate_until(step, self._find_plateau(), plan.learning_rate)
+        return learning_rate_at(
+            step / self.pace.num_steps,
+            plan.learning_rate,
+            warmup_share=plan.warmup_share,
+            schedule=plan.schedule,
+        )
+
+    def _expect_end(self) -> None:
+        """Where validation ends training, plan for the steps that it now has."""
+        if self.plan.schedule == "plateau":
+            self.pace.num_steps = self._find_plateau().end_step
+
+    def _find_plateau(self) -> Plateau:
+        return find_plateau(self.state.history, self.plan.validate_every)
+
+    def _collect(self) -> None:
+        """Enter the losses of the last steps; raise LostLoss where one is none."""
+        self.state.recent += self._tally.collect(self.state.step)
+
+    def _note_wait(self, waited: float, seconds: float) -> None:
+        """Take note of the seconds of a step, and of those in which it waited for its batch."""
+        self._wait.add(waited, seconds)
+        self._recent_wait.add(waited, seconds)
+
+    def _validate(self) -> None:
+        """Score the averaged weights, keep them where they are the best, tell and write."""
+        state = self.state
+        self._collect()
+        if not state.is_finite:
+            raise LostLoss(math.nan, state.step)
+        started = time.monotonic()
+        row: Row = {"step": state.step, "seconds": round(self.pace.clock.elapsed, 2)}
+        row |= weighted_means(state.recent)
+        state.recent.clear()
+        scores = None
+        score = float(state.step)  # without validation samples the newest is the best
+        if self.val:
+            scores, means = self._score()
+            score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
+            row |= {f"val_{name}": value for name, value in means.items()}
+            row.setdefault("val_dice", scores.mean_dice)
+        row["learning_rate"] = state.optimizer.param_groups[0]["lr"]
+        row["data_wait"] = self._recent_wait.share
+        self._recent_wait = WaitTime()
+        state.history.append(row)
+        if score > state.best.score or self.keep_last:
+            state.best = Best(score, state.step, copy_weights(state.average.network), scores)
+        self._look_for_overfitting()
+        self._expect_end()
+        self._good = self.checkpoint().copy()
+        if self.keep is not None:
+            kept = Model(self.model.config, state.average.network)
+            self.keep(kept, state.best, state.history, self._good)
+            self.pace.checkpointed()
+        self.pace.validated(state.step, time.monotonic() - started)
+        self.watcher.validated(row)
+
+    def _score(self) -> tuple[Scores, dict[str, float]]:
+        """Validate; the threads that steps take now are those to begin with."""
+        self.predictor.threads.go_on_from(self.threads)
+        with using_threads(self.threads.chosen if self.device.type == "cpu" else None):
+            return validate(self.predictor, self.val, self.loss, self.metrics, self.ranks)
+
+    def _save(self) -> None:
+        """Write a checkpoint between validations."""
+        started = time.monotonic()
+        checkpoint = self.checkpoint()  # on every rank, since it looks at the losses
+        if self.save is not None:
+            self.save(checkpoint)
+        self.pace.checkpointed(time.monotonic() - started)
+
+    def _look_for_overfitting(self) -> None:
+        found = find_overfitting(self.state.history)
+        if found:
+            found += f" {LAST_KEPT if self.keep_last else BEST_KEPT}"
+        if found and not self.warnings:
+            self.watcher.note(found)
+        if found:
+            self.warnings = [found]
+
+    def checkpoint(self) -> Checkpoint:
+        """Where training stands, between two steps; its tensors are those of the training."""
+        self._collect()
+        return self.state.to_checkpoint(self.pace.clock.elapsed)
+
+    def _go_back(self, lost: LostLoss) -> None:
+        """Return to the last good state at a lower learning rate, or give up."""
+        assert self._good is not None
+        rate = self.state.optimizer.param_groups[0]["lr"]
+        self._tally.clear()
+        if self._num_retreats == MAX_RETREATS:
+            self._settle()
+            said = lost.describe(MAX_RETREATS, self.state.best, rate, keep_last=self.keep_last)
+            raise TrainingError(said)
+        self._num_retreats += 1
+        factor = self.state.rate_factor * RETREAT_FACTOR
+        self.state.restore(self._good.copy())
+        self.state.rate_factor = factor
+        said = (
+            f"The loss became {lost.loss} at step {lost.step}. Training went back to step "
+            f"{self.state.step}, and goes on at {RETREAT_FACTOR} times the learning rate."
+        )
+        self.watcher.note(said)
+        self.warnings.append(said)
+
+    def _settle(self) -> None:
+        """Give the model the weights to keep."""
+        self.state.network.load_state_dict(self.state.best.weights)
+        self.state.network.eval()
+
+    def _seconds_left(self) -> float:
+        return self.pace.seconds_for(self.pace.num_steps - self.state.step)
+
+
+def _first_threads(plan: Plan, device: torch.device) -> int | None:
+    """To begin with where the plan leaves the number open: as many as are free, as measured."""
+    if device.type != "cpu" or plan.num_threads is not None:
+        return None
+    return free_threads(plan.calibration.num_threads if plan.calibration else None)

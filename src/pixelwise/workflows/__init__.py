@@ -1,0 +1,35 @@
+"""Folders in, folders out: what the command line does, as functions.
+
+check     a data folder -> what is wrong with it
+fix       a data folder -> a repaired copy
+train     a data folder -> a run folder
+predict   a model and images -> masks
+evaluate  a model or masks, and a data folder -> scores
+demo      generated images -> all of these
+"""
+
+from pixelwise.doctor.repair import Repair, fix, fixable_codes
+from pixelwise.workflows.check import check, shorten_paths, summarize_check
+from pixelwise.workflows.demo import demo
+from pixelwise.workflows.evaluate import evaluate
+from pixelwise.workflows.keeping import Run
+from pixelwise.workflows.predict import Predictions, predict, predict_images
+from pixelwise.workflows.sheet import write_sheet
+from pixelwise.workflows.train import train
+
+__all__ = [
+    "Predictions",
+    "Repair",
+    "Run",
+    "check",
+    "demo",
+    "evaluate",
+    "fix",
+    "fixable_codes",
+    "predict",
+    "predict_images",
+    "shorten_paths",
+    "summarize_check",
+    "train",
+    "write_sheet",
+]

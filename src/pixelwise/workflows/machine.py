@@ -1,0 +1,111 @@
+"""The machine that trains: real steps and validations of draft plans, on the data at hand."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from pixelwise.data import Dataset, Sample
+from pixelwise.planning import Plan, Timing
+from pixelwise.training import (
+    find_threads,
+    is_out_of_memory,
+    peak_megabytes,
+    sizes_of,
+    time_steps,
+    time_validation,
+)
+from pixelwise.workflows.build import new_loss, new_model
+from pixelwise.workflows.remembered import RememberedTimings
+
+Value = TypeVar("Value")
+
+MAX_SAMPLES = 16  # that steps are measured on, evenly spread
+MAX_VALIDATED = 5  # that a validation is measured on
+
+
+class TrainingMachine:
+    """A `pixelwise.planning.Machine` that trains on some of the samples, and forgets it.
+
+    Args:
+        dataset: says what the model is for.
+        train: samples with masks.
+        val: samples with masks; may be empty.
+        device: to train on.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        train: Sequence[Sample],
+        val: Sequence[Sample],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self._dataset, self._train, self._val = dataset, train, val
+        self._samples: Sequence[Sample] = []
+        self._num_threads: int | None = None  # that steps are fastest with today
+        channels = (dataset.in_channels, len(dataset.encoding.classes))
+        self._remembered = RememberedTimings(device, channels)
+
+    def time_steps(self, plan: Plan, *, seconds: float | None) -> Timing:
+        """Measure real training steps of a plan; raise MemoryError where memory is short.
+
+        Where the plan leaves the number of threads open, it is found first: today's, since other
+        programs may use the cores.
+        """
+        if plan.num_threads is None:
+            plan = plan.model_copy(update={"num_threads": self._threads_for(plan)})
+        known = self._remembered.find(plan) if seconds is None else None
+        if known is not None:
+            return known
+        timing = self._measure(partial(time_steps, min_seconds=seconds or 0), plan)
+        self._remembered.keep(plan, timing)
+        return timing
+
+    def _threads_for(self, plan: Plan) -> int | None:
+        """How many threads steps are fastest with today; None but on a CPU."""
+        if self._num_threads is None and self.device.type == "cpu":
+            self._num_threads = self._measure(find_threads, plan)
+        return self._num_threads
+
+    def _measure(self, measure: Callable[..., Value], plan: Plan) -> Value:
+        """Call a function that takes training steps; MemoryError where memory is short."""
+        if not self._samples:
+            self._samples = spread(self._train, MAX_SAMPLES)
+        model = new_model(self._dataset, plan, {})
+        loss = new_loss(model, plan)
+        try:
+            return measure(model, plan, self._samples, loss, self.device)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise
+
+    def time_validation(self, plan: Plan) -> float:
+        """Seconds that one validation takes, over all validation images: from some of them."""
+        if not self._val:
+            return 0.0
+        samples = spread(self._val, MAX_VALIDATED)
+        model = new_model(self._dataset, plan, {})
+        loss = new_loss(model, plan)
+        number = plan.num_threads or self._num_threads
+        seconds = time_validation(model, samples, loss, self.device, number)
+        return seconds * _num_pixels(self._val) / _num_pixels(samples)
+
+    def peak_megabytes(self) -> float | None:
+        """The most memory so far, on the device or of this process; None where unknown."""
+        return peak_megabytes(self.device)
+
+
+def spread(samples: Sequence[Sample], number: int | None) -> Sequence[Sample]:
+    """Return that many samples, evenly spread; all of them for None, or where there are fewer."""
+    if number is None or number >= len(samples):
+        return samples
+    return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, number)]
+
+
+def _num_pixels(samples: Sequence[Sample]) -> float:
+    return sum(float(np.prod(size)) for size in sizes_of(samples))

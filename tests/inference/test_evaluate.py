@@ -1,0 +1,135 @@
+"""A predictor against samples: every sample in its own size, scored by hand."""
+
+import numpy as np
+import pytest
+from torch import nn
+
+from pixelwise.data import Sample
+from pixelwise.inference import Predictor, evaluate_samples, has_background
+from pixelwise.inference.evaluate import count_samples
+from pixelwise.metrics import count_pixels
+from pixelwise.network import Model, ModelConfig, UNetConfig
+from pixelwise.task import IGNORE_INDEX
+
+
+class Pixelwise(nn.Module):
+    """The image is the logits."""
+
+    def forward(self, image):
+        return image
+
+
+def predictor_for(task="binary", names=("background", "cell")):
+    num_logits = 1 if task == "binary" else len(names)
+    network = UNetConfig(in_channels=num_logits, out_channels=num_logits, widths=(4, 8))
+    config = ModelConfig(
+        network=network, task=task, class_names=names, class_colors=("#000000",) * len(names)
+    )
+    return Predictor(Model(config, Pixelwise()), device="cpu")
+
+
+def sample(name, logits, mask):
+    return Sample(name, np.array(logits, np.float32), np.array(mask), None)
+
+
+# mask 1 1 0 0 against target 1 0 1 0: Dice 1/2; and one that is right
+HALF = sample("half", [[[9, 9, -9, -9]]], np.array([[1, 0, 1, 0]], np.uint8))
+RIGHT = sample("right", [[[9], [-9]]], np.array([[1], [0]], np.uint8))
+
+
+class TestBinary:
+    def test_samples_of_different_sizes_are_scored_one_by_one(self):
+        scores = evaluate_samples(predictor_for(), [HALF, RIGHT])
+        assert scores.num_images == 2
+        assert scores.names == ("half", "right")
+        assert scores.image_dice.tolist() == [0.5, 1]
+        assert scores.mean_dice == 0.75
+        # all pixels: tp = 2, fp = 1, fn = 1
+        assert scores.pooled["dice"] == pytest.approx(4 / 6)
+
+    def test_background_is_left_out_whatever_its_name(self):
+        scores = evaluate_samples(predictor_for(names=("plate", "scratch")), [HALF, RIGHT])
+        assert scores.mean_dice == 0.75
+
+    def test_ignored_pixels_do_not_count(self):
+        mask = np.array([[1, IGNORE_INDEX, IGNORE_INDEX, 0]], np.uint8)
+        scores = evaluate_samples(predictor_for(), [sample("a", HALF.image, mask)])
+        assert scores.mean_dice == 1
+
+
+class TestOtherTasks:
+    LOGITS = ([[9, 0, 0]], [[0, 9, 9]], [[0, 0, 8]])  # mask 0 1 1
+
+    def test_multiclass_without_background_counts_every_class(self):
+        target = np.array([[0, 1, 2]], np.uint8)
+        scores = evaluate_samples(
+            predictor_for("multiclass", ("sky", "road", "car")), [sample("a", self.LOGITS, target)]
+        )
+        dice = [scores.classes[name].dice.mean for name in ("sky", "road", "car")]
+        assert dice == [1, pytest.approx(2 / 3), 0]
+        assert scores.mean_dice == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+    def test_multiclass_with_background_leaves_it_out(self):
+        target = np.array([[0, 1, 2]], np.uint8)
+        scores = evaluate_samples(
+            predictor_for("multiclass", ("background", "road", "car")),
+            [sample("a", self.LOGITS, target)],
+        )
+        assert scores.mean_dice == pytest.approx((2 / 3 + 0) / 2)
+
+    @pytest.mark.parametrize("dtype", [bool, np.uint8])
+    def test_multilabel_classes_may_overlap(self, dtype):
+        logits = [[[9, 9]], [[9, -9]]]
+        target = np.array([[[1, 1]], [[1, 1]]], dtype)
+        scores = evaluate_samples(
+            predictor_for("multilabel", ("red", "round")), [sample("a", logits, target)]
+        )
+        assert scores.classes["red"].dice.mean == 1
+        assert scores.classes["round"].dice.mean == pytest.approx(2 / 3)
+
+
+class TestListeners:
+    def test_each_block_is_handed_on(self):
+        seen = []
+        predictor = predictor_for()
+        list(count_samples(predictor, [HALF, RIGHT], lambda *block: seen.append(block)))
+        assert [one.name for one, _, _ in seen] == ["half", "right"]
+        assert [values.shape for _, _, values in seen] == [(1, 1, 4), (1, 2, 1)]
+        assert seen[0][1] == (slice(0, 1), slice(0, 4))
+        assert (seen[0][2] > 0.5).tolist() == [[[True, True, False, False]]]
+
+    def test_scores_of_an_image_in_blocks_are_those_of_its_mask(self):
+        random = np.random.default_rng(0)
+        logits, target = random.normal(size=(3, 40, 50)), random.integers(0, 3, (40, 50))
+        target[5:9] = 255
+        one = sample("a", logits, target.astype(np.uint8))
+        predictor = predictor_for("multiclass", ("sky", "road", "car"))
+        predictor.tile_size = 16
+        ((_, counts, _),) = count_samples(predictor, [one])
+        mask = predictor.segment(one.image)
+        np.testing.assert_array_equal(counts, count_pixels(mask, one.mask, 3))
+
+    def test_progress_counts_up(self):
+        seen = []
+        evaluate_samples(predictor_for(), [HALF, RIGHT], progress=lambda *args: seen.append(args))
+        assert seen == [(1, 2), (2, 2)]
+
+
+def test_no_samples_have_no_score_and_a_reason():
+    scores = evaluate_samples(predictor_for(), [])
+    assert scores.num_images == 0
+    assert np.isnan(scores.mean_dice)
+    assert "in no mask" in scores.classes["cell"].reason
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "expected"),
+    [
+        ("binary", "anything", True),
+        ("multiclass", "Background", True),
+        ("multiclass", "sky", False),
+        ("multilabel", "background", False),
+    ],
+)
+def test_has_background(task, first, expected):
+    assert has_background(task, (first, "other")) is expected

@@ -1,0 +1,170 @@
+"""Tile geometry: what is drawn in the docstring, and what must hold for every size."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixelwise.inference import plan_tiles
+from pixelwise.inference.tiles import blend_tiles
+
+THIRD = 1 / 3
+
+
+@st.composite
+def plans(draw):
+    """(size, tile_size, overlap) in 1, 2 or 3 dimensions; overlap below half of every tile side."""
+    dims = draw(st.integers(1, 3))
+    longest = {1: 200, 2: 60, 3: 20}[dims]
+    size = draw(st.tuples(*[st.integers(1, longest)] * dims))
+    tile_size = draw(st.tuples(*[st.integers(1, longest)] * dims))
+    overlap = draw(st.integers(0, (min(tile_size) - 1) // 2))
+    return size, tile_size, overlap
+
+
+def coverage(size, tiles):
+    """(sum of weights, number of tiles) at each pixel."""
+    weights, count = np.zeros(size), np.zeros(size, int)
+    for tile in tiles:
+        weights[tile.slices] += tile.blend_weights()
+        count[tile.slices] += 1
+    return weights, count
+
+
+class TestTheDrawing:
+    """An axis of 20 pixels, tile size 8, overlap 2."""
+
+    def test_starts(self):
+        assert [tile.starts for tile in plan_tiles([20], [8], 2)] == [(0,), (6,), (12,)]
+
+    def test_slices(self):
+        assert plan_tiles([20], [8], 2)[1].slices == (slice(6, 14),)
+
+    def test_weights(self):
+        first, middle, last = (tile.blend_weights() for tile in plan_tiles([20], [8], 2))
+        np.testing.assert_allclose(first, [1, 1, 1, 1, 1, 1, 2 * THIRD, THIRD], atol=1e-6)
+        np.testing.assert_allclose(
+            middle, [THIRD, 2 * THIRD, 1, 1, 1, 1, 2 * THIRD, THIRD], atol=1e-6
+        )
+        np.testing.assert_allclose(last, first[::-1], atol=1e-6)
+
+
+class TestEveryPlan:
+    @given(plans())
+    def test_weights_add_to_1_at_every_pixel(self, plan):
+        size, tile_size, overlap = plan
+        weights, count = coverage(size, plan_tiles(size, tile_size, overlap))
+        np.testing.assert_allclose(weights, 1, atol=1e-6)
+        assert count.min() >= 1
+
+    @given(plans())
+    def test_tiles_are_equally_long_and_inside(self, plan):
+        size, tile_size, overlap = plan
+        sides = tuple(min(side, length) for side, length in zip(tile_size, size, strict=True))
+        for tile in plan_tiles(size, tile_size, overlap):
+            assert tile.blend_weights().shape == sides
+            for start, side, length in zip(tile.starts, sides, size, strict=True):
+                assert 0 <= start <= length - side
+
+    @given(plans())
+    def test_weights_are_positive_and_at_most_1(self, plan):
+        for tile in plan_tiles(*plan):
+            weights = tile.blend_weights()
+            assert weights.dtype == np.float32
+            assert weights.min() > 0
+            assert weights.max() <= 1 + 1e-6
+
+    @given(st.integers(1, 500), st.integers(1, 80), st.data())
+    def test_neighbours_overlap_by_at_least_what_was_asked(self, length, side, data):
+        overlap = data.draw(st.integers(0, (side - 1) // 2))
+        starts = [tile.starts[0] for tile in plan_tiles([length], [side], overlap)]
+        assert all(side - step >= overlap for step in np.diff(starts))
+
+    @given(st.integers(1, 500), st.integers(2, 80), st.data())
+    def test_no_more_tiles_than_needed(self, length, side, data):
+        overlap = data.draw(st.integers(0, (side - 1) // 2))
+        reach = math.ceil(max(0, length - side) / (side - overlap))
+        assert len(plan_tiles([length], [side], overlap)) == 1 + reach
+
+    @given(plans())
+    def test_the_same_plan_twice(self, plan):
+        once, twice = plan_tiles(*plan), plan_tiles(*plan)
+        assert [tile.starts for tile in once] == [tile.starts for tile in twice]
+
+
+class TestByHand:
+    def test_an_axis_shorter_than_the_tile_has_one_tile_as_long_as_the_axis(self):
+        (tile,) = plan_tiles([5], [8], 2)
+        assert tile.slices == (slice(0, 5),)
+        np.testing.assert_array_equal(tile.blend_weights(), np.ones(5))
+
+    def test_one_pixel(self):
+        (tile,) = plan_tiles([1, 1], [64, 64], 16)
+        np.testing.assert_array_equal(tile.blend_weights(), [[1]])
+
+    def test_without_overlap_tiles_lie_side_by_side(self):
+        tiles = plan_tiles([9], [3], 0)
+        assert [tile.starts for tile in tiles] == [(0,), (3,), (6,)]
+        assert all((tile.blend_weights() == 1).all() for tile in tiles)
+
+    def test_the_rest_is_shared_by_all_overlaps(self):
+        # 3 tiles of 8 cover 21 pixels with overlaps of 1 and 2, not 1 whole and one moved back
+        assert [tile.starts[0] for tile in plan_tiles([21], [8], 1)] == [0, 6, 13]
+
+    def test_rows_come_first(self):
+        starts = [tile.starts for tile in plan_tiles([6, 9], [3, 3], 0)]
+        assert starts == [(0, 0), (0, 3), (0, 6), (3, 0), (3, 3), (3, 6)]
+
+    def test_weights_of_two_axes_multiply(self):
+        tile = plan_tiles([20, 20], [8, 8], 2)[0]
+        assert tile.blend_weights()[7, 7] == pytest.approx(THIRD * THIRD)
+        assert tile.blend_weights()[0, 7] == pytest.approx(THIRD)
+
+    def test_weights_rise_and_fall_without_a_jump(self):
+        (_, middle, _) = plan_tiles([60], [32], 15)
+        assert np.abs(np.diff(middle.blend_weights())).max() < 1 / 8
+
+
+class TestBlend:
+    def test_by_hand(self):
+        """Tiles of 4 with 1, 3 and 5 in them, overlap 1: halfway where two meet."""
+        tiles = iter((1, 3, 5))
+        found = list(blend_tiles([10], [4], 1, lambda tile: np.full((1, 4), next(tiles), "f4")))
+        assert [window for window, _ in found] == [(slice(0, 3),), (slice(3, 6),), (slice(6, 10),)]
+        assert [values[0].tolist() for _, values in found] == [[1, 1, 1], [2, 3, 3], [4, 5, 5, 5]]
+
+    @settings(deadline=None)
+    @given(plans())
+    def test_blocks_are_the_sum_of_weighted_tiles_each_pixel_once(self, plan):
+        size, tile_size, overlap = plan
+        random, predicted = np.random.default_rng(0), {}
+
+        def predict(tile):
+            values = random.random((2, *map(len, tile.weights)), np.float32)
+            predicted[tile.starts] = values.copy()
+            return values
+
+        found, times = np.zeros((2, *size), np.float32), np.zeros(size, int)
+        for window, values in blend_tiles(size, tile_size, overlap, predict):
+            found[(slice(None), *window)] = values
+            times[window] += 1
+        expected = np.zeros((2, *size), np.float32)
+        for tile in plan_tiles(size, tile_size, overlap):
+            expected[(slice(None), *tile.slices)] += predicted[tile.starts] * tile.blend_weights()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert (times == 1).all()
+
+    def test_blocks_come_while_later_tiles_are_not_predicted(self):
+        seen = []
+
+        def predict(tile):
+            seen.append(tile.starts)
+            return np.zeros((1, *map(len, tile.weights)), np.float32)
+
+        largest = 0
+        for number, (_, values) in enumerate(blend_tiles((90, 90), (16, 16), 4, predict), start=1):
+            assert len(seen) == number
+            largest = max(largest, values.size)
+        assert largest <= 16 * 16

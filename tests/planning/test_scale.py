@@ -1,0 +1,118 @@
+"""The working scale: as large as the time allows, never so small that much is lost."""
+
+import numpy as np
+import pytest
+
+from pixelwise.data import Sample
+from pixelwise.planning import take_fingerprint
+from pixelwise.planning.fingerprint import SCALES, mean_ceilings
+from pixelwise.planning.scale import choose_scale, scale_ceilings
+
+
+def fingerprint_of(draw, num_classes=2, size=(96, 96), number=3):
+    """Of samples whose masks are drawn by `draw(mask)`."""
+    samples = []
+    for index in range(number):
+        mask = np.zeros(size, np.uint8)
+        draw(mask)
+        samples.append(Sample(str(index), np.zeros((1, *size), np.uint8), mask, None))
+    return take_fingerprint(samples, [], num_classes)
+
+
+def blob(mask):
+    mask[11:80, 13:84] = 1  # edges that no smaller image has
+
+
+def line(mask):
+    np.fill_diagonal(mask, 1)  # one pixel thick
+
+
+def pixels_for(fingerprint, passes):
+    return passes * fingerprint.num_train * fingerprint.mean_pixels
+
+
+class TestCeilings:
+    def test_at_full_size_nothing_is_lost(self):
+        assert fingerprint_of(line).scale_ceilings[0] == (1, 1)
+
+    def test_a_thin_line_is_lost_and_a_blob_is_not(self):
+        thin, thick = (np.array(fingerprint_of(d).scale_ceilings)[:, 1] for d in (line, blob))
+        assert (np.diff(thin) <= 0).all()
+        assert thin[-1] < 0.8
+        assert thick[-1] > 0.97
+
+    def test_ignored_pixels_count_nowhere(self):
+        def draw(mask):
+            blob(mask)
+            mask[:, 84:] = mask[80:] = 255
+
+        assert np.array(fingerprint_of(draw).scale_ceilings).min() > 0.97
+
+    def test_classes_that_overlap(self):
+        planes = np.zeros((2, 64, 64), bool)
+        planes[0, 8:56, 8:56], planes[1, 20:22] = True, True
+        found = take_fingerprint([Sample("a", np.zeros((1, 64, 64)), planes, None)], [], 2)
+        assert found.scale_ceilings[-1][0] > 0.95
+        assert found.scale_ceilings[-1][1] < 0.8
+
+    def test_the_mean_of_the_images_that_have_a_class(self):
+        scores = np.full((3, 1, 3), np.nan)
+        scores[:, 0, 0] = 0.5, 0.7, 0.9
+        scores[1, 0, 1] = 0.25
+        assert mean_ceilings(scores) == ((0.7, 0.25, 1.0),)
+
+    def test_of_two_classes_the_background_is_left_out(self):
+        found = fingerprint_of(line)
+        ceilings = np.array(found.scale_ceilings)
+        assert scale_ceilings(found, "binary") == pytest.approx(ceilings[:, 1].tolist())
+        assert scale_ceilings(found, "multiclass") == pytest.approx(ceilings.mean(1).tolist())
+
+
+class TestChoice:
+    def test_without_a_time_limit_images_stay_as_they_are(self):
+        assert choose_scale(fingerprint_of(blob), "binary", None)[0] == 1.0
+
+    def test_large_objects_in_little_time_are_seen_small(self):
+        found = fingerprint_of(blob)
+        scale, reason = choose_scale(found, "binary", pixels_for(found, 0.05))
+        assert scale == SCALES[-1]
+        assert "Dice 0.9" in reason
+
+    def test_fine_lines_stay_as_they_are_in_less_time(self):
+        found = fingerprint_of(line)
+        assert choose_scale(found, "binary", pixels_for(found, 1))[0] == 1.0
+        assert choose_scale(fingerprint_of(blob), "binary", pixels_for(found, 1))[0] < 1.0
+
+    def test_more_time_gives_larger_images(self):
+        found = fingerprint_of(blob)
+        chosen = [
+            choose_scale(found, "binary", pixels_for(found, passes))[0]
+            for passes in 10.0 ** np.arange(-1, 13)
+        ]
+        assert chosen == sorted(chosen)
+        assert chosen[-1] == 1.0
+        assert len(set(chosen)) > 2
+
+    def test_more_classes_want_smaller_images(self):
+        """Each of them is harder to tell from the others."""
+        ceilings = (1, 0.99, 0.98, 0.97, 0.96, 0.95)
+        few = fingerprint_of(blob).model_copy(
+            update={"scale_ceilings": tuple((value,) * 2 for value in ceilings)}
+        )
+        many = few.model_copy(
+            update={"num_classes": 8, "scale_ceilings": tuple((value,) * 8 for value in ceilings)}
+        )
+        pixels = pixels_for(few, 20)
+        assert choose_scale(many, "multiclass", pixels)[0] < choose_scale(few, "binary", pixels)[0]
+
+    def test_what_is_expected_by_hand(self):
+        """Ceilings 1 and 0.98 ** 1.5; exp(-0.16) and exp(-0.16 / 4 ** 0.25): 0.852 and 0.866."""
+        found = fingerprint_of(blob).model_copy(
+            update={"scale_ceilings": ((1, 1), (1, 0.1), (1, 0.98), (1, 0.1), (1, 0.1), (1, 0.1))}
+        )
+        assert choose_scale(found, "binary", pixels_for(found, 1 / 16))[0] == 0.5
+        assert choose_scale(found, "binary", pixels_for(found, 256))[0] == 1.0  # 0.980 and 0.957
+
+    def test_the_reason_says_how_often_a_pixel_is_seen(self):
+        found = fingerprint_of(line)
+        assert "about 7.5 times" in choose_scale(found, "binary", pixels_for(found, 7.5))[1]

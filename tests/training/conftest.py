@@ -1,0 +1,70 @@
+"""Tiny networks, plans and samples to train on."""
+
+import numpy as np
+import pytest
+import torch
+
+from pixelwise.data import Sample
+from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
+from pixelwise.planning import Plan
+
+
+@pytest.fixture
+def make_squares():
+    """Return a maker of samples: a bright square on a dark, noisy field, and its mask."""
+
+    def make(number=8, size=(24, 24), seed=0, sides=(6, 11)):
+        rng = np.random.default_rng(seed)
+        samples = []
+        for index in range(number):
+            side = int(rng.integers(*sides))
+            top, left = (int(rng.integers(0, length - side + 1)) for length in size)
+            mask = np.zeros(size, np.uint8)
+            mask[top : top + side, left : left + side] = 1
+            image = rng.normal(50, 5, size) + 100 * mask
+            samples.append(Sample(f"{index}", image[None].astype(np.uint8), mask, None))
+        return samples
+
+    return make
+
+
+@pytest.fixture
+def make_model():
+    """Return a maker of tiny binary models with weights from a seed."""
+
+    def make(seed=0, widths=(4, 8), normalization="batch", **changes):
+        torch.manual_seed(seed)
+        config = ModelConfig(
+            network=UNetConfig(
+                in_channels=1, out_channels=1, widths=widths, normalization=normalization
+            ),
+            scaling=IntensityScaling(scheme="percentiles"),
+            task="binary",
+            class_names=("background", "square"),
+            class_colors=("#000000", "#ffffff"),
+            **changes,
+        )
+        return Model(config, UNet(config.network))
+
+    return make
+
+
+@pytest.fixture
+def make_small_plan():
+    """Return a maker of small plans."""
+
+    def make(**changes):
+        values = {
+            "scaling": IntensityScaling(scheme="percentiles"),
+            "patch_size": (16, 16),
+            "batch_size": 4,
+            "widths": (4, 8),
+            "normalization": "batch",
+            "loss": "cross_entropy_dice",
+            "learning_rate": 2e-2,
+            "num_steps": 10,
+            "validate_every": 5,
+        }
+        return Plan(**values | changes)
+
+    return make

@@ -1,0 +1,87 @@
+"""Memory of training: kept while it runs, given back, and measured."""
+
+import math
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pixelwise.training.memory import is_out_of_memory, keeping_freed_memory, peak_megabytes
+
+CPU = torch.device("cpu")
+is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc alone")
+
+
+def resident():
+    """Megabytes of this process now, without the files that it has mapped, such as libraries."""
+    with open("/proc/self/statm") as file:
+        _, all_pages, of_files, *_ = map(int, file.read().split())
+    return (all_pages - of_files) * resource.getpagesize() / 2**20
+
+
+def use_and_free(megabytes, blocks=1, times=1):
+    """Write to tensors and drop them; return how many megabytes more the process has then."""
+    before = resident()
+    for _ in range(times):
+        _tensors = [torch.ones(megabytes * 2**20, dtype=torch.uint8) for _ in range(blocks)]
+        del _tensors
+    return resident() - before
+
+
+@is_linux
+def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards():
+    before = resident()
+    with keeping_freed_memory():
+        assert 140 < use_and_free(25, blocks=6) < 250
+        assert use_and_free(25, blocks=6, times=50) < 250  # holes are filled again
+    assert resident() < before + 15
+
+
+@is_linux
+def test_large_blocks_are_given_back_at_once():
+    """In a process of its own: here other tests may have left a hole of that size to fill."""
+    told = subprocess.run([sys.executable, __file__], check=True, capture_output=True, text=True)
+    assert float(told.stdout) < 15
+
+
+@is_linux
+def test_it_is_given_back_after_an_error_too():
+    before = resident()
+    with pytest.raises(ZeroDivisionError), keeping_freed_memory():
+        use_and_free(30)
+        1 / 0  # noqa: B018
+    assert resident() < before + 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate", True),
+        ("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", True),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_torch_says_in_several_ways_that_memory_is_short(text, expected):
+    assert is_out_of_memory(RuntimeError(text)) is expected
+
+
+def test_this_torch_says_it_so():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert is_out_of_memory(caught.value)
+
+
+def test_memory_is_that_of_the_process():
+    megabytes = peak_megabytes(CPU)
+    if megabytes is None:
+        pytest.skip("this system does not say how much memory a process had")
+    assert 50 < megabytes < 1e6
+    assert math.isfinite(megabytes)
+
+
+if __name__ == "__main__":
+    with keeping_freed_memory():
+        print(use_and_free(200))

@@ -1,0 +1,125 @@
+"""The machine that trains: on which images it measures a validation, and what follows for all."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pixelwise.data import Sample
+from pixelwise.planning import Timing
+from pixelwise.workflows import machine
+from pixelwise.workflows.machine import MAX_VALIDATED, TrainingMachine
+
+PLAN = SimpleNamespace(num_threads=1)
+
+
+def make_samples(*sides):
+    return [
+        Sample(str(index), np.zeros((1, side, side), np.uint8), None, None)
+        for index, side in enumerate(sides)
+    ]
+
+
+@pytest.fixture
+def forecast(monkeypatch):
+    """Return a function of validation samples: (forecast in seconds, names of the measured ones).
+
+    A pixel takes a millisecond.
+    """
+
+    def find(samples):
+        taken = []
+
+        def time_validation(model, some, *_):
+            taken.extend(sample.name for sample in some)
+            return sum(sample.image[0].size for sample in some) / 1000
+
+        monkeypatch.setattr(machine, "time_validation", time_validation)
+        monkeypatch.setattr(machine, "new_model", lambda *_: None)
+        monkeypatch.setattr(machine, "new_loss", lambda *_: None)
+        dataset = SimpleNamespace(in_channels=1, encoding=SimpleNamespace(classes=(0, 1)))
+        trained = TrainingMachine(dataset, [], samples, torch.device("cpu"))
+        return trained.time_validation(PLAN), taken
+
+    return find
+
+
+def test_a_few_are_all_measured(forecast):
+    assert forecast(make_samples(10, 20)) == (pytest.approx(0.5), ["0", "1"])
+
+
+def test_of_many_some_from_the_first_to_the_last(forecast):
+    seconds, taken = forecast(make_samples(*[10] * 21, *[20] * 20))
+    assert taken == ["0", "10", "20", "30", "40"]
+    assert len(taken) == MAX_VALIDATED
+    assert seconds == pytest.approx(21 * 0.1 + 20 * 0.4)
+
+
+def test_without_images_there_is_nothing_to_take_time(forecast):
+    assert forecast([]) == (0, [])
+
+
+class TestThreads:
+    """How many threads steps are measured with."""
+
+    @pytest.fixture
+    def trained(self, monkeypatch, tmp_path):
+        """A machine on which three threads are the fastest, and what it was asked to do."""
+        monkeypatch.setenv("PIXELWISE_CACHE", str(tmp_path))
+        asked = []
+
+        def find_threads(model, plan, *_):
+            asked.append("find")
+            return 3
+
+        def time_steps(model, plan, *_, min_seconds):
+            asked.append(plan.num_threads)
+            return Timing(
+                batch_size=1, widths=plan.widths, precision="float32", channels_last=False,
+                num_threads=plan.num_threads, seconds_per_step=0.5,
+            )  # fmt: skip
+
+        monkeypatch.setattr(machine, "find_threads", find_threads)
+        monkeypatch.setattr(machine, "time_steps", time_steps)
+        monkeypatch.setattr(machine, "new_model", lambda *_: None)
+        monkeypatch.setattr(machine, "new_loss", lambda *_: None)
+        dataset = SimpleNamespace(in_channels=1, encoding=SimpleNamespace(classes=(0, 1)))
+
+        def begin(device="cpu"):
+            samples = make_samples(10)
+            return TrainingMachine(dataset, samples, samples, torch.device(device)), asked
+
+        return begin
+
+    def test_found_once_and_then_taken_for_all(self, trained, plan):
+        training, asked = trained()
+        training.time_steps(plan, seconds=1)
+        assert training.time_steps(plan, seconds=1).num_threads == 3
+        assert asked == ["find", 3, 3]
+
+    def test_found_anew_at_every_start_whatever_is_remembered(self, trained, plan):
+        trained()[0].time_steps(plan, seconds=None)
+        training, asked = trained()
+        assert training.time_steps(plan, seconds=None).num_threads == 3
+        assert asked == ["find", 3, "find"]  # and the timing with three is remembered
+
+    def test_a_number_in_the_plan_is_taken(self, trained, plan):
+        training, asked = trained()
+        training.time_steps(plan.model_copy(update={"num_threads": 2}), seconds=1)
+        assert asked == [2]
+
+    def test_a_gpu_has_none(self, trained, plan, monkeypatch):
+        monkeypatch.setattr(machine.RememberedTimings, "keep", lambda *_: None)
+        monkeypatch.setattr("pixelwise.workflows.remembered.describe_processor", lambda _: "gpu")
+        training, asked = trained("cuda")
+        training.time_steps(plan, seconds=1)
+        assert asked == [None]
+
+    def test_a_validation_is_measured_with_the_same_number(self, trained, plan, monkeypatch):
+        used = []
+        training, _ = trained()
+        monkeypatch.setattr(machine, "time_validation", lambda *given: used.append(given[-1]) or 1)
+        training.time_steps(plan, seconds=1)
+        training.time_validation(plan)
+        assert used == [3]
