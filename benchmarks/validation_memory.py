@@ -22,11 +22,12 @@ def measure(num_classes: int, size: int) -> tuple[float, float, float]:
     from pixelwise.data import Sample
     from pixelwise.inference import Predictor
     from pixelwise.network import Model, ModelConfig, UNet, UNetConfig
+    from pixelwise.task import Task
     from pixelwise.training import loss_for
     from pixelwise.training.validate import validate
 
     torch.set_num_threads(1)
-    task = "binary" if num_classes == 1 else "multiclass"
+    task = Task.BINARY if num_classes == 1 else Task.MULTICLASS
     names = ("background", "object") if num_classes == 1 else tuple(map(str, range(num_classes)))
     network = UNetConfig(
         in_channels=1, out_channels=num_classes, widths=(4, 8), normalization="none"

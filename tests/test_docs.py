@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in TEXT.splitlines()
         if line.startswith("| ")]  # fmt: skip
-TESTS = re.findall(r"`([\w/]+\.py)::(test_\w+)`", TEXT)
 
 
 @pytest.mark.parametrize("code", KINDS)
@@ -29,21 +28,6 @@ def test_no_finding_is_described_that_does_not_exist():
     start = TEXT.index("## Findings")
     table = TEXT[start : TEXT.index("\n## ", start + 1)]
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == set(KINDS)
-
-
-@pytest.mark.parametrize(("file", "name"), sorted(set(TESTS)))
-def test_every_test_that_is_named_exists(file, name):
-    source = (ROOT / "tests" / "data" / file).read_text(encoding="utf-8")
-    assert re.search(rf"^def {name}\(", source, re.M)
-
-
-@pytest.mark.parametrize("table", ["Layouts", "Pixels"])
-def test_every_layout_and_format_names_its_test(table):
-    start = TEXT.index(f"## {table}")
-    rows = re.findall(r"^\| (.+) \|$", TEXT[start : TEXT.index("\n## ", start + 1)], re.M)
-    assert len(rows) > 5
-    for row in rows[1:]:
-        assert "::test_" in row or set(row) <= set("-| "), row
 
 
 def test_the_json_that_is_shown_has_the_fields_that_are_written(tmp_path):

@@ -1,4 +1,4 @@
-"""More classes than masks can hold are refused at every door, with the same words."""
+"""What a task knows; and more classes than masks can hold are refused at every door alike."""
 
 import json
 
@@ -17,9 +17,9 @@ from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import ArrayError, MaskError, ModelFileError, PlanError
 from pixelwise.metrics import count_pixels
-from pixelwise.network import UNetConfig
+from pixelwise.network import ModelConfig, UNetConfig
 from pixelwise.network.losses import cross_entropy_loss, dice_loss, focal_loss
-from pixelwise.task import IGNORE_INDEX, MAX_CLASSES, UNKNOWN_INDEX, too_many_classes
+from pixelwise.task import IGNORE_INDEX, MAX_CLASSES, UNKNOWN_INDEX, Task, too_many_classes
 
 MANY = [255, 256, 300, 10**9]
 LIMIT = "and 254 are the most that masks of 8 bits hold beside 255"
@@ -144,3 +144,66 @@ def test_scores_never_leave_out_a_class():
     with pytest.raises(ArrayError, match=LIMIT):
         count_pixels(target, target, 300)
     assert count_pixels(target, target, 300, ignore_index=-1)[255].tolist() == [16, 0, 0]
+
+
+# --- the task ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "expected"),
+    [
+        (Task.BINARY, "anything", True),
+        (Task.MULTICLASS, "Background", True),
+        (Task.MULTICLASS, "sky", False),
+        (Task.MULTILABEL, "background", False),
+    ],
+)
+def test_which_class_is_background(task, first, expected):
+    assert task.has_background((first, "other")) is expected
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "task"),
+    [
+        (("background", "cell"), {}, Task.BINARY),
+        (("", "cell"), {}, Task.BINARY),
+        (("sky", "building"), {}, Task.MULTICLASS),
+        (("background", "a", "b"), {}, Task.MULTICLASS),
+        (("a", "b"), {"overlap": True}, Task.MULTILABEL),
+        (("background", "nucleus"), {"are_objects": True}, Task.INSTANCES),
+    ],
+)
+def test_the_task_follows_from_the_classes(names, options, task):
+    assert Task.of_classes(names, **options) is task
+    assert task.of_pixels.num_classes(task.of_pixels.num_logits(len(names))) == len(names)
+
+
+def test_check_and_training_agree_on_two_classes_without_background(tmp_path):
+    """Sky and Building: `check` said binary, and training made multiclass."""
+    for number in range(6):
+        for folder in ("images", "masks"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        image = np.random.default_rng(number).integers(0, 255, (32, 32), np.uint8)
+        Image.fromarray(image).save(tmp_path / "images" / f"{number}.png")
+        Image.fromarray((image > 120).astype(np.uint8)).save(tmp_path / "masks" / f"{number}.png")
+    (tmp_path / "classes.json").write_text(json.dumps({"classes": ["Sky", "Building"]}))
+    assert read_dataset(tmp_path).task is Task.MULTICLASS
+
+
+def test_probabilities_to_masks_by_hand():
+    probabilities = np.array([[0.2, 0.6], [0.8, 0.4]])  # (K=2, 2)
+    assert Task.MULTICLASS.to_mask(probabilities).tolist() == [1, 0]
+    assert Task.MULTILABEL.to_mask(probabilities, 0.3).tolist() == [[False, True], [True, True]]
+    assert Task.BINARY.to_mask(probabilities[:1]).tolist() == [0, 1]
+    assert Task.BINARY.to_mask(probabilities[:1]).dtype == np.uint8
+
+
+def test_a_model_of_pixels_has_no_objects():
+    network = UNetConfig(in_channels=1, out_channels=1, widths=(4, 8))
+    with pytest.raises(ValueError, match="no instances task"):
+        ModelConfig(
+            network=network,
+            task=Task.INSTANCES,
+            class_names=("background", "a"),
+            class_colors=("#000000", "#ffffff"),
+        )

@@ -17,6 +17,7 @@ from pixelwise.data import Sample
 from pixelwise.device import has_bfloat16
 from pixelwise.network import IntensityScaling
 from pixelwise.planning import Plan
+from pixelwise.task import Task
 from pixelwise.training import Clock, Pace, Trainer, Watcher, loss_for
 
 
@@ -82,7 +83,7 @@ def main() -> None:
             plan,
             samples,
             [],
-            loss=loss_for(plan.loss, "binary"),
+            loss=loss_for(plan.loss, Task.BINARY),
             pace=Pace(Clock(), num_steps=num_steps + 1, budget=None, validate_every=num_steps + 1),
             device=device,
             watcher=watch,

@@ -5,11 +5,13 @@ import pytest
 from torch import nn
 
 from pixelwise.data import Sample
-from pixelwise.inference import Predictor, evaluate_samples, has_background
+from pixelwise.inference import Predictor, evaluate_samples
 from pixelwise.inference.evaluate import count_samples
 from pixelwise.metrics import count_pixels
 from pixelwise.network import Model, ModelConfig, UNetConfig
-from pixelwise.task import IGNORE_INDEX
+from pixelwise.task import IGNORE_INDEX, Task
+
+BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
 
 
 class Pixelwise(nn.Module):
@@ -19,8 +21,8 @@ class Pixelwise(nn.Module):
         return image
 
 
-def predictor_for(task="binary", names=("background", "cell")):
-    num_logits = 1 if task == "binary" else len(names)
+def predictor_for(task=BINARY, names=("background", "cell")):
+    num_logits = 1 if task == BINARY else len(names)
     network = UNetConfig(in_channels=num_logits, out_channels=num_logits, widths=(4, 8))
     config = ModelConfig(
         network=network, task=task, class_names=names, class_colors=("#000000",) * len(names)
@@ -63,7 +65,8 @@ class TestOtherTasks:
     def test_multiclass_without_background_counts_every_class(self):
         target = np.array([[0, 1, 2]], np.uint8)
         scores = evaluate_samples(
-            predictor_for("multiclass", ("sky", "road", "car")), [sample("a", self.LOGITS, target)]
+            predictor_for(MULTICLASS, ("sky", "road", "car")),
+            [sample("a", self.LOGITS, target)],
         )
         dice = [scores.classes[name].dice.mean for name in ("sky", "road", "car")]
         assert dice == [1, pytest.approx(2 / 3), 0]
@@ -72,7 +75,7 @@ class TestOtherTasks:
     def test_multiclass_with_background_leaves_it_out(self):
         target = np.array([[0, 1, 2]], np.uint8)
         scores = evaluate_samples(
-            predictor_for("multiclass", ("background", "road", "car")),
+            predictor_for(MULTICLASS, ("background", "road", "car")),
             [sample("a", self.LOGITS, target)],
         )
         assert scores.mean_dice == pytest.approx((2 / 3 + 0) / 2)
@@ -82,7 +85,7 @@ class TestOtherTasks:
         logits = [[[9, 9]], [[9, -9]]]
         target = np.array([[[1, 1]], [[1, 1]]], dtype)
         scores = evaluate_samples(
-            predictor_for("multilabel", ("red", "round")), [sample("a", logits, target)]
+            predictor_for(MULTILABEL, ("red", "round")), [sample("a", logits, target)]
         )
         assert scores.classes["red"].dice.mean == 1
         assert scores.classes["round"].dice.mean == pytest.approx(2 / 3)
@@ -103,7 +106,7 @@ class TestListeners:
         logits, target = random.normal(size=(3, 40, 50)), random.integers(0, 3, (40, 50))
         target[5:9] = 255
         one = sample("a", logits, target.astype(np.uint8))
-        predictor = predictor_for("multiclass", ("sky", "road", "car"))
+        predictor = predictor_for(MULTICLASS, ("sky", "road", "car"))
         predictor.tile_size = 16
         ((_, counts, _),) = count_samples(predictor, [one])
         mask = predictor.segment(one.image)
@@ -120,16 +123,3 @@ def test_no_samples_have_no_score_and_a_reason():
     assert scores.num_images == 0
     assert np.isnan(scores.mean_dice)
     assert "in no mask" in scores.classes["cell"].reason
-
-
-@pytest.mark.parametrize(
-    ("task", "first", "expected"),
-    [
-        ("binary", "anything", True),
-        ("multiclass", "Background", True),
-        ("multiclass", "sky", False),
-        ("multilabel", "background", False),
-    ],
-)
-def test_has_background(task, first, expected):
-    assert has_background(task, (first, "other")) is expected

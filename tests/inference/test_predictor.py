@@ -21,17 +21,18 @@ from pixelwise.network import (
     UNetConfig,
     resize_images,
 )
+from pixelwise.task import Task
 from pixelwise.threads import Threads
 
 CPU = torch.device("cpu")
-CLASSES = {"binary": 2, "multiclass": 3, "multilabel": 3}
+CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.MULTILABEL: 3}
 
 
-def config_for(task="binary", *, in_channels=1, dims=2, normalization="none", **changes):
+def config_for(task=Task.BINARY, *, in_channels=1, dims=2, normalization="none", **changes):
     num_classes = CLASSES[task]
     network = UNetConfig(
         in_channels=in_channels,
-        out_channels=1 if task == "binary" else num_classes,
+        out_channels=1 if task == Task.BINARY else num_classes,
         widths=(4, 8),
         spatial_dims=dims,
         normalization=normalization,
@@ -45,7 +46,7 @@ def config_for(task="binary", *, in_channels=1, dims=2, normalization="none", **
     )
 
 
-def model_for(task="binary", *, seed=0, **options):
+def model_for(task=Task.BINARY, *, seed=0, **options):
     torch.manual_seed(seed)
     config = config_for(task, **options)
     network = UNet(config.network)
@@ -69,7 +70,7 @@ class TestWorkingScale:
     """A network that sees half-size images, and results in the image's own size."""
 
     def test_probabilities_have_the_size_of_the_image(self):
-        predictor = Predictor(model_for("multiclass", working_scale=0.5), device="cpu")
+        predictor = Predictor(model_for(Task.MULTICLASS, working_scale=0.5), device="cpu")
         found = predictor.probabilities(random_image(1, 37, 50))
         assert found.shape == (3, 37, 50)
         np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
@@ -111,7 +112,7 @@ class TestSizes:
     @pytest.mark.parametrize("size", [(1, 1), (1, 7), (16, 16), (17, 23), (31, 2)])
     @pytest.mark.parametrize("tile_size", [None, 8])
     def test_results_have_the_size_of_the_image(self, size, tile_size):
-        runner = Predictor(model_for("multiclass"), device="cpu", tile_size=tile_size)
+        runner = Predictor(model_for(Task.MULTICLASS), device="cpu", tile_size=tile_size)
         probabilities = runner.probabilities(random_image(1, *size))
         assert probabilities.shape == (3, *size)
         assert probabilities.dtype == np.float32
@@ -122,7 +123,7 @@ class TestSizes:
         probabilities = predict(model_for(task), random_image(1, 33, 40), tile_size=16)
         assert probabilities.min() >= 0
         assert probabilities.max() <= 1
-        if task == "multiclass":
+        if task == Task.MULTICLASS:
             np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
 
     def test_volumes(self):
@@ -234,7 +235,7 @@ class TestMirrorImages:
     @pytest.mark.parametrize("axes", [(1,), (2,), (1, 2)])
     @pytest.mark.parametrize("size", [(16, 16), (18, 32)])
     def test_averaging_makes_prediction_mirror_with_the_image(self, axes, size):
-        model, image = model_for("multiclass"), random_image(1, *size)
+        model, image = model_for(Task.MULTICLASS), random_image(1, *size)
         runner = Predictor(model, device="cpu", flip_average=True)
         there = np.flip(runner.probabilities(image), axes)
         back = runner.probabilities(np.flip(image, axes))
@@ -283,13 +284,13 @@ class TestMasks:
         assert mask.tolist() == [[0, 1], [0, 1]]
 
     def test_multiclass_by_the_largest(self):
-        runner = Predictor(model_for("multiclass"), device="cpu")
+        runner = Predictor(model_for(Task.MULTICLASS), device="cpu")
         mask = runner.to_mask(np.array([[[0.2, 0.5]], [[0.5, 0.3]], [[0.3, 0.2]]], np.float32))
         assert mask.dtype == np.uint8
         assert mask.tolist() == [[1, 0]]
 
     def test_multilabel_class_by_class(self):
-        runner = Predictor(model_for("multilabel"), device="cpu")
+        runner = Predictor(model_for(Task.MULTILABEL), device="cpu")
         mask = runner.to_mask(np.array([[[0.9]], [[0.6]], [[0.4]]], np.float32))
         assert mask.dtype == bool
         assert mask[:, 0, 0].tolist() == [True, True, False]

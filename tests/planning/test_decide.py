@@ -15,6 +15,9 @@ from pixelwise.planning import (
     sizes,
 )
 from pixelwise.planning.choices import find_sided_names
+from pixelwise.task import Task
+
+BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
 
 NARROWEST, *_, WIDEST = sizes.WIDTHS
 
@@ -26,7 +29,7 @@ def plan_for(make_fingerprint, make_machine):
     def make(
         budget=600.0,
         epochs=None,
-        task="binary",
+        task=BINARY,
         seed=0,
         num_ranks=1,
         machine=None,
@@ -140,13 +143,13 @@ class TestLength:
 class TestEncoder:
     def test_its_rate_optimizer_and_decoder(self, make_fingerprint, make_machine):
         plan = make_plan(
-            make_fingerprint(), "binary", make_machine(), budget=60.0,
+            make_fingerprint(), BINARY, make_machine(), budget=60.0,
             encoder=Encoder("resnet18", "weights.pth"),
         )  # fmt: skip
         assert (plan.encoder, plan.encoder_weights) == ("resnet18", "weights.pth")
         assert plan.optimizer == "adamw"
         assert plan.learning_rate < plan_rate(make_fingerprint, make_machine)
-        config = network_config(plan, in_channels=3, task="binary", num_classes=2)
+        config = network_config(plan, in_channels=3, task=BINARY, num_classes=2)
         assert (config.encoder, config.depth) == ("resnet18", 5)
 
     def test_none_is_the_default(self, plan_for):
@@ -156,7 +159,7 @@ class TestEncoder:
 
 def plan_rate(make_fingerprint, make_machine):
     """The learning rate of fresh weights."""
-    return make_plan(make_fingerprint(), "binary", make_machine(), budget=60.0).learning_rate
+    return make_plan(make_fingerprint(), BINARY, make_machine(), budget=60.0).learning_rate
 
 
 class TestScaling:
@@ -278,9 +281,7 @@ class TestShares:
     def test_rare_classes_weigh_more_where_there_are_several(self, plan_for):
         assert plan_for(budget=None, epochs=1).class_weights is None
         shares = (0.64, 0.32, 0.04)
-        plan = plan_for(
-            budget=None, epochs=1, task="multiclass", num_classes=3, class_shares=shares
-        )
+        plan = plan_for(budget=None, epochs=1, task=MULTICLASS, num_classes=3, class_shares=shares)
         weights = plan.class_weights
         assert weights[2] == pytest.approx(4 * weights[0], rel=0.01)  # the root of 16
         total = sum(weight * share for weight, share in zip(weights, shares, strict=True))
@@ -318,7 +319,7 @@ def test_the_seed_is_the_one_asked_for(plan_for):
 
 class TestNetwork:
     @pytest.mark.parametrize(
-        ("task", "out_channels"), [("binary", 1), ("multiclass", 5), ("multilabel", 5)]
+        ("task", "out_channels"), [(BINARY, 1), (MULTICLASS, 5), (MULTILABEL, 5)]
     )
     def test_logits_follow_from_the_task(self, make_small_plan, task, out_channels):
         config = network_config(make_small_plan(), in_channels=3, task=task, num_classes=5)
@@ -327,4 +328,4 @@ class TestNetwork:
 
     def test_spatial_dims_follow_from_the_patch(self, make_small_plan):
         plan = make_small_plan(patch_size=(4, 8, 8))
-        assert network_config(plan, in_channels=1, task="binary", num_classes=2).spatial_dims == 3
+        assert network_config(plan, in_channels=1, task=BINARY, num_classes=2).spatial_dims == 3

@@ -5,6 +5,9 @@ import pytest
 from pixelwise.network import IntensityScaling, ModelConfig, UNetConfig
 from pixelwise.planning import make_plan
 from pixelwise.planning.follow import KEPT, follow_model
+from pixelwise.task import Task
+
+BINARY = Task.BINARY
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def config():
         ),
         scaling=IntensityScaling(scheme="percentiles", low=2, high=98),
         working_scale=0.5,
-        task="binary",
+        task=BINARY,
         class_names=("background", "cell"),
         class_colors=("#000000", "#ffffff"),
     )  # fmt: skip
@@ -52,7 +55,12 @@ def test_the_plan_measures_the_network_of_the_model_and_says_so(
     config, make_fingerprint, make_machine
 ):
     plan = make_plan(
-        make_fingerprint(), "binary", make_machine(), budget=None, epochs=1, start=("old", config)
+        make_fingerprint(),
+        BINARY,
+        make_machine(),
+        budget=None,
+        epochs=1,
+        start=("old", config),
     )
     assert plan.start == "old"
     assert plan.widths == (4, 8, 12)
@@ -62,6 +70,6 @@ def test_the_plan_measures_the_network_of_the_model_and_says_so(
 
 
 def test_without_a_start_the_plan_says_so(make_fingerprint, make_machine):
-    plan = make_plan(make_fingerprint(), "binary", make_machine(), budget=None, epochs=1)
+    plan = make_plan(make_fingerprint(), BINARY, make_machine(), budget=None, epochs=1)
     assert plan.start is None
     assert ("start", "fresh weights", "none was given") in plan.to_rows()

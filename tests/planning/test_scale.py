@@ -7,6 +7,9 @@ from pixelwise.data import Sample
 from pixelwise.planning import take_fingerprint
 from pixelwise.planning.fingerprint import SCALES, mean_ceilings
 from pixelwise.planning.scale import choose_scale, scale_ceilings
+from pixelwise.task import Task
+
+BINARY, MULTICLASS = Task.BINARY, Task.MULTICLASS
 
 
 def fingerprint_of(draw, num_classes=2, size=(96, 96), number=3):
@@ -64,29 +67,29 @@ class TestCeilings:
     def test_of_two_classes_the_background_is_left_out(self):
         found = fingerprint_of(line)
         ceilings = np.array(found.scale_ceilings)
-        assert scale_ceilings(found, "binary") == pytest.approx(ceilings[:, 1].tolist())
-        assert scale_ceilings(found, "multiclass") == pytest.approx(ceilings.mean(1).tolist())
+        assert scale_ceilings(found, BINARY) == pytest.approx(ceilings[:, 1].tolist())
+        assert scale_ceilings(found, MULTICLASS) == pytest.approx(ceilings.mean(1).tolist())
 
 
 class TestChoice:
     def test_without_a_time_limit_images_stay_as_they_are(self):
-        assert choose_scale(fingerprint_of(blob), "binary", None)[0] == 1.0
+        assert choose_scale(fingerprint_of(blob), BINARY, None)[0] == 1.0
 
     def test_large_objects_in_little_time_are_seen_small(self):
         found = fingerprint_of(blob)
-        scale, reason = choose_scale(found, "binary", pixels_for(found, 0.05))
+        scale, reason = choose_scale(found, BINARY, pixels_for(found, 0.05))
         assert scale == SCALES[-1]
         assert "Dice 0.9" in reason
 
     def test_fine_lines_stay_as_they_are_in_less_time(self):
         found = fingerprint_of(line)
-        assert choose_scale(found, "binary", pixels_for(found, 1))[0] == 1.0
-        assert choose_scale(fingerprint_of(blob), "binary", pixels_for(found, 1))[0] < 1.0
+        assert choose_scale(found, BINARY, pixels_for(found, 1))[0] == 1.0
+        assert choose_scale(fingerprint_of(blob), BINARY, pixels_for(found, 1))[0] < 1.0
 
     def test_more_time_gives_larger_images(self):
         found = fingerprint_of(blob)
         chosen = [
-            choose_scale(found, "binary", pixels_for(found, passes))[0]
+            choose_scale(found, BINARY, pixels_for(found, passes))[0]
             for passes in 10.0 ** np.arange(-1, 13)
         ]
         assert chosen == sorted(chosen)
@@ -103,16 +106,16 @@ class TestChoice:
             update={"num_classes": 8, "scale_ceilings": tuple((value,) * 8 for value in ceilings)}
         )
         pixels = pixels_for(few, 20)
-        assert choose_scale(many, "multiclass", pixels)[0] < choose_scale(few, "binary", pixels)[0]
+        assert choose_scale(many, MULTICLASS, pixels)[0] < choose_scale(few, BINARY, pixels)[0]
 
     def test_what_is_expected_by_hand(self):
         """Ceilings 1 and 0.98 ** 1.5; exp(-0.16) and exp(-0.16 / 4 ** 0.25): 0.852 and 0.866."""
         found = fingerprint_of(blob).model_copy(
             update={"scale_ceilings": ((1, 1), (1, 0.1), (1, 0.98), (1, 0.1), (1, 0.1), (1, 0.1))}
         )
-        assert choose_scale(found, "binary", pixels_for(found, 1 / 16))[0] == 0.5
-        assert choose_scale(found, "binary", pixels_for(found, 256))[0] == 1.0  # 0.980 and 0.957
+        assert choose_scale(found, BINARY, pixels_for(found, 1 / 16))[0] == 0.5
+        assert choose_scale(found, BINARY, pixels_for(found, 256))[0] == 1.0  # 0.980 and 0.957
 
     def test_the_reason_says_how_often_a_pixel_is_seen(self):
         found = fingerprint_of(line)
-        assert "about 7.5 times" in choose_scale(found, "binary", pixels_for(found, 7.5))[1]
+        assert "about 7.5 times" in choose_scale(found, BINARY, pixels_for(found, 7.5))[1]

@@ -7,6 +7,7 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.planning import Plan
+from pixelwise.task import Task
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def make_model():
                 in_channels=1, out_channels=1, widths=widths, normalization=normalization
             ),
             scaling=IntensityScaling(scheme="percentiles"),
-            task="binary",
+            task=Task.BINARY,
             class_names=("background", "square"),
             class_colors=("#000000", "#ffffff"),
             **changes,

@@ -15,11 +15,12 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.planning import Augmentation, Plan
+from pixelwise.task import Task
 from pixelwise.training import Clock, Pace, Ranks, Trainer, joined_ranks, loss_for
 from pixelwise.training.turn import Turn
 
 CPU = torch.device("cpu")
-CHANNELS = {"binary": 1, "multiclass": 3, "multilabel": 2}
+CHANNELS = {Task.BINARY: 1, Task.MULTICLASS: 3, Task.MULTILABEL: 2}
 PLAN = Plan(
     scaling=IntensityScaling(scheme="percentiles"),
     patch_size=(16, 16),
@@ -46,14 +47,14 @@ def gradients(ranks, name, task, num_images):
         UNetConfig(in_channels=1, out_channels=CHANNELS[task], widths=(4, 8), normalization="group")
     )
     images = torch.randn(num_images, 1, 8, 8)
-    shape = (num_images, 2, 8, 8) if task == "multilabel" else (num_images, 8, 8)
-    targets = torch.randint(0, 3 if task == "multiclass" else 2, shape).to(torch.uint8)
+    shape = (num_images, 2, 8, 8) if task == Task.MULTILABEL else (num_images, 8, 8)
+    targets = torch.randint(0, 3 if task == Task.MULTICLASS else 2, shape).to(torch.uint8)
     targets[..., :4, :4] = 255
     start, stop, _ = ranks.share(num_images)
     if start == stop:  # as PatchSource does
         start, stop = 0, 1
         targets = torch.full_like(targets, 255)
-    weights = (0.5, 1.0, 2.0) if task == "multiclass" else None
+    weights = (0.5, 1.0, 2.0) if task == Task.MULTICLASS else None
     loss = ranks.joint(loss_for(name, task, class_weights=weights))
     wrapped = ranks.wrap(network, CPU)  # it must live until the gradients are there
     value = loss(wrapped(images[start:stop]), targets[start:stop])
@@ -94,7 +95,7 @@ def train(ranks, budget=None, change=lambda trainer: None):
             in_channels=1, out_channels=1, widths=PLAN.widths, normalization="instance"
         ),
         scaling=PLAN.scaling,
-        task="binary",
+        task=Task.BINARY,
         class_names=("background", "square"),
         class_colors=("#000000", "#ffffff"),
     )
@@ -104,7 +105,7 @@ def train(ranks, budget=None, change=lambda trainer: None):
         PLAN,
         samples(7, seed=0),
         samples(3, seed=1),
-        loss=loss_for("cross_entropy_dice", "binary"),
+        loss=loss_for("cross_entropy_dice", Task.BINARY),
         pace=Pace(Clock(), num_steps=PLAN.num_steps, budget=budget, validate_every=5),
         device=CPU,
         optimizer=torch.optim.SGD(model.network.parameters(), PLAN.learning_rate, momentum=0.9),

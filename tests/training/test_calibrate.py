@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from pixelwise import threads
+from pixelwise.task import Task
 from pixelwise.training import calibrate, find_threads, loss_for, time_steps, time_validation
 
 CPU = torch.device("cpu")
-LOSS = loss_for("cross_entropy", "binary")
+LOSS = loss_for("cross_entropy", Task.BINARY)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pixelwise.network import UNet, UNetConfig, resize_masks
+from pixelwise.task import Task
 from pixelwise.training import loss_for
 from pixelwise.training.deep import DeepSupervision, deep_loss, reduce_targets
 
@@ -104,10 +105,10 @@ class TestLoss:
         first, _ = deep_loss(lambda found, target: found.mean(), logits, torch.zeros(1, 4, 4))
         assert first == torch.inf
 
-    @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+    @pytest.mark.parametrize("task", [Task.BINARY, Task.MULTICLASS, Task.MULTILABEL])
     def test_fits_the_targets_of_every_task(self, task):
-        num_logits = 1 if task == "binary" else 3
-        targets = torch.randint(0, 2, (2, *([3] if task == "multilabel" else []), 13, 10))
+        num_logits = 1 if task == Task.BINARY else 3
+        targets = torch.randint(0, 2, (2, *([3] if task == Task.MULTILABEL else []), 13, 10))
         logits = DeepSupervision(make_network(out_channels=num_logits), 2)(
             torch.randn(2, 1, 13, 10)
         )
@@ -121,7 +122,7 @@ class TestLoss:
         nn.init.zeros_(network.head.weight)
         deep = DeepSupervision(network, 1)
         targets = torch.randint(0, 2, (2, 16, 16), dtype=torch.uint8)
-        loss = loss_for("cross_entropy", "binary")
+        loss = loss_for("cross_entropy", Task.BINARY)
         first, total = deep_loss(loss, deep(torch.randn(2, 1, 16, 16)), targets)
         weight = network.decoder[1].conv2.weight
         assert not torch.autograd.grad(first, weight, retain_graph=True)[0].any()

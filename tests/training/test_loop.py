@@ -26,6 +26,7 @@ from pixelwise.network import (
 )
 from pixelwise.planning import Augmentation
 from pixelwise.planning.timing import Calibration
+from pixelwise.task import Task
 from pixelwise.training import (
     Clock,
     Pace,
@@ -37,6 +38,8 @@ from pixelwise.training import (
     write_checkpoint,
 )
 from pixelwise.training.validate import validate
+
+BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
 
 CPU = torch.device("cpu")
 PERCENTILES = IntensityScaling(scheme="percentiles")
@@ -97,7 +100,7 @@ def make_trainer(make_model, make_small_plan, make_squares):
             device=CPU,
             watcher=watcher,
             keep=keep,
-            **{"loss": loss_for("cross_entropy_dice", "binary")} | settings,
+            **{"loss": loss_for("cross_entropy_dice", BINARY)} | settings,
         )
 
     return make
@@ -498,7 +501,7 @@ class TestLostLoss:
     def broken_at(self, *calls):
         """A loss that is NaN at these calls in training, counted from 1."""
         count = iter(range(1, 1000))
-        honest = loss_for("cross_entropy_dice", "binary")
+        honest = loss_for("cross_entropy_dice", BINARY)
 
         def loss(logits, target):
             is_broken = logits.requires_grad and next(count) in calls
@@ -615,18 +618,18 @@ class TestOtherTasks:
     def test_multiclass_with_ignored_pixels(self, make_trainer):
         mask = np.repeat(np.arange(3, dtype=np.uint8), 8)[:, None].repeat(24, 1)
         mask[:, :3] = 255
-        assert self.train("multiclass", mask, make_trainer).scores.mean_dice > 0.95
+        assert self.train(MULTICLASS, mask, make_trainer).scores.mean_dice > 0.95
 
     def test_multilabel(self, make_trainer):
         mask = np.zeros((3, 24, 24), bool)
         mask[0, :12] = mask[1, :, 8:] = mask[2, 6:18, 6:18] = True
-        assert self.train("multilabel", mask, make_trainer).scores.mean_dice > 0.95
+        assert self.train(MULTILABEL, mask, make_trainer).scores.mean_dice > 0.95
 
     def test_volumes(self, make_trainer):
         torch.manual_seed(0)
         network = UNetConfig(in_channels=1, out_channels=1, widths=(8, 16), spatial_dims=3)
         config = ModelConfig(
-            network=network, scaling=PERCENTILES, task="binary", class_names=("background", "cube"),
+            network=network, scaling=PERCENTILES, task=BINARY, class_names=("background", "cube"),
             class_colors=("#000000", "#ffffff"),
         )  # fmt: skip
         mask = np.zeros((8, 16, 16), np.uint8)

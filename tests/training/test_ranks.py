@@ -12,6 +12,7 @@ import torch.distributed as dist
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
 from pixelwise.planning import Augmentation
+from pixelwise.task import Task
 from pixelwise.training import Ranks, is_lost_rank, joined_ranks, loss_for
 from pixelwise.training.augment import augment
 from pixelwise.training.draws import Draws
@@ -140,7 +141,7 @@ class TestShares:
         assert (batch.share, batch.num_images) == (Share(0, 1, 1), 1)
         assert (batch.targets == 255).all()
         logits = torch.zeros(1, 1, 12, 12, requires_grad=True)
-        loss_for("cross_entropy_dice", "binary")(logits, batch.targets).backward()
+        loss_for("cross_entropy_dice", Task.BINARY)(logits, batch.targets).backward()
         assert logits.grad.abs().max() == 0
 
     def test_ranks_whose_images_are_not_moved_know_that_others_are(self, make_squares):
@@ -170,7 +171,7 @@ class TestAlone:
         assert ranks.gather([1, 2]) == [1, 2]
         sums = torch.ones(2), torch.ones(())
         assert ranks.total(*sums) == sums
-        network, loss = torch.nn.Linear(1, 1), loss_for("dice", "binary")
+        network, loss = torch.nn.Linear(1, 1), loss_for("dice", Task.BINARY)
         assert ranks.wrap(network, torch.device("cpu")) is network
         assert ranks.joint(loss) is loss
         assert ranks.pick_device("cpu") == torch.device("cpu")

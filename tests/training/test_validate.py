@@ -11,9 +11,12 @@ from pixelwise.data import Sample
 from pixelwise.inference import Predictor, evaluate_samples
 from pixelwise.metrics import count_pixels
 from pixelwise.network import Model, ModelConfig, UNetConfig, losses
+from pixelwise.task import Task
 from pixelwise.training import loss_for
 from pixelwise.training.objective import logits_of
 from pixelwise.training.validate import validate
+
+BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
 
 
 @pytest.fixture
@@ -23,13 +26,13 @@ def predictor(make_model):
 
 def test_scores_are_those_of_evaluation(predictor, make_squares):
     samples = make_squares(3)
-    scores, _ = validate(predictor, samples, loss_for("dice", "binary"))
+    scores, _ = validate(predictor, samples, loss_for("dice", BINARY))
     assert scores == evaluate_samples(predictor, samples)
 
 
 def test_the_loss_is_the_mean_over_images_of_any_size(predictor, make_squares):
     samples = make_squares(2, (24, 24)) + make_squares(1, (30, 17))
-    loss = loss_for("cross_entropy", "binary")
+    loss = loss_for("cross_entropy", BINARY)
     _, means = validate(predictor, samples, loss)
     each = []
     for sample in samples:
@@ -45,7 +48,7 @@ def test_metrics_are_measured_beside(predictor, make_squares):
         return target.float().mean()
 
     samples = make_squares(4)
-    _, means = validate(predictor, samples, loss_for("dice", "binary"), {"share": share_of_squares})
+    _, means = validate(predictor, samples, loss_for("dice", BINARY), {"share": share_of_squares})
     expected = np.mean([sample.mask.mean() for sample in samples])
     assert means["share"] == pytest.approx(expected)
     assert set(means) == {"loss", "share"}
@@ -53,7 +56,7 @@ def test_metrics_are_measured_beside(predictor, make_squares):
 
 def test_the_network_is_not_trained(predictor, make_squares):
     weights = {name: t.clone() for name, t in predictor.model.network.state_dict().items()}
-    validate(predictor, make_squares(2), loss_for("dice", "binary"))
+    validate(predictor, make_squares(2), loss_for("dice", BINARY))
     after = predictor.model.network.state_dict()
     assert all(torch.equal(after[name], weights[name]) for name in weights)
 
@@ -70,7 +73,7 @@ def test_samples_that_are_read_only_maps_of_files(predictor, make_squares, tmp_p
         Sample(one.name, mapped(f"i{one.name}.npy", one.image), mapped("m.npy", one.mask), None)
         for one in samples[:1]
     ]
-    loss = loss_for("cross_entropy_dice", "binary")
+    loss = loss_for("cross_entropy_dice", BINARY)
     assert validate(predictor, maps, loss) == validate(predictor, samples[:1], loss)
 
 
@@ -78,7 +81,7 @@ def test_samples_that_are_read_only_maps_of_files(predictor, make_squares, tmp_p
 def test_classes_that_overlap(name, make_samples_of_two_classes):
     """Masks of a layer a class: a perfect prediction has a small loss and Dice 1 for both."""
     predictor, samples = make_samples_of_two_classes()
-    scores, means = validate(predictor, samples, loss_for(name, "multilabel"))
+    scores, means = validate(predictor, samples, loss_for(name, MULTILABEL))
     assert {one: s.dice.mean for one, s in scores.classes.items()} == {"a": 1, "b": 1}
     assert 0 <= means["loss"] < 1e-3
 
@@ -96,7 +99,7 @@ def make_samples_of_two_classes():
         mask[0, 2:10, 2:10] = mask[1, 6:14, 6:14] = True
         config = ModelConfig(
             network=UNetConfig(in_channels=2, out_channels=2, widths=(4, 8)),
-            task="multilabel",
+            task=MULTILABEL,
             class_names=("a", "b"),
             class_colors=("#ff0000", "#00ff00"),
         )
@@ -114,13 +117,13 @@ class Pixelwise(nn.Module):
         return image
 
 
-TASKS = {"binary": 1, "multiclass": 4, "multilabel": 3}
+TASKS = {BINARY: 1, MULTICLASS: 4, MULTILABEL: 3}
 
 
 def in_tiles(task, tile_size=16, size=(50, 70)):
     """A predictor that works in tiles, and samples with ignored pixels."""
     number = TASKS[task]
-    names = tuple("abcd"[: max(2, number)]) if task != "multilabel" else tuple("abc")
+    names = tuple("abcd"[: max(2, number)]) if task != MULTILABEL else tuple("abc")
     config = ModelConfig(
         network=UNetConfig(in_channels=number, out_channels=number, widths=(4, 8)),
         task=task,
@@ -128,8 +131,8 @@ def in_tiles(task, tile_size=16, size=(50, 70)):
         class_colors=("#000000",) * len(names),
     )
     random = np.random.default_rng(0)
-    shape = (number, *size) if task == "multilabel" else size
-    masks = random.integers(0, 2 if task != "multiclass" else 3, (2, *shape)).astype(np.uint8)
+    shape = (number, *size) if task == MULTILABEL else size
+    masks = random.integers(0, 2 if task != MULTICLASS else 3, (2, *shape)).astype(np.uint8)
     masks[:, ..., 3:9, 5:40] = 255
     images = random.normal(size=(2, number, *size)).astype(np.float32)
     samples = [Sample(str(i), images[i], masks[i], None) for i in range(2)]
@@ -158,9 +161,9 @@ class TestLargeImages:
         assert means["loss"] == pytest.approx(np.mean(whole), rel=2e-6)
 
     def test_weights_of_classes_too(self):
-        predictor, samples = in_tiles("multiclass")
-        loss = loss_for("cross_entropy_dice", "multiclass", class_weights=(1.0, 5.0, 0.2, 3.0))
-        large, samples_again = in_tiles("multiclass", tile_size=None)
+        predictor, samples = in_tiles(MULTICLASS)
+        loss = loss_for("cross_entropy_dice", MULTICLASS, class_weights=(1.0, 5.0, 0.2, 3.0))
+        large, samples_again = in_tiles(MULTICLASS, tile_size=None)
         one, other = validate(predictor, samples, loss), validate(large, samples_again, loss)
         assert one[1] == pytest.approx(other[1], rel=2e-6)
         assert one[0] == other[0]
@@ -176,19 +179,19 @@ class TestLargeImages:
         np.testing.assert_array_equal(scores.counts, counts)
 
     def test_no_more_than_a_tile_is_measured_at_once(self):
-        predictor, samples = in_tiles("multiclass")
+        predictor, samples = in_tiles(MULTICLASS)
         seen = []
 
         def watched(logits, target, **options):
             seen.append(logits.shape)
-            return loss_for("dice", "multiclass")(logits, target, **options)
+            return loss_for("dice", MULTICLASS)(logits, target, **options)
 
         watched.__module__ = losses.__name__
         validate(predictor, samples, watched)
         assert max(shape.numel() for shape in seen) <= 4 * 16 * 16
 
     def test_a_loss_that_is_not_ours_gets_the_whole_image(self):
-        predictor, samples = in_tiles("binary")
+        predictor, samples = in_tiles(BINARY)
         seen = []
 
         def own_loss(logits, target):
@@ -198,16 +201,14 @@ class TestLargeImages:
         _, means = validate(predictor, samples, own_loss, {"dice": partial(own_loss)})
         assert [tuple(logits.shape) for logits, _ in seen] == [(1, 1, 50, 70)] * 4
         for (logits, target), one in zip(seen[::2], samples, strict=True):
-            expected = logits_of(
-                torch.from_numpy(predictor.probabilities(one.image))[None], "binary"
-            )
+            expected = logits_of(torch.from_numpy(predictor.probabilities(one.image))[None], BINARY)
             assert torch.equal(logits, expected)
             assert torch.equal(target[0], torch.from_numpy(one.mask))
         assert means["loss"] == means["dice"]
 
     def test_a_loss_image_by_image_is_not_added_up(self):
         """Its mean over images is no sum over pixels."""
-        predictor, samples = in_tiles("binary")
+        predictor, samples = in_tiles(BINARY)
         each = partial(losses.dice_loss, batch=False)
         together = partial(losses.dice_loss, batch=True)
         found = [validate(predictor, samples, loss)[1]["loss"] for loss in (each, together)]

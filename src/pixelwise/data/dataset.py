@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, Task
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
 from pixelwise.io.spacing import show_spacing
+from pixelwise.task import Task
 
 TASK_NOTES = {
-    "multilabel": "classes may overlap",
-    "instances": "objects told apart by their ids",
+    Task.MULTILABEL: "classes may overlap",
+    Task.INSTANCES: "objects told apart by their ids",
 }
 
 
@@ -68,8 +69,8 @@ class Dataset:
         ]
         if self.encoding.ignore:
             parts.insert(1, f"ignored: {self.encoding.show_values(self.encoding.ignore)}")
-        if self.encoding.task in ("multilabel", "instances"):
-            parts.insert(1, TASK_NOTES[self.encoding.task])
+        if self.task in TASK_NOTES:
+            parts.insert(1, TASK_NOTES[self.task])
         if self.dtype != "uint8":
             parts.append(self.dtype)
         if self.spacing_um:
@@ -109,7 +110,7 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """What there is to learn: "binary", "multiclass", "multilabel" or "instances"."""
+        """What there is to learn."""
         return self.encoding.task
 
     @cached_property

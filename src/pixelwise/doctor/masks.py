@@ -15,7 +15,7 @@ from pixelwise.data.masks.sources import MaskShapes
 from pixelwise.data.splits import Split
 from pixelwise.data.survey.pair_facts import PairFacts
 from pixelwise.data.survey.survey import SampleFacts, readable_masks
-from pixelwise.task import IGNORE_INDEX, is_background
+from pixelwise.task import IGNORE_INDEX
 
 MAX_CLASSES_NAMED = 5
 RARE_SHARE = 1e-3  # of the labelled pixels
@@ -40,7 +40,7 @@ def check_masks(
 
 def has_background(encoding: MaskEncoding) -> bool:
     """Whether class 0 is background, and not a class like the others."""
-    return not encoding.multilabel and is_background(encoding.classes[0].name)
+    return encoding.task.of_pixels.has_background(encoding.class_names)
 
 
 def count_classes(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]:

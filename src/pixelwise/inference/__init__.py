@@ -1,6 +1,6 @@
 """Prediction: image -> tiles -> probabilities -> mask, and its scores."""
 
-from pixelwise.inference.evaluate import evaluate_samples, has_background
+from pixelwise.inference.evaluate import evaluate_samples
 from pixelwise.inference.intensities import IntensityCheck
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.tiles import Tile, plan_tiles
@@ -10,6 +10,5 @@ __all__ = [
     "Predictor",
     "Tile",
     "evaluate_samples",
-    "has_background",
     "plan_tiles",
 ]

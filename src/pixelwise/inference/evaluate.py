@@ -12,7 +12,6 @@ from pixelwise.metrics.bootstrap import complete_groups
 from pixelwise.metrics.counts import Counts, count_pixels
 from pixelwise.metrics.scores import Scores, summarize
 from pixelwise.network import ModelConfig
-from pixelwise.task import is_background
 
 
 class Counted(NamedTuple):
@@ -77,11 +76,6 @@ def summarize_samples(found: Sequence[Counted], config: ModelConfig) -> Scores:
         [one.counts for one in found],
         [one.name for one in found],
         config.class_names,
-        background=has_background(config.task, config.class_names),
+        background=config.task.has_background(config.class_names),
         groups=complete_groups([(one.name, one.group) for one in found]),
     )
-
-
-def has_background(task: str, class_names: Sequence[str]) -> bool:
-    """Whether class 0 is background, and so left out of means over classes."""
-    return task == "binary" or (task == "multiclass" and is_background(class_names[0]))

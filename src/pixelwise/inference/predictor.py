@@ -76,9 +76,9 @@ class Predictor:
         """
         blocks = self.blocks(image)  # the image is checked
         size, config = image.shape[1:], self.model.config
-        is_multilabel = config.task == "multilabel"
-        shape = (config.num_classes, *size) if is_multilabel else size
-        mask = np.zeros(shape, bool if is_multilabel else np.uint8)
+        can_overlap = config.task.can_overlap
+        shape = (config.num_classes, *size) if can_overlap else size
+        mask = np.zeros(shape, bool if can_overlap else np.uint8)
         for window, probabilities in blocks:
             place: tuple[Any, ...] = (Ellipsis, *window)
             mask[place] = self.to_mask(probabilities)
@@ -86,14 +86,7 @@ class Predictor:
 
     def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the mask that probabilities (K, *spatial) stand for."""
-        if self.model.config.task == "multiclass":
-            mask: NDArray[np.uint8] = probabilities.argmax(0).astype(np.uint8)
-            return mask
-        is_present: NDArray[np.bool_] = probabilities >= self.model.config.threshold
-        if self.model.config.task == "multilabel":
-            return is_present
-        foreground: NDArray[np.uint8] = is_present[0].astype(np.uint8)
-        return foreground
+        return self.model.config.task.to_mask(probabilities, self.model.config.threshold)
 
     def probabilities(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (K, *spatial) in [0, 1] for an image (C, *spatial).
@@ -186,8 +179,8 @@ class Predictor:
     def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Predict a mirrored copy and mirror the result back."""
         logits: Tensor = self._network(batch.flip(axes) if axes else batch).float()
-        is_softmax = self.model.config.task == "multiclass"
-        probabilities = logits.softmax(1) if is_softmax else logits.sigmoid()
+        is_exclusive = self.model.config.task.is_exclusive
+        probabilities = logits.softmax(1) if is_exclusive else logits.sigmoid()
         return probabilities.flip(axes) if axes else probabilities
 
     def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:

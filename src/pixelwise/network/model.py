@@ -19,13 +19,13 @@ from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.intensities import IntensityFacts, join_facts
 from pixelwise.network.scaling import IntensityScaling
 from pixelwise.network.unet import UNet, UNetConfig
+from pixelwise.task import Task
 
 FORMAT_VERSION = 1
 METADATA_KEY = "pixelwise"
 MODEL_FILE_NAME = "model.safetensors"
 MAX_MEMBERS = 1000
 MAX_SIDE = 2**20  # pixels
-Task = Literal["binary", "multiclass", "multilabel"]
 ClassName = Annotated[str, Field(max_length=1000)]
 ClassColor = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -69,9 +69,11 @@ class ModelConfig(BaseModel):
         num_classes = len(self.class_names)
         if num_classes != len(self.class_colors):
             raise ValueError(f"{num_classes} class names but {len(self.class_colors)} colours")
-        if self.task == "binary" and num_classes != 2:
-            raise ValueError(f"{num_classes} class names for a binary task, which has 2")
-        expected = 1 if self.task == "binary" else num_classes
+        if self.task is not self.task.of_pixels:
+            raise ValueError(f"a network of pixels has no {self.task} task")
+        if self.task.has_one_logit and num_classes != 2:
+            raise ValueError(f"{num_classes} class names for a {self.task} task, which has 2")
+        expected = self.task.num_logits(num_classes)
         if self.network.out_channels != expected:
             raise ValueError(
                 f"{self.network.out_channels} logits for a {self.task} task of {num_classes} "
@@ -143,9 +145,7 @@ def join_models(models: Sequence[Model]) -> Model:
                 f"first ({values[other]}, not {values[0]}), so they cannot predict together. Train "
                 "them by one plan on the same data."
             )
-    network = Ensemble(
-        [model.single_network for model in models], softmax=first.task == "multiclass"
-    )
+    network = Ensemble([model.single_network for model in models], softmax=first.task.is_exclusive)
     known = [model.config.intensities for model in models]
     changes = {
         "num_members": len(models),
@@ -224,7 +224,7 @@ def _build(path: Path, config: ModelConfig, file: Any) -> UNet | Ensemble:  # no
             if shape != own[name.removeprefix(_member_of(name, count))]:
                 raise _unfit(path, f"`{name}` is {shape or 'missing'}")
         members += [UNet(config.network) for _ in range(count - 1)]
-    return members[0] if count == 1 else Ensemble(members, softmax=config.task == "multiclass")
+    return members[0] if count == 1 else Ensemble(members, softmax=config.task.is_exclusive)
 
 
 def _member_of(name: str, count: int) -> str:

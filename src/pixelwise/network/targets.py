@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import ArrayError
-from pixelwise.task import IGNORE_INDEX as IGNORE_INDEX
-from pixelwise.task import too_many_classes
+from pixelwise.task import IGNORE_INDEX, too_many_classes
 
 
 def check_target(

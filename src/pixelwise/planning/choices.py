@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixelwise.network import IntensityScaling, Task
+from pixelwise.network import IntensityScaling
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.plan import Augmentation
+from pixelwise.task import Task
 
 FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
 CLASSES_SHARE = 0.5  # of patches, for several classes
@@ -42,7 +43,7 @@ def choose_from_data(
     fingerprint: Fingerprint, task: Task, class_names: Sequence[str] = ()
 ) -> Decisions:
     """Return what does not depend on the time or the machine."""
-    share = FOREGROUND_SHARE if task == "binary" else CLASSES_SHARE
+    share = FOREGROUND_SHARE if task.has_one_logit else CLASSES_SHARE
     return {
         "scaling": _choose_scaling(fingerprint),
         "normalization": ("instance", "each image by itself: sets are often of mixed kinds"),
@@ -95,7 +96,7 @@ def _choose_class_weights(
     fingerprint: Fingerprint, task: Task
 ) -> tuple[tuple[float, ...] | None, str]:
     """Weights that fall with the square root of a class's share; a pixel weighs 1 on average."""
-    if task != "multiclass" or fingerprint.num_classes < 3:
+    if not task.is_exclusive or fingerprint.num_classes < 3:
         return None, "few classes: the Dice part of the loss balances them"
     shares = np.maximum(fingerprint.class_shares, MIN_CLASS_SHARE)
     weights = shares**-0.5 / (shares**0.5).sum()

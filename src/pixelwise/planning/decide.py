@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pixelwise.network import ModelConfig, Task, UNetConfig
+from pixelwise.network import ModelConfig, UNetConfig
 from pixelwise.planning.budget import closing_seconds
 from pixelwise.planning.calibration import MEASURED_SECONDS, Calibrator, Machine
 from pixelwise.planning.choices import Decisions, Encoder, choose_for_encoder, choose_from_data
@@ -16,6 +16,7 @@ from pixelwise.planning.follow import follow_model
 from pixelwise.planning.plan import Plan
 from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Sizes, choose_sizes, first_sizes
 from pixelwise.planning.timing import Calibration, Timing
+from pixelwise.task import Task
 
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
@@ -129,7 +130,7 @@ def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int
     """Return the network that a plan describes."""
     return UNetConfig(
         in_channels=in_channels,
-        out_channels=1 if task == "binary" else num_classes,
+        out_channels=task.num_logits(num_classes),
         widths=plan.widths,
         spatial_dims=3 if plan.patch_size is not None and len(plan.patch_size) == 3 else 2,
         normalization=plan.normalization,

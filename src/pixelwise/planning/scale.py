@@ -9,8 +9,8 @@ behind the numbers are in docs/log.md.
 
 import math
 
-from pixelwise.network import Task
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
+from pixelwise.task import Task
 
 MISSED = 0.08  # of one class, by the cheapest network after one pass over the pixels
 LEARNING = 0.25  # power of the number of passes by which less is missed
@@ -54,11 +54,11 @@ def choose_scale(
 
 def num_judged(fingerprint: Fingerprint, task: Task) -> int:
     """Number of classes that are to be told apart from the rest."""
-    return 1 if task == "binary" else fingerprint.num_classes
+    return task.num_logits(fingerprint.num_classes)
 
 
 def scale_ceilings(fingerprint: Fingerprint, task: Task) -> list[float]:
     """Mean Dice of perfect masks at each of SCALES; of two classes the second alone counts."""
     rows = fingerprint.scale_ceilings  # (scales, K)
-    kept = [row[int(task == "binary") :] for row in rows]
+    kept = [row[int(task.has_one_logit) :] for row in rows]
     return [sum(row) / len(row) for row in kept]

@@ -12,7 +12,6 @@ from pixelwise.export.keras import read_keras
 from pixelwise.network import (
     Model,
     ModelConfig,
-    Task,
     UNet,
     UNetConfig,
     load_encoder,
@@ -21,7 +20,7 @@ from pixelwise.network import (
 )
 from pixelwise.planning import check_number, check_seed
 from pixelwise.segmenter.segmenter import Segmenter
-from pixelwise.task import MAX_CLASSES, is_background, too_many_classes
+from pixelwise.task import MAX_CLASSES, Task, is_background, too_many_classes
 
 TUTORIAL_WIDTHS = (16, 32, 64)
 
@@ -82,7 +81,7 @@ def unet(
     refuse_weights_alone(encoder, encoder_weights)
     if num_classes > MAX_CLASSES:
         raise PlanError(too_many_classes(num_classes))
-    task: Task = "multilabel" if multilabel else "binary" if num_classes == 1 else "multiclass"
+    task = Task.MULTILABEL if multilabel else Task.of_logits(num_classes, exclusive=True)
     try:
         network = UNetConfig(
             in_channels=input_shape[-1],
@@ -136,29 +135,27 @@ def from_keras(
         MissingExtraError: h5py is not installed.
     """
     network, head = read_keras(Path(path), architecture)
+    is_softmax = head == "softmax"
     num_logits = network.config.out_channels
-    if head == "softmax":
-        task: Task = "multiclass"
-    else:
-        task = "binary" if num_logits == 1 else "multilabel"
+    task = Task.MULTICLASS if is_softmax else Task.of_logits(num_logits, exclusive=False)
     return Segmenter(Model(array_config(network.config, task, class_names), network), device)
 
 
 def array_config(network: UNetConfig, task: Task, class_names: Sequence[str] | None) -> ModelConfig:
     """How a network for arrays is used: intensities as they are, default names and colours."""
-    count = 2 if task == "binary" else network.out_channels
+    count = task.num_classes(network.out_channels)
     if class_names is None:
-        first = 0 if task == "multilabel" else 1
-        foreground = (
-            ["foreground"] if task == "binary" else [f"class {i}" for i in range(first, count)]
-        )
-        class_names = foreground if task == "multilabel" else ["background", *foreground]
-    if task == "binary" and len(class_names) == 1 and not is_background(class_names[0]):
+        class_names = [f"class {i}" for i in range(count)]
+        if not task.can_overlap:
+            class_names[0] = "background"
+        if task.has_one_logit:
+            class_names[1] = "foreground"
+    if task.has_one_logit and len(class_names) == 1 and not is_background(class_names[0]):
         class_names = ["background", *class_names]
     if len(class_names) != count:
         raise ValueError(
             f"class_names={list(class_names)!r} are {len(class_names)}, but the model has {count} "
-            f"classes{', with the background' if task != 'multilabel' else ''}. Name each once."
+            f"classes{', with the background' if not task.can_overlap else ''}. Name each once."
         )
     return ModelConfig(
         network=network,

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from pixelwise.data import TargetForm
 from pixelwise.errors import PlanError
-from pixelwise.network import Task
 from pixelwise.planning import LossName
-from pixelwise.task import IGNORE_INDEX
+from pixelwise.task import IGNORE_INDEX, Task
 from pixelwise.training.objective import Loss, loss_for
 from pixelwise.training.validate import Metric
 
@@ -111,19 +110,19 @@ def _check_kind(kind: str, value: object) -> None:
 
 def _find_loss(name: str, task: Task, *, background: bool) -> Loss:
     plain = _plain(name)
-    if task == "multiclass" and plain in BINARY_LOSSES:
+    if task.is_exclusive and plain in BINARY_LOSSES:
         raise PlanError(
             f'loss="{name}" is for one probability or overlapping classes, but this model gives '
             'a softmax over its classes. Use loss="sparse_categorical_crossentropy" for masks of '
             'class indices, or "categorical_crossentropy" for one-hot masks.'
         )
-    if task == "binary" and plain in SOFTMAX_LOSSES:
+    if task.has_one_logit and plain in SOFTMAX_LOSSES:
         raise PlanError(
             f'loss="{name}" is a softmax loss, but the model gives one class: a softmax over one '
             'class is always 1 and learns nothing. Use loss="binary_crossentropy", or build the '
             "model with num_classes=2."
         )
-    if task == "multilabel" and plain in SOFTMAX_LOSSES:
+    if task.can_overlap and plain in SOFTMAX_LOSSES:
         raise PlanError(
             f'loss="{name}" wants exactly one class per pixel, but the classes of a multi-label '
             'model may overlap. Use loss="binary_crossentropy" or "dice_loss".'
@@ -132,9 +131,9 @@ def _find_loss(name: str, task: Task, *, background: bool) -> Loss:
 
 
 def _target_form(loss: str | Loss, task: Task) -> TargetForm | None:
-    if task == "binary":
+    if task.has_one_logit:
         return "binary"
-    if task == "multilabel":
+    if task.can_overlap:
         return "multilabel"
     plain = _plain(loss) if isinstance(loss, str) else ""
     if plain in ONE_HOT_LOSSES:
@@ -164,10 +163,10 @@ def _plain(name: str) -> str:
 
 def accuracy_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
     """Share of labelled pixels (of all planes, for multi-label) that are right."""
-    if task == "multiclass":
+    if task.is_exclusive:
         is_right, keep = logits.argmax(1) == target, target != IGNORE_INDEX
     else:
-        planes = target[:, None] if task == "binary" else target
+        planes = target[:, None] if task.has_one_logit else target
         is_right, keep = (logits > 0) == (planes == 1), planes != IGNORE_INDEX
     return (is_right & keep).sum() / keep.sum().clamp(min=1)
 
@@ -187,7 +186,7 @@ def iou_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
 def _overlaps(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
     """Pixels in both, and predicted plus present, of each class (K,)."""
     keep = target != IGNORE_INDEX
-    if task == "multiclass":
+    if task.is_exclusive:
         num_classes = logits.shape[1]
         classes = torch.arange(num_classes, device=logits.device)
         predicted = logits.argmax(1)[:, None] == classes.view(1, -1, *[1] * (target.ndim - 1))
@@ -195,8 +194,8 @@ def _overlaps(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tenso
         keep = keep[:, None]
     else:
         predicted = logits > 0
-        present = (target[:, None] if task == "binary" else target) == 1
-        keep = keep[:, None] if task == "binary" else keep
+        present = (target[:, None] if task.has_one_logit else target) == 1
+        keep = keep[:, None] if task.has_one_logit else keep
     axes = [0, *range(2, logits.ndim)]
     predicted, present = predicted & keep, present & keep
     return (predicted & present).sum(axes), predicted.sum(axes) + present.sum(axes)

@@ -17,7 +17,7 @@ from pixelwise.data import Sample, to_channels, to_images, to_samples, to_target
 from pixelwise.data.arrays import to_array
 from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError, PlanError
-from pixelwise.inference import IntensityCheck, Predictor, has_background
+from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import make_folder, read_image
 from pixelwise.network import (
     IntensityScaling,
@@ -100,11 +100,9 @@ class Segmenter:
             check_optimizer(optimizer, self.model.network)
         task = self.model.config.task
         if loss is None:
-            loss = (
-                "sparse_categorical_crossentropy" if task == "multiclass" else "binary_crossentropy"
-            )
+            loss = "sparse_categorical_crossentropy" if task.is_exclusive else "binary_crossentropy"
         names = [metrics] if isinstance(metrics, str) else () if metrics is None else metrics
-        background = has_background(task, self.model.config.class_names)
+        background = task.has_background(self.model.config.class_names)
         self._compiled = compile_names(optimizer, loss, names, task, background=background)
         self._optimizer, self._precision = None, precision
 
@@ -255,7 +253,7 @@ class Segmenter:
         channels_first = check.take(channels_first, name)
         check.warn()
         mask = self._predictor().segment(channels_first)
-        return np.moveaxis(mask, 0, -1) if self.model.config.task == "multilabel" else mask
+        return np.moveaxis(mask, 0, -1) if self.model.config.task.can_overlap else mask
 
     # --- the model ----------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from pixelwise.network import (
-    Task,
     binary_cross_entropy_loss,
     cross_entropy_dice_loss,
     cross_entropy_loss,
@@ -17,6 +16,7 @@ from pixelwise.network import (
     tversky_loss,
 )
 from pixelwise.planning import LossName
+from pixelwise.task import Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar float32
 
@@ -37,21 +37,23 @@ def loss_for(
             leaves out.
         class_weights: one per class, in the cross-entropy of a multi-class task; None: all alike.
     """
-    weights = None if class_weights is None or task != "multiclass" else torch.tensor(class_weights)
+    weights = (
+        None if class_weights is None or not task.is_exclusive else torch.tensor(class_weights)
+    )
     if name == "cross_entropy":
-        if task == "multiclass":
+        if task.is_exclusive:
             return partial(cross_entropy_loss, class_weights=weights)
         return binary_cross_entropy_loss
-    is_multilabel = task == "multilabel"
+    is_multilabel = task.can_overlap
     if name == "focal":
         return partial(focal_loss, multilabel=is_multilabel)
-    counts_first = not (task == "multiclass" and background)
+    counts_first = not (task.is_exclusive and background)
     if name == "tversky":
         return partial(tversky_loss, multilabel=is_multilabel, background=counts_first)
     options: dict[str, Any] = {
         "multilabel": is_multilabel,
         "background": counts_first,
-        "absent": task == "binary",
+        "absent": task.has_one_logit,
     }
     if name == "dice":
         return partial(dice_loss, **options)
@@ -61,4 +63,4 @@ def loss_for(
 def logits_of(probabilities: Tensor, task: Task) -> Tensor:
     """Return logits (B, K, *spatial) that give these probabilities."""
     safe = probabilities.clamp(1e-6, 1 - 1e-6)
-    return safe.log() if task == "multiclass" else torch.logit(safe)
+    return safe.log() if task.is_exclusive else torch.logit(safe)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from pixelwise.data import Sample
-from pixelwise.inference import has_background
 from pixelwise.network import Model
 from pixelwise.planning import Plan
 from pixelwise.training.augment import crop_size_for
@@ -33,7 +32,7 @@ def patch_source(
         else None,
         moved_share=augmentation.moved_share,
         foreground_share=plan.foreground_share,
-        background=has_background(model.config.task, model.config.class_names),
+        background=model.config.task.has_background(model.config.class_names),
         mirror_axes=augmentation.mirror_axes,
         right_angles=augmentation.right_angles,
         seed=plan.seed,

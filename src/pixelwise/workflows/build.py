@@ -9,10 +9,8 @@ import torch
 from pixelwise import __version__
 from pixelwise.data import Dataset
 from pixelwise.errors import PlanError
-from pixelwise.inference import has_background
-from pixelwise.network import Model, ModelConfig, Task, UNet
+from pixelwise.network import Model, ModelConfig, UNet
 from pixelwise.planning import Plan, closing_seconds, network_config
-from pixelwise.task import is_background
 from pixelwise.training import Clock, Loss, Pace, loss_for
 
 MAX_SCORING_SHARE = 0.5  # of the budget, kept back for scoring all images in the end
@@ -20,7 +18,7 @@ MAX_SCORING_SHARE = 0.5  # of the budget, kept back for scoring all images in th
 
 def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
     """Build the planned network with fresh weights, and say how it is to be used."""
-    task, encoding = task_of(dataset), dataset.encoding
+    task, encoding = dataset.task.of_pixels, dataset.encoding
     network = network_config(
         plan, in_channels=dataset.in_channels, task=task, num_classes=len(encoding.classes)
     )
@@ -57,7 +55,7 @@ def new_loss(model: Model, plan: Plan) -> Loss:
     config = model.config
     if plan.loss == "custom":
         raise PlanError("A plan with a custom loss is for arrays; name a loss to train on folders.")
-    background = has_background(config.task, config.class_names)
+    background = config.task.has_background(config.class_names)
     return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
 
 
@@ -86,11 +84,3 @@ def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False, after: float
         seconds_per_step=measured.seconds_per_step if measured else 0,
         seconds_per_validation=per_validation,
     )
-
-
-def task_of(dataset: Dataset) -> Task:
-    """Classes that overlap are multi-label, background and one other binary, others multi-class."""
-    if dataset.encoding.multilabel:
-        return "multilabel"
-    names = dataset.encoding.class_names
-    return "binary" if len(names) == 2 and is_background(names[0]) else "multiclass"

@@ -24,7 +24,6 @@ from pixelwise.io import make_folder, write_json, write_text
 from pixelwise.metrics import Scores, complete_groups, summarize
 from pixelwise.network import Model
 from pixelwise.report import ReportContent, build_report
-from pixelwise.task import is_background
 from pixelwise.training import RunFolder
 from pixelwise.workflows.check import accepting, usable_dataset
 from pixelwise.workflows.closing import accepted_of, name_evaluated
@@ -157,7 +156,7 @@ def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model
             f"{dataset.root} has {len(dataset.encoding.classes)} "
             f"({', '.join(dataset.encoding.class_names)}). Evaluate on data with the same classes."
         )
-    if dataset.encoding.multilabel != (model.config.task == "multilabel"):
+    if dataset.encoding.multilabel != model.config.task.can_overlap:
         kinds = ("one class a pixel", "classes that overlap")
         raise ModelFileError(
             f"{data} has {kinds[dataset.encoding.multilabel]}, but {model_path} is a model for "
@@ -232,7 +231,7 @@ def _score_files(
         counts,
         [entry.name for entry in files],
         names,
-        background=not encoding.multilabel and is_background(names[0]),
+        background=encoding.task.of_pixels.has_background(names),
         groups=complete_groups((entry.name, entry.group) for entry in files),
     )
     notes = [f"The predictions were read as {READ_AS[chosen]}."]

@@ -189,7 +189,7 @@ def _plan_targets(
         OutputError: one would replace, or lie among, files that are no results.
     """
     names = name_results(list(found.places.values()))
-    mask_end = ".tif" if model.config.task == "multilabel" else ".png"
+    mask_end = ".tif" if model.config.task.can_overlap else ".png"
     suffixes = {"mask": mask_end, "probability": ".tif", "overlay": ".png"}
     targets = {
         path: {

@@ -23,7 +23,6 @@ from pixelwise.planning import (
     take_fingerprint,
 )
 from pixelwise.training import Checkpoint, Clock, Ranks, joined_ranks
-from pixelwise.workflows.build import task_of
 from pixelwise.workflows.machine import TrainingMachine
 from pixelwise.workflows.start import Start
 
@@ -94,7 +93,7 @@ def plan_for(
         budget = asked and max(1.0, asked - clock.elapsed)
         plan = make_plan(
             fingerprint,
-            task_of(dataset),
+            dataset.task.of_pixels,
             TrainingMachine(dataset, train, val, request.device),
             budget=budget,
             epochs=request.epochs,

@@ -19,15 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pixelwise.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
-from pixelwise.task import IGNORE_INDEX as IGNORE_INDEX
-from pixelwise.task import MAX_CLASSES, UNKNOWN_INDEX
+from pixelwise.task import IGNORE_INDEX, MAX_CLASSES, UNKNOWN_INDEX, Task
 
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
 NUM_SHOWN = 8  # values named in a message
 
 EncodingForm = Literal["numbers", "colors", "layers", "instances"]
-Task = Literal["binary", "multiclass", "multilabel", "instances"]
 
 UNITS: dict[EncodingForm, str] = {
     "numbers": "values",
@@ -103,12 +101,10 @@ class MaskEncoding(BaseModel):
 
     @property
     def task(self) -> Task:
-        """What is to be learnt: one or several classes a pixel, or objects."""
-        if self.form == "instances":
-            return "instances"
-        if self.multilabel:
-            return "multilabel"
-        return "binary" if len(self.classes) <= 2 else "multiclass"
+        """What there is to learn."""
+        return Task.of_classes(
+            self.class_names, overlap=self.multilabel, are_objects=self.form == "instances"
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ import tifffile
 from PIL import Image
 from tests.reading import read_dataset
 
-from pixelwise.doctor import examine_dataset
-from pixelwise.doctor import repair as fix
+from pixelwise.doctor import examine_dataset, fix
 from pixelwise.doctor.repair import copy_image
 from pixelwise.doctor.repair_masks import exif_orientation, turn_upright
 from pixelwise.doctor.repair_plan import name_key, safe_name

@@ -11,7 +11,7 @@ from tests.doctor.conftest import PlantedSet, draw_pair
 from tests.doctor.test_every_kind import PLANTS, annotation, to_coco, write_coco
 
 from pixelwise.data.findings import KINDS
-from pixelwise.doctor import repair as fix
+from pixelwise.doctor import fix
 from pixelwise.workflows import check, fixable_codes, train
 
 TAKES_A_PERSON = {  # nothing is left to copy:
