@@ -127,7 +127,7 @@ def test_masks_of_any_kind_and_type_are_understood(disc):
         (disc.astype(bool), "binary"),
         (disc.astype(np.float64), "binary"),
         (disc.astype(np.int64) * 2 - 1, None),  # -1 beside 1
-        (np.dstack([disc * 255, disc * 0, 255 - disc * 255]), "binary"),  # red on blue
+        (np.dstack([disc * 255, disc * 0, 255 - disc * 255]), "multiclass"),  # red on blue
     ):
         examination = examine_dataset([(noise(n), mask) for n in range(4)])
         assert (examination.dataset and examination.dataset.task) == task
