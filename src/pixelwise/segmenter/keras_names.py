@@ -15,8 +15,7 @@ from pixelwise.data import TargetForm
 from pixelwise.errors import PlanError
 from pixelwise.planning import LossName
 from pixelwise.task import IGNORE_INDEX, Task
-from pixelwise.training.objective import Loss, loss_for
-from pixelwise.training.validate import Metric
+from pixelwise.training.objective import Loss, Metric, loss_for
 
 Value = TypeVar("Value")
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]

@@ -39,7 +39,7 @@ from pixelwise.segmenter.fitting import (
 )
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
 from pixelwise.threads import Threads
-from pixelwise.training import Clock, Loss, Metric, Pace, Trainer
+from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
 
 
@@ -167,15 +167,13 @@ class Segmenter:
             plan,
             train,
             val,
-            loss=compiled.loss,
-            pace=Pace(
+            objective=Objective(compiled.loss, compiled.metrics, optimizer),
+            timetable=Timetable(
                 Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
             ),
             device=device,
-            metrics=compiled.metrics,
             watcher=EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
             keep_last=True,
-            optimizer=optimizer,
         )
         trainer.run()
         return history

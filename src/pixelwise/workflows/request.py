@@ -99,7 +99,7 @@ def plan_for(
             epochs=request.epochs,
             seed=request.seed or 0,
             start=_name_and_config(request.start),
-            num_ranks=joined_ranks().number,
+            num_ranks=joined_ranks().world_size,
             class_names=dataset.encoding.class_names,
             encoder=request.encoder,
         )
@@ -170,21 +170,22 @@ def check_ranks(ranks: Ranks, plan: Plan) -> None:
         PlanError: there are more processes than images in a batch; or batch normalization, which
             would take its statistics from a share of the batch, as ready-made encoders have it.
     """
-    if ranks.number > plan.batch_size:
+    if ranks.world_size > plan.batch_size:
         raise PlanError(
-            f"The plan has batches of {plan.batch_size} images, which {ranks.number} processes "
+            f"The plan has batches of {plan.batch_size} images, which {ranks.world_size} processes "
             "cannot share. Start fewer processes, or give a plan with a larger batch_size."
         )
-    if ranks.number > 1 and plan.encoder is not None:
+    if ranks.world_size > 1 and plan.encoder is not None:
         raise PlanError(
             f"The encoder {plan.encoder} takes statistics of a whole batch, but each of "
-            f"{ranks.number} processes sees a share of it. Train with one process, or without it."
+            f"{ranks.world_size} processes sees a share of it. Train with one process, or without "
+            "it."
         )
-    if ranks.number > 1 and plan.normalization == "batch":
+    if ranks.world_size > 1 and plan.normalization == "batch":
         raise PlanError(
-            f"Batch normalization takes statistics of a whole batch, but each of {ranks.number} "
-            "processes sees a share of it. Give a plan with normalization: instance or group, or "
-            "train with one process."
+            "Batch normalization takes statistics of a whole batch, but each of "
+            f"{ranks.world_size} processes sees a share of it. Give a plan with "
+            "normalization: instance or group, or train with one process."
         )
 
 

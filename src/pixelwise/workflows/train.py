@@ -22,9 +22,11 @@ from pixelwise.training import (
     FLAT,
     Checkpoint,
     Clock,
+    Objective,
     RunFolder,
     Trainer,
     Watcher,
+    Watchers,
     check_logs,
     describe_outlook,
     ending_together,
@@ -32,14 +34,13 @@ from pixelwise.training import (
     logging_to,
     peak_megabytes,
     read_checkpoint,
-    write_checkpoint,
 )
-from pixelwise.workflows.build import new_loss, new_model, new_pace
+from pixelwise.workflows.build import new_loss, new_model, new_timetable
 from pixelwise.workflows.check import accepting, usable_dataset
 from pixelwise.workflows.closing import Closing, name_validation, reserve_for_test
 from pixelwise.workflows.folds import cross_validate, num_folds_of
 from pixelwise.workflows.intensities import intensities_of
-from pixelwise.workflows.keeping import Keeper, Run, describe_end, finish, new_run, run_safely
+from pixelwise.workflows.keeping import Run, RunWriter, describe_end, finish, new_run, run_safely
 from pixelwise.workflows.machine import spread
 from pixelwise.workflows.progress import watching
 from pixelwise.workflows.request import (
@@ -131,13 +132,13 @@ def train(
     with watching(watcher, progress=progress and ranks.is_first) as watcher:
         folder, log = RunFolder(Path(out)), check_logs(log)
         if resume:  # before its plan is read
-            ranks.first(partial(folder.prepare, resume=True, overwrite=False))
-        folds = ranks.first(partial(num_folds_of, folder, folds, resume=resume))
-        if folds is not None and ranks.number > 1:
+            ranks.broadcast(partial(folder.prepare, resume=True, overwrite=False))
+        folds = ranks.broadcast(partial(num_folds_of, folder, folds, resume=resume))
+        if folds is not None and ranks.world_size > 1:
             raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
-        ready_made = ranks.first(partial(choose_encoder, encoder, encoder_weights, start))
+        ready_made = ranks.broadcast(partial(choose_encoder, encoder, encoder_weights, start))
         own = folder.plan if resume and plan is None and folds is None else plan
-        given = ranks.first(partial(read_plan, own))
+        given = ranks.broadcast(partial(read_plan, own))
         earlier = os.fspath(start) if start else None
         read = accepting(read, accept)
         request = Request(
@@ -148,15 +149,15 @@ def train(
             overwrite,
             None if seed is None else check_seed(seed),
             ranks.pick_device(device),
-            ranks.first(partial(choose_start, earlier, given, folder if resume else None)),
+            ranks.broadcast(partial(choose_start, earlier, given, folder if resume else None)),
             log,
             ready_made,
         )
         if not (resume or overwrite):
-            ranks.first(partial(folder.prepare, resume=False, overwrite=False))
+            ranks.broadcast(partial(folder.prepare, resume=False, overwrite=False))
         began = time.monotonic()
         try:
-            examination = ranks.first(partial(_read_data, data, read, folder, request, watcher))
+            examination = ranks.broadcast(partial(_read_data, data, read, folder, request, watcher))
         except PixelwiseError:
             folder.remove_if_empty()
             raise
@@ -196,16 +197,16 @@ def _train_watched(
 ) -> Run:
     """Plan, train, keep and report; the clock has counted the reading of the data."""
     ranks = joined_ranks()
-    checkpoint = ranks.first(partial(_read_checkpoint, folder, request))
+    checkpoint = ranks.broadcast(partial(_read_checkpoint, folder, request))
     already = checkpoint.facts["elapsed"] if checkpoint else 0.0
     clock = Clock(already + request.seconds_read)
     train = dataset.samples("train")
     val: Sequence[Sample] = dataset.samples("val") if "val" in dataset.splits else []
-    plan = ranks.first(partial(plan_for, dataset, train, val, request, clock, checkpoint))
+    plan = ranks.broadcast(partial(plan_for, dataset, train, val, request, clock, checkpoint))
     check_ranks(ranks, plan)
-    model = new_model(dataset, plan, ranks.first(partial(origin_of, request.start, folder)))
+    model = new_model(dataset, plan, ranks.broadcast(partial(origin_of, request.start, folder)))
     look = partial(intensities_of, train, plan, is_given=request.plan is not None)
-    model = model.with_config(intensities=ranks.first(look))
+    model = model.with_config(intensities=ranks.broadcast(look))
     if request.start is not None and request.start.model is not None:
         plan = start_from(request.start.path, request.start.model, model, plan, watcher)
     elif plan.encoder is not None and checkpoint is None:
@@ -219,12 +220,12 @@ def _train_watched(
         plan,
         train,
         val,
-        loss=new_loss(model, plan),
-        pace=new_pace(plan, clock, scores_all=keep_last, after=0.0 if keep_last else for_test),
+        objective=Objective(new_loss(model, plan)),
+        timetable=new_timetable(
+            plan, clock, scores_all=keep_last, after=0.0 if keep_last else for_test
+        ),
         device=request.device,
-        watcher=watcher,
-        keep=Keeper(folder, name) if ranks.is_first else None,
-        save=partial(write_checkpoint, folder.checkpoint) if ranks.is_first else None,
+        watcher=Watchers(RunWriter(folder, name), watcher) if ranks.is_first else watcher,
         keep_last=keep_last,
         ranks=ranks,
     )
@@ -233,7 +234,7 @@ def _train_watched(
         watcher.resumed(trainer.state.history)
     if ranks.is_first:
         _begin(folder, plan, dataset, request, begin)
-    if ranks.number > 1:
+    if ranks.world_size > 1:
         watcher.note(ranks.describe(request.device))
     outcome = run_safely(trainer, folder)
     closing = Closing(outcome.scores and name(outcome.scores))
