@@ -41,7 +41,7 @@ def dying(do):
     return done
 os.fsync, pathlib.Path.replace = dying(os.fsync), dying(pathlib.Path.replace)
 from pixelwise.training import Watcher, schedule
-timetable.CHECKPOINT_SECONDS, timetable.CHECKPOINT_SHARE = 0.0, 1e9
+schedule.CHECKPOINT_SECONDS, schedule.CHECKPOINT_SHARE = 0.0, 1e9
 class Said(Watcher):
     def planned(self, plan):
         print("planned", flush=True)
