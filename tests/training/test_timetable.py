@@ -73,6 +73,19 @@ class TestBudget:
         )
         assert is_met(elapsed, 300)
 
+    @pytest.mark.parametrize(("crowding", "kept_back"), [(1, 5), (0.5, 5), (2, 10), (100, 20)])
+    def test_a_crowded_processor_takes_longer_for_what_follows(self, crowding, kept_back):
+        time = Time()
+        timetable = Timetable(
+            Clock(now=time), num_steps=900, budget=100, validate_every=10**6,
+            closing_seconds=5, seconds_per_step=0.1,
+        )  # fmt: skip
+        for step in range(1, 201):
+            time.now += 0.1
+            timetable.stepped(step, 0.1, crowding)
+        ends = timetable.num_steps * 0.1  # steps that fit, and their seconds
+        assert ends == pytest.approx(100 - kept_back, abs=0.2)
+
     def test_when_steps_get_slower_near_the_end(self):
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -426,3 +427,8 @@ def test_a_refused_training_leaves_no_folder_behind(tmp_path):
     with pytest.raises(pw.DataError):
         pw.train(tmp_path / "nowhere", tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_what_was_used_before_the_call_counts(data, tmp_path, plan):
+    run = pw.train(data, tmp_path / "run", plan=plan, began=time.monotonic() - 100)
+    assert 100 < run.seconds < 130

@@ -166,12 +166,12 @@ class Trainer:
                 started = time.monotonic()
                 batch = queue.take()
                 waited = time.monotonic() - started
-                self._take_step(batch)
+                crowding = self._take_step(batch)
                 self._note_wait(waited, time.monotonic() - started)
                 state.step += 1
                 if self._results.is_full:
                     self._collect()
-                timetable.stepped(state.step, time.monotonic() - started)
+                timetable.stepped(state.step, time.monotonic() - started, crowding)
                 loss = state.recent[-1][LOSS] if state.recent else math.nan
                 self.watcher.step(state.step, timetable.num_steps, loss, self._seconds_left())
 
@@ -195,13 +195,17 @@ class Trainer:
             stopped = FLAT
         return stopped, decision
 
-    def _take_step(self, crops: Batch) -> None:
-        """Update the weights by one batch."""
+    def _take_step(self, crops: Batch) -> float:
+        """Update the weights by one batch; return how crowded the processor is (see Timetable)."""
+        began, computed = time.monotonic(), time.thread_time()
         step, num_steps = self.state.step, self.timetable.num_steps
         rate = self.state.rate_factor * self._learning_rate()
         with self.threads.timed(len(crops.images)):
             measured = self._stepper.take(crops, step, num_steps, rate)
         self._results.add(measured)
+        if self.device.type != "cpu":
+            return 1.0
+        return (time.monotonic() - began) / max(time.thread_time() - computed, 1e-6)
 
     def _learning_rate(self) -> float:
         """Of the next step, as planned."""

@@ -176,7 +176,7 @@ class Timetable:
         num_steps: planned steps.
         budget: seconds for everything; None for as long as the planned steps take.
         validate_every: steps between validations, whose time is taken into account.
-        closing_seconds: kept back for what follows training (files, report).
+        closing_seconds: kept back for what follows training (files, report), on a free processor.
         seconds_per_step: first guess, measured anew while training.
         seconds_per_validation: first guess, measured anew while training.
     """
@@ -206,13 +206,22 @@ class Timetable:
         self._most_per_validation = most
         self._least_per_validation = self._seconds_per_validation  # of the last two
         self._num_measured = 0
+        self._crowding = 1.0
         self._slowdown = 1.0  # of steps, where other programs took the cores since a validation
         self._seconds_before = seconds_per_step  # of a step, at that validation
         self._saved_at, self._seconds_per_checkpoint = -math.inf, 0.0
 
-    def stepped(self, step: int, seconds: float) -> None:
-        """Take note of a step's time, and plan the rest of the budget anew."""
+    def stepped(self, step: int, seconds: float, crowding: float = 1.0) -> None:
+        """Take note of a step, and plan the rest of the budget again.
+
+        Args:
+            step: number of steps done.
+            seconds: that the last one took.
+            crowding: how many times as long that is as a processor computed; more than 1 where
+                other programs use it. What follows training takes so many times as long, too.
+        """
         self._num_measured += 1
+        self._crowding += SMOOTHING * (min(max(crowding, 1.0), MAX_SLOWDOWN) - self._crowding)
         weight = max(SMOOTHING, 1 / self._num_measured)
         self._seconds_per_step += weight * (seconds - self._seconds_per_step)
         if self._seconds_before > 0:  # a step that was held up once must not count for many
@@ -293,7 +302,8 @@ class Timetable:
         assert self.budget is not None
         validation = self._seconds_per_validation * max(1.0, self._slowdown)
         reserve = VALIDATION_MARGIN * min(validation, self._most_per_validation)
-        return self.budget - self.clock.elapsed - self._closing_seconds - reserve
+        closing = self._closing_seconds * self._crowding
+        return self.budget - self.clock.elapsed - closing - reserve
 
     @property
     def _cost_per_step(self) -> float:

@@ -77,6 +77,7 @@ def train(
     accept: Sequence[str] = (),
     progress: bool = True,
     watcher: Watcher | None = None,
+    began: float | None = None,
 ) -> Run:
     """Train a model on images and masks.
 
@@ -112,6 +113,7 @@ def train(
         progress: whether to show what happens, as the command line does: a bar on a terminal or in
             a notebook, else lines on stderr; how training ended on stdout.
         watcher: is told what happens, and then nothing is shown.
+        began: `time.monotonic()` at which the budget began to run; default now.
 
     Returns:
         Where the run is, how it scored on the validation images, by which the weights were chosen,
@@ -126,6 +128,7 @@ def train(
         OutputError: `out` holds an earlier training, or cannot be written.
         TrainingError: the loss became NaN; the best model so far was kept.
     """
+    began = time.monotonic() if began is None else began
     seconds = budget_seconds(budget, epochs)  # before anything that takes time
     ranks = joined_ranks()
     watcher = watcher if ranks.is_first else None
@@ -155,7 +158,6 @@ def train(
         )
         if not (resume or overwrite):
             ranks.broadcast(partial(folder.prepare, resume=False, overwrite=False))
-        began = time.monotonic()
         try:
             examination = ranks.broadcast(partial(_read_data, data, read, folder, request, watcher))
         except PixelwiseError:
