@@ -14,7 +14,7 @@ import torch
 from pixelwise import threads
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
-from pixelwise.inference import Predictor
+from pixelwise.inference import Predictor, TorchRuntime
 from pixelwise.network import (
     IntensityScaling,
     Model,
@@ -431,7 +431,7 @@ class TestThreads:
         monkeypatch.setattr(threads, "most_threads", lambda: 2)
         monkeypatch.setattr(threads, "are_held_up", lambda number: False)
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-        take, compute = loop.Stepper.take, Predictor._compute
+        take, compute = loop.Stepper.take, TorchRuntime.__call__
 
         def note(kind, function):
             def noting(*given):
@@ -442,7 +442,7 @@ class TestThreads:
             return noting
 
         monkeypatch.setattr(loop.Stepper, "take", note("steps", take))
-        monkeypatch.setattr(Predictor, "_compute", note("validations", compute))
+        monkeypatch.setattr(TorchRuntime, "__call__", note("validations", compute))
         return used
 
     def test_the_faster_number_is_found_and_validations_begin_with_it(self, make_trainer, used):

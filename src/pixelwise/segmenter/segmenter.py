@@ -288,7 +288,7 @@ class Segmenter:
 
     def _predictor(self) -> Predictor:
         """Of the model as it is; it goes on with the threads that the one before found."""
-        predictor = Predictor(self.model, device=self._device, threads=self._threads)
+        predictor = Predictor(self.model, device=self._device, threads=self._threads, in_place=True)
         self._threads = predictor.threads
         return predictor
 

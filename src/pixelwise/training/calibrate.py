@@ -106,7 +106,8 @@ def time_validation(
 ) -> float:
     """Measure the seconds that images take in a validation, after a first one that is not timed."""
     with using_threads(num_threads):
-        predictor = Predictor(model, device=device, threads=Threads(device, num_threads))
+        threads = Threads(device, num_threads)
+        predictor = Predictor(model, device=device, threads=threads, in_place=True)
         validate(predictor, samples[:1], loss)
         started = time.perf_counter()
         validate(predictor, samples, loss)

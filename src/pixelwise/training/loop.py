@@ -99,7 +99,7 @@ class Trainer:
         self.threads = Threads(device, plan.num_threads, _first_threads(plan, device))
         averaged = Model(model.config, average.network)
         self.predictor = Predictor(
-            averaged, device=device, threads=Threads(device, plan.num_threads)
+            averaged, device=device, threads=Threads(device, plan.num_threads), in_place=True
         )
         self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []

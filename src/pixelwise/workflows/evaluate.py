@@ -109,7 +109,7 @@ def evaluate(
         check = IntensityCheck(loaded.config)
         samples = CheckedSamples(_samples_of(dataset, split), check)
         _prepare(out)
-        predictor = Predictor(loaded, device=device)
+        predictor = Predictor(loaded, device=device, in_place=True)
         with showing(progress, "evaluating") as count:
             scores = evaluate_samples(predictor, samples, progress=count)
         check.warn()

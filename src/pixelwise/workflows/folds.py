@@ -278,7 +278,7 @@ def _score(run: Run, fold: Fold, device: torch.device) -> Scores:
     files = [entry for entry in fold.dataset.files if entry.split == "val"]
     if run.scores is not None and run.scores.names == tuple(entry.name for entry in files):
         return run.scores
-    predictor = Predictor(load_model(fold.folder.model), device=device)
+    predictor = Predictor(load_model(fold.folder.model), device=device, in_place=True)
     return evaluate_samples(predictor, fold.dataset.samples("val"))
 
 

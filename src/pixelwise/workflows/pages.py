@@ -137,7 +137,7 @@ def _fold_examples(
     for kind, index in choose_examples(dice):
         fold, position = places[index]
         model, sample = load_model(models[fold]), samples[fold][position]
-        mask = Predictor(model, device=device).segment(sample.image)
+        mask = Predictor(model, device=device, in_place=True).segment(sample.image)
         examples.append(_example(mask, sample, kind, dice[index], model))
     return examples
 
