@@ -6,10 +6,10 @@ python docs/images/make_nuclei.py RUN ../shared/data/nuclei/test docs/images/nuc
 import sys
 
 import numpy as np
-from pixelwise.doctor import examine_dataset
 
 import pixelwise as pw
 from pixelwise.data import overlay, to_rgb
+from pixelwise.doctor import examine_dataset
 from pixelwise.io import read_image, write_image
 
 NUM_COLUMNS, SIDE, GAP = 5, 220, 6  # pictures in a row; pixels

@@ -4,7 +4,7 @@ from pixelwise.data.arrays import TargetForm, to_images, to_samples, to_targets
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.display import overlay, to_rgb
-from pixelwise.data.findings import Finding, check_accepted
+from pixelwise.data.findings import Finding
 from pixelwise.data.folds import (
     fold_dataset,
     read_folds,
@@ -12,8 +12,9 @@ from pixelwise.data.folds import (
 )
 from pixelwise.data.inputs import FoundImages, find_images, walk_images
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
+from pixelwise.data.masks.read import read_mask
 from pixelwise.data.masks.stored import to_stored
-from pixelwise.data.samples import FolderSamples, Sample, SampleFiles, read_mask
+from pixelwise.data.samples import FolderSamples, Sample, SampleFiles
 from pixelwise.data.sequences import DataSource, is_named_by_place, is_path
 from pixelwise.data.split_file import read_split, write_split
 
@@ -28,7 +29,6 @@ __all__ = [
     "Sample",
     "SampleFiles",
     "TargetForm",
-    "check_accepted",
     "find_images",
     "fold_dataset",
     "is_named_by_place",

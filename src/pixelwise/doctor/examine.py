@@ -13,12 +13,8 @@ from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.findings import (
     Finding,
-    accept_findings,
-    accepted_codes,
-    check_accepted,
     finding_of_error,
     make_general_finding,
-    sort_findings,
 )
 from pixelwise.data.groups import BY_IMAGE, match_groups
 from pixelwise.data.layouts.declared import find_class_file, read_declaration
@@ -34,7 +30,6 @@ from pixelwise.data.samples import SampleFiles
 from pixelwise.data.sequences import DataSource, find_pairs, root_of
 from pixelwise.data.split_choice import SplitChoice, choose_splits
 from pixelwise.data.split_file import with_split_file
-from pixelwise.data.splits import Split
 from pixelwise.data.survey.duplicates import find_twins
 from pixelwise.data.survey.image_facts import ImageFacts
 from pixelwise.data.survey.survey import (
@@ -44,7 +39,9 @@ from pixelwise.data.survey.survey import (
     readable_masks,
     survey_samples,
 )
+from pixelwise.doctor.accept import accept_findings, accepted_codes, check_accepted
 from pixelwise.doctor.check import check_files, check_masks, check_splits
+from pixelwise.doctor.examination import Examination, sort_findings
 from pixelwise.doctor.masks import find_no_foreground
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 from pixelwise.io.spacing import common_spacing
@@ -71,35 +68,6 @@ class ReadOptions:
         return (self.ignore,) if isinstance(self.ignore, int) else tuple(self.ignore)
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """A data set with everything found in it.
-
-    Attributes:
-        dataset: as it can be trained on; None where there are errors.
-        findings: errors first, then warnings, then notes.
-        layout: what the names told; None where they told nothing.
-        surveyed: the facts of every sample.
-        encoding: what the values of the masks mean; None where that is not clear.
-        splits: split of every name.
-        name_groups: groups that the file names tell, where nothing else names groups; they are
-            used for the folds of a cross-validation also where they do not make the split.
-    """
-
-    dataset: Dataset | None
-    findings: tuple[Finding, ...] = field(default=())
-    layout: Layout | None = None
-    surveyed: tuple[SampleFacts, ...] = ()
-    encoding: MaskEncoding | None = None
-    splits: Mapping[str, Split] = field(default_factory=dict)
-    name_groups: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def errors(self) -> list[Finding]:
-        """The findings that forbid training."""
-        return [finding for finding in self.findings if finding.severity == "error"]
-
-
 def examine_dataset(
     data: DataSource,
     options: ReadOptions | None = None,
@@ -121,7 +89,7 @@ def examine_dataset(
         layout = _with_groups(_find(data, options), options.split_by)
         check_names(layout.samples)
     except DataError as error:
-        return Examination(None, (finding_of_error("layout", [], error),))
+        return Examination(root, (finding_of_error("layout", [], error),))
     surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
     findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
     channels = _choose_channels(surveyed, findings)
@@ -139,11 +107,18 @@ def examine_dataset(
     elif not any(found.severity == "error" for found in findings):
         findings.append(_say_unlabelled(root, surveyed))
     findings = sort_findings(accept_findings(findings, accepted))
-    dataset = None
+    usable = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
-        dataset = _build(root, layout, choice, channels, encoding, findings)
+        usable = _build(root, layout, choice, channels, encoding, findings)
     return Examination(
-        dataset, tuple(findings), layout, tuple(surveyed), encoding, splits, choice.name_groups
+        root,
+        tuple(findings),
+        layout,
+        tuple(surveyed),
+        encoding,
+        splits,
+        choice.name_groups,
+        usable,
     )
 
 

@@ -104,7 +104,6 @@ def cross_validate(
         TrainingError: it was interrupted, and can be resumed.
     """
     dataset = examination.dataset
-    assert dataset is not None
     if request.budget is None and request.epochs is None and not (request.plan or request.resume):
         # the images that are scored must not say when to end
         request = replace(request, budget=UNVALIDATED_BUDGET)
@@ -112,7 +111,7 @@ def cross_validate(
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
     if groups := describe_groups(examination, num_folds):
         watcher.note(groups)
-    warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))
+    warnings = _warn_of_rare(rare_classes(examination, assigned))
     for text in warnings:
         watcher.note(text)
     folds = [

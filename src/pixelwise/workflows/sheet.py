@@ -14,7 +14,6 @@ from pixelwise.data.display import tint
 from pixelwise.data.findings import KINDS
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.sources import MaskFile, MaskParts
-from pixelwise.data.samples import SampleFiles
 from pixelwise.data.survey.image_facts import ImageFacts, read_pixels
 from pixelwise.data.survey.survey import SampleFacts
 from pixelwise.doctor import Examination
@@ -167,13 +166,12 @@ def _mask_plane(
         return None, "no mask"
     if encoding is None:
         return None, "the masks have no clear meaning"
-    files = SampleFiles(found.name, found.images, found.mask, "train", facts.size)
     try:
-        mask = read_mask(files, encoding)
+        mask = read_mask(found.mask, facts.size, encoding)
     except DataError:
         return None, "the mask cannot be used"
-    if mask is None or mask.shape[-len(facts.size) :] != facts.size:
-        size = "x".join(str(n) for n in ([] if mask is None else mask.shape))
+    if mask.shape[-len(facts.size) :] != facts.size:
+        size = "x".join(str(n) for n in mask.shape)
         return None, f"the mask is {size}, the image is not"
     if len(facts.size) == 3:
         mask = mask[..., facts.size[0] // 2, :, :]
@@ -218,7 +216,7 @@ def draw_mask(
 def _facts(examination: Examination) -> list[tuple[str, str]]:
     summary = summarize_check(examination)
     facts = [("Layout", summary["layout"] or "not understood")]
-    if examination.dataset is not None:
+    if not examination.errors:
         facts.append(("Data", examination.dataset.describe()))
     else:
         counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.colors import unpack_colors
 from pixelwise.data.array_source import ArraySource
+from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
@@ -55,6 +56,25 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
         values = source.read()
         return replace(to_stored(values, source.path), num_bytes=values.nbytes)
     return _read_shapes(source, image_size)
+
+
+def read_mask(
+    source: MaskSource, image_size: tuple[int, ...], encoding: MaskEncoding
+) -> NDArray[Any]:
+    """Read a mask as class indices.
+
+    Args:
+        source: of the mask.
+        image_size: (height, width), or (depth, height, width), of its image.
+        encoding: what the stored values mean.
+
+    Returns:
+        (*S) uint8 with IGNORE_INDEX, or (K, *S) bool where classes overlap.
+
+    Raises:
+        FileError, MaskError: the mask cannot be read or means nothing in this encoding.
+    """
+    return encoding.decode(read_stored_mask(source, image_size), source.path)
 
 
 def _read_file(path: Path) -> StoredMask:
