@@ -12,10 +12,10 @@ from tests.reading import read_dataset
 
 from pixelwise.doctor import examine_dataset, fix
 from pixelwise.doctor.repair import copy_image
-from pixelwise.doctor.repair_masks import exif_orientation, turn_upright
+from pixelwise.doctor.repair_masks import turn_upright
 from pixelwise.doctor.repair_plan import name_key, safe_name
 from pixelwise.errors import DataError, OutputError
-from pixelwise.io import read_image, read_mask_values
+from pixelwise.io import exif_orientation, read_image, read_mask_values
 from pixelwise.workflows import check, fixable_codes, train
 
 SIZE = (24, 32)

@@ -14,7 +14,7 @@ from pixelwise.data.array_source import ArraySource, ImageSource, paths_of
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
 from pixelwise.data.masks.encoding import MaskEncoding, instances_of
-from pixelwise.data.masks.read import read_mask, read_stored_mask
+from pixelwise.data.masks.read import describe_size_mismatch, read_mask, read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
 from pixelwise.data.survey.image_facts import read_pixels
@@ -240,17 +240,3 @@ def _mask_paths(source: MaskSource) -> tuple[Path, ...]:
     if isinstance(source, ArraySource):
         return ()
     return source.paths if isinstance(source, MaskParts) else (source.path,)
-
-
-def describe_size_mismatch(
-    mask: Path, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
-) -> str:
-    """Say that a mask and its image differ in size, and what to do."""
-    return (
-        f"{mask} is {_show(mask_size)} but {image} is {_show(image_size)} (height x width). Masks "
-        "must match their images pixel for pixel: export the mask again, or remove the pair."
-    )
-
-
-def _show(size: Sequence[int]) -> str:
-    return "x".join(str(length) for length in size)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pixelwise.data.findings import KINDS, Finding
+from pixelwise.data import KINDS, Finding
 from pixelwise.errors import DataError
 
 ACCEPTED = "Accepted: "  # before the message of an error that a person accepted

@@ -4,13 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixelwise.data.dataset import Dataset
-from pixelwise.data.findings import KINDS, SEVERITIES, Finding
-from pixelwise.data.layouts.found import Layout
-from pixelwise.data.masks.encoding import MaskEncoding
-from pixelwise.data.sequences import SEQUENCE
-from pixelwise.data.splits import Split
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data import KINDS, SEQUENCE, SEVERITIES, Dataset, Finding, MaskEncoding, Split
+from pixelwise.data.layouts import Layout
+from pixelwise.data.survey import SampleFacts
 from pixelwise.errors import DataError
 
 

@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.data import Finding, MaskEncoding
-from pixelwise.data.findings import KINDS
-from pixelwise.data.layouts.names import suffix_of
+from pixelwise.data import KINDS, Finding, MaskEncoding
+from pixelwise.data.layouts import suffix_of
 from pixelwise.doctor.examination import Examination
 from pixelwise.doctor.repair_masks import (
     decode_for_copy,
-    exif_orientation,
     has_ignored,
     is_index_file,
     turn_upright,
@@ -29,9 +27,15 @@ from pixelwise.doctor.repair_masks import (
 )
 from pixelwise.doctor.repair_plan import Change, Kept, plan_repair
 from pixelwise.errors import DataError, OutputError
-from pixelwise.io import make_folder, write_bytes, write_text
-from pixelwise.io.image_files import read_bytes, read_images
-from pixelwise.io.writers import write_pixels
+from pixelwise.io import (
+    exif_orientation,
+    make_folder,
+    read_bytes,
+    read_images,
+    write_bytes,
+    write_pixels,
+    write_text,
+)
 from pixelwise.parallel import map_in_threads
 from pixelwise.text import format_csv
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pixelwise.data import MaskEncoding, read_mask
-from pixelwise.data.layouts.found import FoundSample
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.outliers import foreign_values
-from pixelwise.data.masks.read import SizeError
-from pixelwise.data.masks.sources import MaskFile, MaskSource
-from pixelwise.data.splits import Split
-from pixelwise.data.survey import find_twins, group_twins
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.data.survey.survey import SampleFacts, readable_images, survey_samples
+from pixelwise.data import MaskEncoding, Split, read_mask
+from pixelwise.data.layouts import FoundSample
+from pixelwise.data.masks import MaskFacts, MaskFile, MaskSource, SizeError, foreign_values
+from pixelwise.data.survey import (
+    ImageFacts,
+    SampleFacts,
+    find_twins,
+    group_twins,
+    readable_images,
+    survey_samples,
+)
 from pixelwise.doctor.examination import Examination
 from pixelwise.errors import DataError
 

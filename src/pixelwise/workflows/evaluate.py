@@ -16,7 +16,7 @@ from pixelwise.data import (
     SampleFiles,
     read_split,
 )
-from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks import read_stored_mask
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor, evaluate_samples

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from pixelwise.data.folds import assign_folds
-from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes_in, count_groups
+from pixelwise.data import SPLIT_BY_IMAGE, are_the_classes, assign_folds, classes_in, count_groups
 from pixelwise.data.survey import find_twins
 from pixelwise.doctor import Examination
 

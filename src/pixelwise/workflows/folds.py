@@ -19,8 +19,7 @@ from pixelwise.doctor import Examination
 from pixelwise.errors import DataError, PlanError, TrainingError
 from pixelwise.inference import Predictor, evaluate_samples
 from pixelwise.inference.evaluate import Counted, summarize_samples
-from pixelwise.io import write_text
-from pixelwise.io.image_files import read_bytes
+from pixelwise.io import read_bytes, write_text
 from pixelwise.metrics import Scores
 from pixelwise.metrics.table import read_counts
 from pixelwise.network import load_model

@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.data import Finding, MaskClass, MaskEncoding, read_mask, to_rgb
-from pixelwise.data.display import tint
-from pixelwise.data.findings import KINDS
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.sources import MaskFile, MaskParts
-from pixelwise.data.survey.image_facts import ImageFacts, read_pixels
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data import KINDS, Finding, MaskClass, MaskEncoding, read_mask, tint, to_rgb
+from pixelwise.data.masks import MaskFacts, MaskFile, MaskParts
+from pixelwise.data.survey import ImageFacts, SampleFacts, read_pixels
 from pixelwise.doctor import Examination
 from pixelwise.errors import DataError
 from pixelwise.io import write_text
