@@ -29,7 +29,6 @@ def main() -> None:
     parser.add_argument("--train", type=int, required=True, help="number of training images")
     args = parser.parse_args()
     dataset = examine_dataset(args.data, ReadOptions()).dataset
-    assert dataset is not None, "run `pixelwise check` on these data"
     names = dataset.encoding.class_names
     factor = 255 if len(names) == 2 else 1
     for split, number in (("train", args.train), ("val", None)):

@@ -8,10 +8,7 @@ from pixelwise.doctor import ReadOptions, examine_dataset
 
 def read_dataset(data, **options):
     """The data set, or its first error raised."""
-    examination = examine_dataset(data, ReadOptions(**options))
-    if examination.dataset is None:
-        raise examination.errors[0].to_error(len(examination.errors) - 1)
-    return examination.dataset
+    return examine_dataset(data, ReadOptions(**options)).dataset
 
 
 def check_dataset(data):

@@ -35,6 +35,13 @@ LINES = [  # from the ground up; rooms on one line do not know each other
     {"__init__", "__main__"},  # the package itself hands out what is below
 ]
 HEIGHT = {room: height for height, line in enumerate(LINES) for room in line}
+OPEN = {  # what other rooms may import of data and io, beside these two themselves
+    "pixelwise.data.layouts",
+    "pixelwise.data.masks",
+    "pixelwise.data.survey",
+    "pixelwise.data.cache",
+    "pixelwise.data.synthetic",
+}
 WITHOUT_TORCH = (
     "io/",
     "data/",
@@ -94,6 +101,28 @@ def violations(text: str, path: Path) -> list[str]:
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_downwards(path):
     assert violations(path.read_text(encoding="utf-8"), path.relative_to(SOURCE)) == []
+
+
+def deep_imports(text: str, path: Path) -> list[str]:
+    """Files of data and io that a file of another room imports past their packages."""
+    return [
+        module
+        for module in imported_modules(text, path)
+        for room in ("data", "io")
+        if module.startswith(f"pixelwise.{room}.") and room_of(path) != room
+        if module not in OPEN
+    ]
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_other_rooms_import_data_and_io_by_their_packages(path):
+    assert deep_imports(path.read_text(encoding="utf-8"), path.relative_to(SOURCE)) == []
+
+
+def test_deep_imports_are_read_from_the_text():
+    text = "from pixelwise.data.masks.facts import MaskFacts\nfrom pixelwise.io import write_text"
+    assert deep_imports(text, Path("doctor/x.py")) == ["pixelwise.data.masks.facts"]
+    assert deep_imports(text, Path("data/x.py")) == []
 
 
 def test_every_file_is_in_a_known_room():

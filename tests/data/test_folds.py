@@ -182,7 +182,7 @@ def test_a_split_without_folds_has_none_and_a_wrong_one_is_refused(tmp_path):
 
 def test_classes_of_one_fold_alone_are_named(examination):
     folds = find_folds(examination, 3, seed=0)
-    assert rare_classes(examination.dataset, folds, examination) == []
+    assert rare_classes(examination, folds) == []
     together = folds | {"b1": 1, "e3": 1}
-    (name,) = rare_classes(examination.dataset, together, examination)
+    (name,) = rare_classes(examination, together)
     assert name == examination.dataset.encoding.class_names[2]

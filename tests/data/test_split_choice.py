@@ -14,7 +14,7 @@ from pixelwise.data import read_split, write_split
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.split_choice import are_the_classes, choose_splits
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data.survey.sample_facts import SampleFacts
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import FileError
 from pixelwise.workflows.fold_choice import describe_groups, find_folds

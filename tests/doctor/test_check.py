@@ -206,7 +206,7 @@ def test_images_without_any_foreground_may_be_scored_where_the_classes_are_known
     (tmp_path / "classes.json").write_text(classes.model_dump_json(include={"classes"}))
     assert [f.code for f in examine_dataset(tmp_path).errors] == ["no-foreground"]
     known = examine_dataset(tmp_path, ReadOptions(encoding=classes.encoding()))
-    assert known.errors == [] and known.dataset is not None
+    assert known.errors == [] and known.dataset.encoding == classes.encoding()
 
 
 def test_images_without_any_mask_are_an_error(tmp_path):
@@ -216,7 +216,7 @@ def test_images_without_any_mask_are_an_error(tmp_path):
     (tmp_path / "annotations.json").write_text(json.dumps(content))
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     examination = examine_dataset(tmp_path)
-    assert examination.dataset is None and examination.errors
+    assert [finding.code for finding in examination.errors] == ["missing-image"]
 
 
 def test_shapes_in_other_units_are_an_error_that_shows_both_sides(tmp_path):

@@ -146,7 +146,7 @@ def test_several_bad_files_are_counted(save_pairs, disc):
     with pytest.raises(FileError) as caught:
         read_dataset(root)
     assert "The same is wrong with 1 more file." in str(caught.value)
-    assert "(1 more errors" in str(caught.value)
+    assert "Also wrong: size-mismatch (" in str(caught.value)
 
 
 def test_mask_of_another_size(save_pairs, save, disc):
@@ -217,8 +217,11 @@ def test_no_data_folder(tmp_path, name):
         read_dataset(tmp_path / name)
 
 
-def test_examination_gives_both_sides(save_pairs, disc):
+def test_an_examination_gives_the_data_set_or_raises_its_errors(save_pairs, disc):
     examination = examine_dataset(save_pairs([disc] * 10), ReadOptions(seed=3))
-    assert examination.dataset is not None
     assert examination.errors == []
-    assert examine_dataset("nowhere").dataset is None
+    assert len(examination.dataset.files) == 10
+    nothing = examine_dataset("nowhere")
+    assert [finding.code for finding in nothing.errors] == ["layout"]
+    with pytest.raises(LayoutError, match="nowhere"):
+        _ = nothing.dataset

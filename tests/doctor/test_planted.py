@@ -15,8 +15,8 @@ from pixelwise.data.findings import KINDS
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.sources import MaskShapes, Shape
-from pixelwise.data.survey.survey import survey_samples
-from pixelwise.doctor.objects import check_objects
+from pixelwise.data.survey.sample_facts import survey_samples
+from pixelwise.doctor.check_objects import check_objects
 
 
 def test_nothing_is_found_in_a_clean_set(planted):

@@ -11,7 +11,7 @@ from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.doctor import ReadOptions
 from pixelwise.errors import FileError, LayoutError, MaskError, PixelwiseError, PlanError
 from pixelwise.workflows import check, evaluate, summarize_check, train, write_sheet
-from pixelwise.workflows.check import describe_encoding, shorten_paths, usable_dataset
+from pixelwise.workflows.check import describe_encoding, shorten_paths
 from pixelwise.workflows.sheet import (
     MAX_FLAGGED_ALIKE,
     choose_flagged,
@@ -102,7 +102,7 @@ def test_what_a_person_says_counts(squares):
 
 def test_errors_are_named_together_with_the_repair(damaged):
     with pytest.raises(FileError) as caught:
-        usable_dataset(damaged, check(damaged))
+        _ = check(damaged).dataset
     text = str(caught.value)
     assert "train0.png" in text
     assert "size-mismatch" in text
@@ -111,7 +111,7 @@ def test_errors_are_named_together_with_the_repair(damaged):
 
 def test_errors_that_need_a_person_do_not_promise_a_repair(tmp_path):
     with pytest.raises(LayoutError) as caught:
-        usable_dataset(tmp_path, check(tmp_path))
+        _ = check(tmp_path).dataset
     assert "--fix" not in str(caught.value)
 
 

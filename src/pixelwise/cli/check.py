@@ -123,7 +123,7 @@ def _describe_repair(repair: "Repair") -> str:
 def _facts(summary: dict[str, object], examination: "Examination") -> dict[str, str]:
     """What was understood, by name, for the head of the output."""
     facts = {"layout": str(summary["layout"] or "not understood")}
-    if examination.dataset is not None:
+    if not examination.errors:
         facts["data"] = examination.dataset.describe()
     else:
         splits = summary["splits"]

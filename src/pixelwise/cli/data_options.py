@@ -76,7 +76,7 @@ def read_options(
     accept: str | None = None,
 ) -> "ReadOptions":
     """Gather the options of a command line for the function that reads the data."""
-    from pixelwise.data.layouts.found import LayoutOptions
+    from pixelwise.data.layouts import LayoutOptions
     from pixelwise.doctor import ReadOptions
 
     return ReadOptions(

@@ -71,7 +71,7 @@ def _pixels_allowed(count: object) -> AbstractContextManager[None]:
     """While open, files may claim as many pixels as `--max-pixels` says."""
     if not isinstance(count, int):
         return nullcontext()
-    from pixelwise.io.claims import allow_pixels
+    from pixelwise.io import allow_pixels
 
     return allow_pixels(count)
 

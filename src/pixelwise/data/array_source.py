@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.given import to_numbers
+from pixelwise.data.array_like import to_numbers
 from pixelwise.errors import ArrayError, FileError
 
 MAX_USUAL_CHANNELS = 4  # a first axis this short, with a long last one, means channels first

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pixelwise.data.given import to_numbers
+from pixelwise.data.array_like import to_numbers
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
 from pixelwise.task import IGNORE_INDEX

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import PixelwiseWarning
-from pixelwise.io.writers import make_folder, write_bytes
+from pixelwise.io import make_folder, write_bytes
 
 FORMAT_VERSION = 1  # of keys and files; another one finds nothing of the earlier
 MAX_DISK_SHARE = 0.2  # of the space that is free or the cache's own

@@ -10,7 +10,7 @@ from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.samples import MEMORY_LIMIT, FolderSamples, SampleFiles
 from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
-from pixelwise.io.spacing import show_spacing
+from pixelwise.io import show_spacing
 from pixelwise.task import Task
 
 TASK_NOTES = {

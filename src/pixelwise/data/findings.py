@@ -1,7 +1,7 @@
 """What can be found in a data set: the table of all kinds, and a `Finding` for each that was."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,6 @@ from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-ACCEPTED = "Accepted: "  # before the message of an error that a person accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +210,9 @@ class Finding:
         """Number of files concerned."""
         return len(self.files)
 
-    def to_error(self, num_others: int = 0) -> DataError:
-        """The exception for this finding, which mentions how many other errors there are."""
-        others = f" ({num_others} more errors: pixelwise check lists them.)" if num_others else ""
-        return ERROR_CLASSES.get(self.code, DataError)(f"{self.message} {self.fix}{others}")
+    def to_error(self) -> DataError:
+        """The exception for this finding."""
+        return ERROR_CLASSES.get(self.code, DataError)(f"{self.message} {self.fix}")
 
 
 def make_finding(
@@ -253,53 +251,6 @@ def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Find
     others = len(files) - 1
     more = f" The same is wrong with {others} more file{'s' * (others > 1)}." if others > 0 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)
-
-
-def check_accepted(codes: Iterable[str]) -> tuple[str, ...]:
-    """The codes of errors that a person accepts, each once.
-
-    Raises:
-        DataError: one of them is no code of an error that training is possible with.
-    """
-    known = tuple(code for code, kind in KINDS.items() if kind.can_accept)
-    codes = tuple(dict.fromkeys(codes))
-    for code in codes:
-        if code not in known:
-            why = (
-                "training is not possible with it"
-                if code in KINDS
-                else "there is no finding of that name"
-            )
-            raise DataError(
-                f"{code!r} cannot be accepted: {why}. Errors that can be accepted: "
-                f"{', '.join(known)}."
-            )
-    return codes
-
-
-def accept_findings(findings: Iterable[Finding], codes: Sequence[str]) -> list[Finding]:
-    """The same findings, where errors that a person accepts are warnings that say so."""
-    return [
-        replace(one, severity="warning", message=f"{ACCEPTED}{one.message}")
-        if one.severity == "error" and one.code in codes
-        else one
-        for one in findings
-    ]
-
-
-def accepted_codes(findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Codes of the errors among findings that a person accepted."""
-    codes = (one.code for one in findings if one.message.startswith(ACCEPTED))
-    return tuple(dict.fromkeys(codes))
-
-
-def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors, then warnings, then notes; within these in the order of KINDS."""
-    order = {code: place for place, code in enumerate(KINDS)}
-    return sorted(
-        findings,
-        key=lambda one: (SEVERITIES.index(one.severity), order.get(one.code, len(order))),
-    )
 
 
 def name_files(files: Sequence[Path]) -> str:

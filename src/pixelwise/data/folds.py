@@ -18,8 +18,7 @@ from pixelwise.data.groups import join_samples
 from pixelwise.data.split_file import write_table
 from pixelwise.data.splits import hash_position
 from pixelwise.errors import DataError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text, read_rows
+from pixelwise.io import decode_text, read_bytes, read_rows
 from pixelwise.text import plain_cell
 
 FOLD_COLUMN = "fold"

@@ -22,8 +22,7 @@ from pixelwise.data.layouts.names import (
     stem_of,
 )
 from pixelwise.errors import FileError, LayoutError
-from pixelwise.io.image_files import is_image_file
-from pixelwise.io.writers import is_result
+from pixelwise.io import is_image_file, is_result
 
 RESULT = "pixelwise wrote it"
 RESULT_SUFFIXES = (".png", ".tif")  # of what pixelwise writes

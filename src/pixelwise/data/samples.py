@@ -14,7 +14,7 @@ from pixelwise.data.array_source import ArraySource, ImageSource, paths_of
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.channels import to_channels
 from pixelwise.data.masks.encoding import MaskEncoding, instances_of
-from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks.read import describe_size_mismatch, read_mask, read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
 from pixelwise.data.survey.image_facts import read_pixels
@@ -214,9 +214,8 @@ class FolderSamples(Sequence[Sample]):
         return to_channels(read_pixels(files.images).values, self.in_channels, str(files.image))
 
     def _read_mask(self, files: SampleFiles) -> NDArray[Any]:
-        mask = read_mask(files, self.encoding)
-        assert mask is not None
-        return mask
+        assert files.mask is not None
+        return read_mask(files.mask, files.size, self.encoding)
 
     @cached_property
     def _encoding_text(self) -> str:
@@ -241,31 +240,3 @@ def _mask_paths(source: MaskSource) -> tuple[Path, ...]:
     if isinstance(source, ArraySource):
         return ()
     return source.paths if isinstance(source, MaskParts) else (source.path,)
-
-
-def read_mask(files: SampleFiles, encoding: MaskEncoding) -> NDArray[Any] | None:
-    """The mask of a sample as class indices, or None where it has none.
-
-    Returns:
-        (*S) uint8 with IGNORE_INDEX, or (K, *S) bool where classes overlap.
-
-    Raises:
-        FileError, MaskError: the mask cannot be read or means nothing in this encoding.
-    """
-    if files.mask is None:
-        return None
-    return encoding.decode(read_stored_mask(files.mask, files.size), files.mask.path)
-
-
-def describe_size_mismatch(
-    mask: Path, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
-) -> str:
-    """Say that a mask and its image differ in size, and what to do."""
-    return (
-        f"{mask} is {_show(mask_size)} but {image} is {_show(image_size)} (height x width). Masks "
-        "must match their images pixel for pixel: export the mask again, or remove the pair."
-    )
-
-
-def _show(size: Sequence[int]) -> str:
-    return "x".join(str(length) for length in size)

@@ -13,7 +13,7 @@ from pixelwise.data.groups import find_groups, name_of_groups
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.splits import LEAST_SHARE, MIN_IMAGES_FOR_TEST, Split, assign_splits, to_split
 from pixelwise.data.survey.duplicates import find_twins
-from pixelwise.data.survey.survey import SampleFacts, readable_masks
+from pixelwise.data.survey.sample_facts import SampleFacts, readable_masks
 
 NUM_SHOWN = 3
 SPLIT_BY_IMAGE = "Use `--split-by none` to split by image."

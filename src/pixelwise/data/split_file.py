@@ -17,9 +17,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.names import SPLIT_FOLDERS
 from pixelwise.data.splits import Split, match_names, to_split
 from pixelwise.errors import DataError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import RAW_BYTES, decode_text, read_rows
-from pixelwise.io.writers import write_bytes
+from pixelwise.io import RAW_BYTES, decode_text, read_bytes, read_rows, write_bytes
 from pixelwise.text import format_csv, plain_cell
 
 if TYPE_CHECKING:

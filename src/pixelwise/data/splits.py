@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 
 from pixelwise.data.groups import join_samples
 from pixelwise.errors import DataError
-from pixelwise.io.text_files import as_letters
+from pixelwise.io import as_letters
 
 Split = Literal["train", "val", "test", "unlabelled"]
 Text = TypeVar("Text", bound=str)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pixelwise.io.writers import make_folder, write_image
+from pixelwise.io import make_folder, write_image
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

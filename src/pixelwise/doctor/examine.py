@@ -1,7 +1,8 @@
-"""From a folder or a sequence to a `Dataset`: look at names, survey, understand masks, split.
+"""From a folder or a sequence to an `Examination`: find, survey, understand masks, split, check.
 
-find_layout or find_pairs, survey_samples, check_files, learn_encoding, assign_splits, check_splits,
-check_masks -> Dataset
+check_files     damaged, missing, of another size     check_masks     unknown, rare, empty, inverted
+check_pixels    constant, saturated, other ranges     check_objects   tiny, shifted, overlapping
+check_leaks     the same image or group in two splits
 """
 
 import os
@@ -9,45 +10,52 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.channel_choice import choose_channels, have_rare_channels
-from pixelwise.data.dataset import Dataset
-from pixelwise.data.findings import (
+import numpy as np
+
+from pixelwise.data import (
+    BY_IMAGE,
+    Dataset,
+    DataSource,
     Finding,
-    accept_findings,
-    accepted_codes,
-    check_accepted,
+    MaskEncoding,
+    SampleFiles,
+    SplitChoice,
+    choose_channels,
+    choose_splits,
+    find_pairs,
     finding_of_error,
+    have_rare_channels,
     make_general_finding,
-    sort_findings,
+    match_groups,
+    root_of,
+    with_split_file,
 )
-from pixelwise.data.groups import BY_IMAGE, match_groups
-from pixelwise.data.layouts.declared import find_class_file, read_declaration
-from pixelwise.data.layouts.find import find_layout
-from pixelwise.data.layouts.found import Layout, LayoutOptions
-from pixelwise.data.layouts.unique import check_names
-from pixelwise.data.masks.class_file import CLASS_FILE
-from pixelwise.data.masks.class_table import TABLE_FILES
-from pixelwise.data.masks.encoding import MaskEncoding
-from pixelwise.data.masks.facts import MaskFacts, unify_forms
-from pixelwise.data.masks.learn import understand_masks
-from pixelwise.data.samples import SampleFiles
-from pixelwise.data.sequences import DataSource, find_pairs, root_of
-from pixelwise.data.split_choice import SplitChoice, choose_splits
-from pixelwise.data.split_file import with_split_file
-from pixelwise.data.splits import Split
-from pixelwise.data.survey.duplicates import find_twins
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.data.survey.survey import (
+from pixelwise.data.layouts import (
+    Layout,
+    LayoutOptions,
+    check_names,
+    find_class_file,
+    find_layout,
+    read_declaration,
+)
+from pixelwise.data.masks import CLASS_FILE, TABLE_FILES, MaskFacts, understand_masks, unify_forms
+from pixelwise.data.survey import (
+    ImageFacts,
     SampleFacts,
-    holders_of,
+    find_twins,
     readable_images,
     readable_masks,
     survey_samples,
 )
-from pixelwise.doctor.check import check_files, check_masks, check_splits
-from pixelwise.doctor.masks import find_no_foreground
+from pixelwise.doctor.accept import accept_findings, accepted_codes, check_accepted
+from pixelwise.doctor.check_files import check_files
+from pixelwise.doctor.check_leaks import check_leaks
+from pixelwise.doctor.check_masks import check_masks, find_no_foreground
+from pixelwise.doctor.check_objects import check_objects
+from pixelwise.doctor.check_pixels import check_pixels, check_split_ranges
+from pixelwise.doctor.examination import Examination, sort_findings
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
-from pixelwise.io.spacing import common_spacing
+from pixelwise.io import common_spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +79,6 @@ class ReadOptions:
         return (self.ignore,) if isinstance(self.ignore, int) else tuple(self.ignore)
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """A data set with everything found in it.
-
-    Attributes:
-        dataset: as it can be trained on; None where there are errors.
-        findings: errors first, then warnings, then notes.
-        layout: what the names told; None where they told nothing.
-        surveyed: the facts of every sample.
-        encoding: what the values of the masks mean; None where that is not clear.
-        splits: split of every name.
-        name_groups: groups that the file names tell, where nothing else names groups; they are
-            used for the folds of a cross-validation also where they do not make the split.
-    """
-
-    dataset: Dataset | None
-    findings: tuple[Finding, ...] = field(default=())
-    layout: Layout | None = None
-    surveyed: tuple[SampleFacts, ...] = ()
-    encoding: MaskEncoding | None = None
-    splits: Mapping[str, Split] = field(default_factory=dict)
-    name_groups: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def errors(self) -> list[Finding]:
-        """The findings that forbid training."""
-        return [finding for finding in self.findings if finding.severity == "error"]
-
-
 def examine_dataset(
     data: DataSource,
     options: ReadOptions | None = None,
@@ -121,9 +100,13 @@ def examine_dataset(
         layout = _with_groups(_find(data, options), options.split_by)
         check_names(layout.samples)
     except DataError as error:
-        return Examination(None, (finding_of_error("layout", [], error),))
+        return Examination(root, (finding_of_error("layout", [], error),))
     surveyed = _unify_masks(survey_samples(layout.samples, progress=progress))
-    findings = [*layout.findings, *check_files(surveyed, layout.lone_masks)]
+    findings = [
+        *layout.findings,
+        *check_files(surveyed, layout.lone_masks),
+        *check_pixels(surveyed),
+    ]
     channels = _choose_channels(surveyed, findings)
     encoding = _choose_encoding(root, layout, surveyed, options, findings)
     twins = find_twins(surveyed)
@@ -131,19 +114,31 @@ def examine_dataset(
         surveyed, encoding, options.split, options.seed, twins, by_names=options.split_by is None
     )
     surveyed, splits = choice.surveyed, choice.splits
-    findings += [*choice.findings, *check_splits(surveyed, splits, twins)]
+    findings += [
+        *choice.findings,
+        *check_leaks(surveyed, splits, twins),
+        *check_split_ranges(surveyed, splits),
+    ]
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
+        findings += check_objects(surveyed, encoding)
         if options.encoding is None:  # images without anything to find may be scored
             findings += find_no_foreground(surveyed, encoding)
     elif not any(found.severity == "error" for found in findings):
         findings.append(_say_unlabelled(root, surveyed))
     findings = sort_findings(accept_findings(findings, accepted))
-    dataset = None
+    usable = None
     if channels and encoding and not any(found.severity == "error" for found in findings):
-        dataset = _build(root, layout, choice, channels, encoding, findings)
+        usable = _build(root, layout, choice, channels, encoding, findings)
     return Examination(
-        dataset, tuple(findings), layout, tuple(surveyed), encoding, splits, choice.name_groups
+        root,
+        tuple(findings),
+        layout,
+        tuple(surveyed),
+        encoding,
+        splits,
+        choice.name_groups,
+        usable,
     )
 
 
@@ -219,9 +214,16 @@ def _choose_encoding(
     paths = {id(mask): path for _, path, mask in readable_masks(surveyed)}
     for remark in reading.remarks:
         named = tuple(paths[id(mask)] for mask in remark.masks)
-        files = named or holders_of(remark.values, surveyed)
+        files = named or _holders_of(remark.values, surveyed)
         findings.append(Finding(remark.code, remark.severity, files, remark.message, remark.fix))
     return reading.encoding
+
+
+def _holders_of(values: Sequence[int], surveyed: Sequence[SampleFacts]) -> tuple[Path, ...]:
+    """The masks with any of the values, where these are less than half of the masks; else none."""
+    masks = readable_masks(surveyed)
+    found = tuple(path for _, path, mask in masks if np.isin(mask.values, values).any())
+    return found if 2 * len(found) < len(masks) else ()
 
 
 def _with_groups(layout: Layout, pattern: str | None) -> Layout:

@@ -14,26 +14,28 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.data import Finding, MaskEncoding
-from pixelwise.data.findings import KINDS
-from pixelwise.data.layouts.names import suffix_of
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.doctor.examine import Examination
+from pixelwise.data import KINDS, Finding, MaskEncoding
+from pixelwise.data.layouts import suffix_of
+from pixelwise.doctor.examination import Examination
 from pixelwise.doctor.repair_masks import (
     decode_for_copy,
-    exif_orientation,
     has_ignored,
     is_index_file,
     turn_upright,
     write_class_file,
     write_class_mask,
 )
-from pixelwise.doctor.repair_plan import Change, Kept, may_turn, plan_repair
+from pixelwise.doctor.repair_plan import Change, Kept, plan_repair
 from pixelwise.errors import DataError, OutputError
-from pixelwise.io import make_folder, write_bytes, write_text
-from pixelwise.io.image_files import read_bytes, read_images
-from pixelwise.io.writers import write_pixels
+from pixelwise.io import (
+    exif_orientation,
+    make_folder,
+    read_bytes,
+    read_images,
+    write_bytes,
+    write_pixels,
+    write_text,
+)
 from pixelwise.parallel import map_in_threads
 from pixelwise.text import format_csv
 
@@ -101,10 +103,10 @@ def fix(
     """
     folder = _check_place(Path(data), Path(out))
     encoding = examination.encoding
-    if examination.layout is None or encoding is None:
+    if encoding is None:
         first = examination.errors[0]
         raise DataError(f"{data} cannot be repaired before this is: {first.message} {first.fix}")
-    plan = plan_repair(examination)
+    plan = plan_repair(examination, encoding)
     if not plan.kept:
         raise DataError(
             f"{data} holds no image with a mask that can be used. Mend the files by hand first."
@@ -161,11 +163,8 @@ def _check_place(data: Path, out: Path) -> Path:
 
 def _alpha_is_idle(samples: Sequence[Kept]) -> bool:
     """Whether no image has an alpha channel that varies, so that constant ones can go."""
-    images = [kept.sample.image for kept in samples]
     return not any(
-        image.channels in (2, 4) and not image.has_constant_alpha
-        for image in images
-        if isinstance(image, ImageFacts)
+        kept.image.channels in (2, 4) and not kept.image.has_constant_alpha for kept in samples
     )
 
 
@@ -183,25 +182,23 @@ class _Writer:
         try:
             return self._write(kept)
         except DataError as error:
-            left_out = Change(kept.sample.found.image, "unreadable", f"left out: {error}")
+            left_out = Change(kept.found.image, "unreadable", f"left out: {error}")
             return _Written(None, (left_out,))
 
     def _write(self, kept: Kept) -> _Written:
-        found, facts = kept.sample.found, kept.sample.image
-        assert isinstance(facts, ImageFacts)
-        assert found.mask is not None
-        mask = decode_for_copy(found.mask, facts.size, self.encoding)
+        found = kept.found
+        mask = decode_for_copy(kept.mask, kept.image.size, self.encoding)
         changes = []
-        if isinstance(kept.sample.mask, MaskFacts) and may_turn(facts, kept.sample.mask):
+        if kept.turns_mask:
             mask = turn_upright(mask, exif_orientation(found.image))
             what = f"turned like its image {found.image.name}"
-            changes.append(Change(found.mask.path, "size-mismatch", what))
+            changes.append(Change(kept.mask.path, "size-mismatch", what))
         masks = write_class_mask(self._place("masks", kept), mask, self.encoding)
-        if not is_index_file(found.mask, self.encoding):
-            changes.append(Change(found.mask.path, "", f"written as {masks.name}"))
-        image, what = self._write_image(kept, facts)
+        if not is_index_file(kept.mask, self.encoding):
+            changes.append(Change(kept.mask.path, "", f"written as {masks.name}"))
+        image, what = self._write_image(kept)
         if what:
-            changes.append(Change(found.image, "exif-turned" * facts.turned, what))
+            changes.append(Change(found.image, "exif-turned" * kept.image.turned, what))
         return _Written(
             (
                 image.relative_to(self.folder).as_posix(),
@@ -217,9 +214,9 @@ class _Writer:
         """Where the image or mask of a sample goes, without its ending."""
         return self.folder / (kept.split if self.in_splits else "") / kind / kept.name
 
-    def _write_image(self, kept: Kept, facts: ImageFacts) -> tuple[Path, str]:
+    def _write_image(self, kept: Kept) -> tuple[Path, str]:
         """Copy the image, or write it anew; return where it is and what was done."""
-        paths = kept.sample.found.image_paths
+        paths, facts = kept.found.image_paths, kept.image
         place = self._place("images", kept)
         make_folder(place.parent)
         drops_alpha = facts.has_constant_alpha and self.drops_alpha

@@ -13,14 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelwise.data import MaskEncoding
-from pixelwise.data.masks.class_file import CLASS_FILE
-from pixelwise.data.masks.encoding import instances_of
-from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.masks.sources import MaskFile, MaskSource
-from pixelwise.io import make_folder, write_json, write_mask
-from pixelwise.io.picture_files import EXIF_ORIENTATION, FORMATS, open_picture
-from pixelwise.io.planes import write_planes
-from pixelwise.io.writers import write_pixels
+from pixelwise.data.masks import CLASS_FILE, MaskFile, MaskSource, instances_of, read_stored_mask
+from pixelwise.io import make_folder, write_json, write_mask, write_pixels, write_planes
 from pixelwise.task import IGNORE_INDEX
 
 QUARTER_TURNS = {
@@ -63,12 +57,6 @@ def has_ignored(mask: NDArray[Any], encoding: MaskEncoding) -> bool:
     """Whether a mask of a copy has pixels that are left out."""
     is_index = mask.dtype == np.uint8 and not keeps_ids(encoding)
     return is_index and bool((mask == IGNORE_INDEX).any())
-
-
-def exif_orientation(path: Path) -> int:
-    """The EXIF orientation of a picture, 1 to 8."""
-    with path.open("rb") as file, open_picture(file, (*FORMATS, "TIFF")) as picture:
-        return int(picture.getexif().get(EXIF_ORIENTATION, 1))
 
 
 def turn_upright(mask: NDArray[Any], orientation: int) -> NDArray[Any]:

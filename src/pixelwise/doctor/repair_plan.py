@@ -5,20 +5,23 @@ Nothing is written here; `fix` carries it out.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pixelwise.data import MaskEncoding, read_mask
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.outliers import foreign_values
-from pixelwise.data.masks.read import SizeError
-from pixelwise.data.masks.sources import MaskFile
-from pixelwise.data.samples import SampleFiles
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.data.survey.survey import SampleFacts, survey_samples
-from pixelwise.doctor.examine import Examination
+from pixelwise.data import MaskEncoding, Split, read_mask
+from pixelwise.data.layouts import FoundSample
+from pixelwise.data.masks import MaskFacts, MaskFile, MaskSource, SizeError, foreign_values
+from pixelwise.data.survey import (
+    ImageFacts,
+    SampleFacts,
+    find_twins,
+    group_twins,
+    readable_images,
+    survey_samples,
+)
+from pixelwise.doctor.examination import Examination
 from pixelwise.errors import DataError
 
 Item = TypeVar("Item")
@@ -48,12 +51,19 @@ class Kept:
 
     Attributes:
         name: unique, of letters, digits, "-", "_", "." and "/".
-        sample: where it comes from; its split is that of the copy.
-        has_split: the split was given by folders or a manifest, and is written down.
+        found: its files in the original.
+        image: facts of the image.
+        mask: where the mask comes from.
+        turns_mask: whether the mask lacks the EXIF turn of the image.
+        split: of the copy.
+        has_split: whether folders or a manifest gave the split, which is then written down.
     """
 
     name: str
-    sample: SampleFacts
+    found: FoundSample
+    image: ImageFacts
+    mask: MaskSource
+    turns_mask: bool
     split: str
     has_split: bool
 
@@ -66,17 +76,17 @@ class RepairPlan:
     changes: tuple[Change, ...]
 
 
-def plan_repair(examination: Examination) -> RepairPlan:
+def plan_repair(examination: Examination, encoding: MaskEncoding) -> RepairPlan:
     """Choose the samples of a repaired copy.
 
     Args:
-        examination: of the original, whose encoding is known.
+        examination: of the original.
+        encoding: what its mask values mean.
     """
-    assert examination.encoding is not None
     changes: list[Change] = []
     samples = _pair_near_misses(examination, changes)
-    samples = _leave_out(samples, examination, changes)
-    samples = _drop_copies(samples, examination, changes)
+    samples = _leave_out(samples, examination, encoding, changes)
+    samples = _drop_copies(samples, examination.splits, encoding, changes)
     splits = _choose_splits(samples, examination, changes)
     return RepairPlan(_name_safely(samples, splits, changes), tuple(changes))
 
@@ -128,7 +138,6 @@ def name_key(name: str) -> str:
 
 def _pair_near_misses(examination: Examination, changes: list[Change]) -> list[SampleFacts]:
     """Give images without masks the lone masks whose names differ in case, spaces or form only."""
-    assert examination.layout is not None
     lone = _unique(examination.layout.lone_masks, _place_and_key)
     bare = _unique(
         [sample for sample in examination.surveyed if sample.found.mask is None],
@@ -163,13 +172,15 @@ def _unique(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, Item
 
 
 def _leave_out(
-    samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+    samples: Sequence[SampleFacts],
+    examination: Examination,
+    encoding: MaskEncoding,
+    changes: list[Change],
 ) -> list[SampleFacts]:
-    assert examination.encoding is not None
     errors = {(path, f.code) for f in examination.errors for path in f.files}
     usable = []
     for sample in samples:
-        reason = why_left_out(sample, examination.encoding)
+        reason = why_left_out(sample, encoding)
         if reason is None:
             usable.append(sample)
             continue
@@ -181,68 +192,73 @@ def _leave_out(
 
 
 def _drop_copies(
-    samples: Sequence[SampleFacts], examination: Examination, changes: list[Change]
+    samples: Sequence[SampleFacts],
+    splits: Mapping[str, Split],
+    encoding: MaskEncoding,
+    changes: list[Change],
 ) -> list[SampleFacts]:
     """Keep one of equal images, in train if it is there, and none where their masks differ.
 
     Of images that only look the same, those outside the first of their splits are dropped.
     """
-    from pixelwise.data.survey.duplicates import find_twins, group_twins
-
     for is_near in (False, True):
         by_name = {sample.found.name: sample for sample in samples}
         dropped: set[str] = set()
         for names in group_twins(find_twins(samples, near=is_near)):
             group = [by_name[name] for name in names]
-            group.sort(key=lambda s: SPLIT_ORDER.index(examination.splits[s.found.name]))
-            drop = _drop_near if is_near else _drop_equal
-            dropped |= drop(group, examination, changes)
+            group.sort(key=lambda s: SPLIT_ORDER.index(splits[s.found.name]))
+            drop = _drop_near(group, splits) if is_near else _drop_equal(group, splits, encoding)
+            dropped |= {sample.found.name for sample in drop.samples}
+            changes += [Change(s.found.image, drop.code, drop.what) for s in drop.samples]
         samples = [sample for sample in samples if sample.found.name not in dropped]
     return list(samples)
 
 
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    """Samples to leave out, and why."""
+
+    samples: Sequence[SampleFacts]
+    code: str
+    what: str
+
+
 def _drop_equal(
-    group: Sequence[SampleFacts], examination: Examination, changes: list[Change]
-) -> set[str]:
-    """Names of equal images to leave out: all but the first, or all where their masks differ."""
-    assert examination.encoding is not None
-    splits = {examination.splits[sample.found.name] for sample in group}
-    code = "split-leak" if len(splits) > 1 else "duplicate"
-    what, dropped = f"dropped: the same image as {group[0].found.image}", group[1:]
-    if not _have_equal_masks(group, examination.encoding):
-        what, dropped = "left out: the same image occurs with other masks", group
-    changes += [Change(sample.found.image, code, what) for sample in dropped]
-    return {sample.found.name for sample in dropped}
+    group: Sequence[SampleFacts], splits: Mapping[str, Split], encoding: MaskEncoding
+) -> _Drop:
+    """Of equal images leave out all but the first, or all where their masks differ."""
+    in_splits = {splits[sample.found.name] for sample in group}
+    code = "split-leak" if len(in_splits) > 1 else "duplicate"
+    if not _have_equal_masks(group, encoding):
+        return _Drop(group, code, "left out: the same image occurs with other masks")
+    return _Drop(group[1:], code, f"dropped: the same image as {group[0].found.image}")
 
 
-def _drop_near(
-    group: Sequence[SampleFacts], examination: Examination, changes: list[Change]
-) -> set[str]:
-    """Names of images to leave out because one that looks the same is in an earlier split."""
-    splits = examination.splits
+def _drop_near(group: Sequence[SampleFacts], splits: Mapping[str, Split]) -> _Drop:
+    """Of images that look the same leave out those outside the split of the first."""
     first = splits[group[0].found.name]
-    dropped = [sample for sample in group if splits[sample.found.name] != first]
+    others = [sample for sample in group if splits[sample.found.name] != first]
     what = f"dropped: looks the same as {group[0].found.image} in {first}"
-    changes += [Change(sample.found.image, "split-leak", what) for sample in dropped]
-    return {sample.found.name for sample in dropped}
+    return _Drop(others, "split-leak", what)
 
 
 def _have_equal_masks(group: Sequence[SampleFacts], encoding: MaskEncoding) -> bool:
     try:
-        masks = [read_mask(sample_files(sample), encoding) for sample in group]
+        masks = [read_mask(mask, image.size, encoding) for _, image, mask in _pairs(group)]
     except DataError:
         return False
-    return all(
-        mask is not None and masks[0] is not None and mask.tobytes() == masks[0].tobytes()
-        for mask in masks
-    )
+    return all(mask.tobytes() == masks[0].tobytes() for mask in masks)
 
 
-def sample_files(sample: SampleFacts) -> SampleFiles:
-    """The files of a sample whose image could be read."""
-    assert isinstance(sample.image, ImageFacts)
-    found = sample.found
-    return SampleFiles(found.name, found.images, found.mask, "train", sample.image.size)
+def _pairs(
+    samples: Iterable[SampleFacts],
+) -> list[tuple[SampleFacts, ImageFacts, MaskSource]]:
+    """The samples that have an image which can be read, and a mask, with both."""
+    return [
+        (sample, image, sample.found.mask)
+        for sample, image in readable_images(samples)
+        if sample.found.mask is not None
+    ]
 
 
 def _choose_splits(
@@ -270,7 +286,7 @@ def _name_safely(
 ) -> tuple[Kept, ...]:
     kept: list[Kept] = []
     taken: set[str] = set()
-    for sample in samples:
+    for sample, image, mask in _pairs(samples):
         found = sample.found
         name = base = safe_name(found.name)
         number = 2
@@ -279,7 +295,9 @@ def _name_safely(
         taken.add(name.casefold())
         if name != found.name:
             changes.append(Change(found.image, "", f"renamed to {name}"))
-        kept.append(Kept(name, sample, splits[found.name], found.split is not None))
+        turns = isinstance(sample.mask, MaskFacts) and may_turn(image, sample.mask)
+        has_split = found.split is not None
+        kept.append(Kept(name, found, image, mask, turns, splits[found.name], has_split))
     return tuple(kept)
 
 

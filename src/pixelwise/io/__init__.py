@@ -11,9 +11,19 @@ from pixelwise.io.image_files import (
     read_mask_values,
     read_pixels,
 )
+from pixelwise.io.picture_files import exif_orientation, picture_values
 from pixelwise.io.pixels import Pixels
+from pixelwise.io.planes import to_planes, write_planes
 from pixelwise.io.spacing import common_spacing, same_spacing, show_spacing
-from pixelwise.io.text_files import decode_text, find_listed, read_rows, to_utf8
+from pixelwise.io.text_files import (
+    DELIMITERS,
+    RAW_BYTES,
+    as_letters,
+    decode_text,
+    find_listed,
+    read_rows,
+    to_utf8,
+)
 from pixelwise.io.writers import (
     is_result,
     make_folder,
@@ -28,17 +38,22 @@ from pixelwise.io.writers import (
 from pixelwise.io.yaml_text import parse_yaml
 
 __all__ = [
+    "DELIMITERS",
+    "RAW_BYTES",
     "Pixels",
     "allow_pixels",
+    "as_letters",
     "check_claim",
     "common_spacing",
     "decode_mask",
     "decode_text",
+    "exif_orientation",
     "find_listed",
     "is_image_file",
     "is_result",
     "make_folder",
     "parse_yaml",
+    "picture_values",
     "read_bytes",
     "read_channels",
     "read_image",
@@ -48,12 +63,14 @@ __all__ = [
     "read_rows",
     "same_spacing",
     "show_spacing",
+    "to_planes",
     "to_utf8",
     "write_bytes",
     "write_image",
     "write_json",
     "write_mask",
     "write_pixels",
+    "write_planes",
     "write_probabilities",
     "write_text",
 ]

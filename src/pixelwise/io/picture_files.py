@@ -4,6 +4,7 @@ import contextlib
 import io
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -67,6 +68,12 @@ def open_picture(file: IO[bytes], formats: Sequence[str] = FORMATS) -> ImageFile
             with contextlib.suppress(*NOT_THIS_FORMAT):
                 return factory(file, "")
     raise UnidentifiedImageError("no picture of a known format")
+
+
+def exif_orientation(path: Path) -> int:
+    """The EXIF orientation of a picture, 1 to 8."""
+    with path.open("rb") as file, open_picture(file, (*FORMATS, "TIFF")) as picture:
+        return int(picture.getexif().get(EXIF_ORIENTATION, 1))
 
 
 def picture_values(

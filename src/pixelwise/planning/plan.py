@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixelwise.errors import PlanError
-from pixelwise.io.yaml_text import parse_yaml
+from pixelwise.io import parse_yaml
 from pixelwise.network import IntensityScaling
 from pixelwise.network.model import MAX_SIDE
 from pixelwise.network.unet import MAX_LEVELS, MAX_WIDTH

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from numpy.typing import ArrayLike
 
-from pixelwise.data.arrays import to_array
+from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
 from pixelwise.planning import Plan
 from pixelwise.training import Watcher

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pixelwise.data import Sample, to_channels, to_images, to_samples, to_targets
-from pixelwise.data.arrays import to_array
+from pixelwise.data import Sample, to_array, to_channels, to_images, to_samples, to_targets
 from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor

@@ -7,17 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data import (
-    Dataset,
-    DataSource,
-    Finding,
-    MaskClass,
-    MaskEncoding,
-    check_accepted,
-    is_path,
-)
-from pixelwise.data.findings import KINDS
-from pixelwise.doctor import Examination, ReadOptions, examine_dataset
+from pixelwise.data import DataSource, Finding, MaskClass, MaskEncoding
+from pixelwise.doctor import Examination, ReadOptions, check_accepted, examine_dataset
 from pixelwise.errors import LayoutError
 from pixelwise.workflows.progress import ShowProgress, showing
 
@@ -45,8 +36,8 @@ def check(
         progress: True shows it, as the command line does; a function is called with (done, total).
 
     Returns:
-        The data set as it was understood (None where there are errors) and the findings: errors
-        first, then warnings, then notes.
+        The findings: errors first, then warnings, then notes; and the data set as it was
+        understood, whose `dataset` raises the errors where there are any.
 
     Raises:
         LayoutError: there is nothing of that name.
@@ -69,44 +60,17 @@ def accepting(read: ReadOptions | None, accept: Sequence[str]) -> ReadOptions:
     return replace(read, accept=check_accepted([*read.accept, *codes]))
 
 
-def usable_dataset(data: DataSource, examination: Examination) -> Dataset:
-    """The data set, where nothing forbids to train on it.
-
-    Raises:
-        DataError: with every error in brief, and the repair where there is one.
-    """
-    if examination.dataset is not None:
-        return examination.dataset
-    errors = examination.errors
-    text = str(errors[0].to_error())
-    if len(errors) > 1:
-        others = ", ".join(_brief(error) for error in errors[1:])
-        shows = f"`pixelwise check {data}` shows" if is_path(data) else "pixelwise.check has"
-        text = f"{text} Also wrong: {others} ({shows} all)."
-    if is_path(data) and any(error.code in KINDS and KINDS[error.code].repair for error in errors):
-        text += f" `pixelwise check {data} --fix OUT` writes a repaired copy."
-    codes = list(dict.fromkeys(error.code for error in errors))
-    if all(code in KINDS and KINDS[code].can_accept for code in codes):
-        text += f" Where it is known and meant to be so: --accept {','.join(codes)}."
-    raise type(errors[0].to_error())(text)
-
-
-def _brief(finding: Finding) -> str:
-    return f"{finding.code} ({finding.count} files)" if finding.count > 1 else finding.code
-
-
 def summarize_check(examination: Examination) -> dict[str, Any]:
     """What `check --json` writes: the layout, the masks as understood, and the findings.
 
     What could not be found out because of errors is null or empty; docs/data.md has the schema.
     """
     layout, encoding = examination.layout, examination.encoding
-    samples = layout.samples if layout else ()
     ignore = list(encoding.ignore) if encoding else []
     return {
-        "layout": layout.description if layout else None,
-        "num_images": len(samples),
-        "num_pairs": sum(sample.mask is not None for sample in samples),
+        "layout": layout.description or None,
+        "num_images": len(layout.samples),
+        "num_pairs": sum(sample.mask is not None for sample in layout.samples),
         "splits": count_splits(examination),
         "mask_encoding": describe_encoding(encoding) if encoding else None,
         "task": encoding.task if encoding else None,

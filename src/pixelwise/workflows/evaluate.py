@@ -16,7 +16,7 @@ from pixelwise.data import (
     SampleFiles,
     read_split,
 )
-from pixelwise.data.masks.read import read_stored_mask
+from pixelwise.data.masks import read_stored_mask
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor, evaluate_samples
@@ -25,7 +25,7 @@ from pixelwise.metrics import Scores, complete_groups, summarize
 from pixelwise.network import Model
 from pixelwise.report import ReportContent, build_report
 from pixelwise.training import RunFolder
-from pixelwise.workflows.check import accepting, usable_dataset
+from pixelwise.workflows.check import accepting
 from pixelwise.workflows.closing import accepted_of, name_evaluated
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
@@ -87,7 +87,7 @@ def evaluate(
     if values not in (None, *VALUES):
         raise PlanError(f"{values!r} is no reading of values. Choose index or stored.")
     if model is None:
-        dataset = usable_dataset(data, examine_dataset(data, read))
+        dataset = examine_dataset(data, read).dataset
         assert predictions is not None
         files = _files_of(dataset, split)
         _prepare(out)
@@ -148,7 +148,7 @@ def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model
         encoding=encoding,
         accept=tuple(dict.fromkeys([*read.accept, *accepted])),
     )
-    dataset = usable_dataset(data, examine_dataset(data, read))
+    dataset = examine_dataset(data, read).dataset
     expected = model.config.class_names
     if len(dataset.encoding.classes) != len(expected):
         raise ModelFileError(

@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from pixelwise.data import Dataset
-from pixelwise.data.folds import assign_folds
-from pixelwise.data.split_choice import SPLIT_BY_IMAGE, are_the_classes, classes_in, count_groups
+from pixelwise.data import SPLIT_BY_IMAGE, are_the_classes, assign_folds, classes_in, count_groups
 from pixelwise.data.survey import find_twins
 from pixelwise.doctor import Examination
 
@@ -26,9 +24,8 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
     Raises:
         DataError: there are fewer groups than folds.
     """
-    assert examination.dataset is not None
-    assert examination.encoding is not None
-    files = [entry for entry in examination.dataset.files if entry.split in ("train", "val")]
+    dataset = examination.dataset
+    files = [entry for entry in dataset.files if entry.split in ("train", "val")]
     names = {entry.name for entry in files}
     surveyed = [facts for facts in examination.surveyed if facts.found.name in names]
     groups, _ = _groups_told(examination, num_folds)
@@ -40,7 +37,7 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
         seed,
         groups=groups,
         twins=find_twins(surveyed),
-        classes=classes_in(surveyed, examination.encoding),
+        classes=classes_in(surveyed, dataset.encoding),
     )
 
 
@@ -63,21 +60,21 @@ def _groups_told(
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Groups that file names tell, as they are used for folds, and as they are told."""
     dataset = examination.dataset
-    names = [e.name for e in dataset.files if e.split in ("train", "val")] if dataset else []
+    names = [e.name for e in dataset.files if e.split in ("train", "val")]
     told = {n: examination.name_groups[n] for n in names if n in examination.name_groups}
     sizes = Counter(told.get(name, name) for name in names)
     is_even = max(sizes.values(), default=0) * num_folds <= LARGEST_FOLD * len(names)
-    classes = classes_in(examination.surveyed, examination.encoding) if examination.encoding else {}
+    classes = classes_in(examination.surveyed, dataset.encoding)
     is_used = len(sizes) >= num_folds and is_even and not are_the_classes(told, classes)
     return told if is_used else {}, told
 
 
-def rare_classes(dataset: Dataset, folds: Mapping[str, int], examination: Examination) -> list[str]:
+def rare_classes(examination: Examination, folds: Mapping[str, int]) -> list[str]:
     """Names of the classes that occur in one fold alone, so that its model never saw them."""
-    assert examination.encoding is not None
-    present = classes_in(examination.surveyed, examination.encoding)
+    encoding = examination.dataset.encoding
+    present = classes_in(examination.surveyed, encoding)
     found: dict[int, set[int]] = {}
     for name, fold in folds.items():
         for index in present.get(name, ()):
             found.setdefault(index, set()).add(fold)
-    return [dataset.encoding.class_names[i] for i in sorted(found) if len(found[i]) == 1]
+    return [encoding.class_names[i] for i in sorted(found) if len(found[i]) == 1]

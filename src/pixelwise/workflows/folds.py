@@ -19,8 +19,7 @@ from pixelwise.doctor import Examination
 from pixelwise.errors import DataError, PlanError, TrainingError
 from pixelwise.inference import Predictor, evaluate_samples
 from pixelwise.inference.evaluate import Counted, summarize_samples
-from pixelwise.io import write_text
-from pixelwise.io.image_files import read_bytes
+from pixelwise.io import read_bytes, write_text
 from pixelwise.metrics import Scores
 from pixelwise.metrics.table import read_counts
 from pixelwise.network import load_model
@@ -104,7 +103,6 @@ def cross_validate(
         TrainingError: it was interrupted, and can be resumed.
     """
     dataset = examination.dataset
-    assert dataset is not None
     if request.budget is None and request.epochs is None and not (request.plan or request.resume):
         # the images that are scored must not say when to end
         request = replace(request, budget=UNVALIDATED_BUDGET)
@@ -112,7 +110,7 @@ def cross_validate(
     assigned = _choose_folds(examination, dataset, num_folds, folder, request)
     if groups := describe_groups(examination, num_folds):
         watcher.note(groups)
-    warnings = _warn_of_rare(rare_classes(dataset, assigned, examination))
+    warnings = _warn_of_rare(rare_classes(examination, assigned))
     for text in warnings:
         watcher.note(text)
     folds = [

@@ -17,7 +17,7 @@ from itertools import product, takewhile
 from pathlib import Path, PurePath
 
 from pixelwise.data import SampleFiles, find_images, walk_images
-from pixelwise.data.masks.sources import MaskFile
+from pixelwise.data.masks import MaskFile
 from pixelwise.errors import DataError, LayoutError
 from pixelwise.workflows.result_names import ENDS, name_results, plain_name, with_ending
 

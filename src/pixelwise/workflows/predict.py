@@ -17,10 +17,10 @@ from pixelwise.io import (
     read_image,
     write_image,
     write_mask,
+    write_planes,
     write_probabilities,
     write_text,
 )
-from pixelwise.io.planes import write_planes
 from pixelwise.network import Model, load_model
 from pixelwise.text import format_csv
 from pixelwise.workflows.progress import ShowProgress, showing

@@ -17,12 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data import MaskEncoding, to_stored
-from pixelwise.data.masks.stored import StoredMask
+from pixelwise.data.masks import StoredMask
 from pixelwise.errors import MaskError
-from pixelwise.io import is_result
-from pixelwise.io.image_files import read_pixels
-from pixelwise.io.pixels import Pixels
-from pixelwise.io.planes import to_planes
+from pixelwise.io import Pixels, is_result, read_pixels, to_planes
 from pixelwise.metrics import count_pixels
 from pixelwise.metrics.counts import Counts
 from pixelwise.task import IGNORE_INDEX

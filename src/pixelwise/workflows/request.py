@@ -9,8 +9,7 @@ import torch
 
 from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.errors import DataError, PlanError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text
+from pixelwise.io import decode_text, read_bytes
 from pixelwise.network import Model, ModelConfig, check_encoder, refuse_weights_alone
 from pixelwise.planning import (
     ENCODER_WIDTHS,

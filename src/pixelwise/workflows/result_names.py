@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from pixelwise.data.layouts.names import stem_of, suffix_of
+from pixelwise.data.layouts import stem_of, suffix_of
 
 ENDS = {"mask": "", "probability": "_probability", "overlay": "_overlay"}
 

@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.data import Finding, MaskClass, MaskEncoding, read_mask, to_rgb
-from pixelwise.data.display import tint
-from pixelwise.data.findings import KINDS
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.sources import MaskFile, MaskParts
-from pixelwise.data.samples import SampleFiles
-from pixelwise.data.survey.image_facts import ImageFacts, read_pixels
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data import KINDS, Finding, MaskClass, MaskEncoding, read_mask, tint, to_rgb
+from pixelwise.data.masks import MaskFacts, MaskFile, MaskParts
+from pixelwise.data.survey import ImageFacts, SampleFacts, read_pixels
 from pixelwise.doctor import Examination
 from pixelwise.errors import DataError
 from pixelwise.io import write_text
@@ -167,13 +162,12 @@ def _mask_plane(
         return None, "no mask"
     if encoding is None:
         return None, "the masks have no clear meaning"
-    files = SampleFiles(found.name, found.images, found.mask, "train", facts.size)
     try:
-        mask = read_mask(files, encoding)
+        mask = read_mask(found.mask, facts.size, encoding)
     except DataError:
         return None, "the mask cannot be used"
-    if mask is None or mask.shape[-len(facts.size) :] != facts.size:
-        size = "x".join(str(n) for n in ([] if mask is None else mask.shape))
+    if mask.shape[-len(facts.size) :] != facts.size:
+        size = "x".join(str(n) for n in mask.shape)
         return None, f"the mask is {size}, the image is not"
     if len(facts.size) == 3:
         mask = mask[..., facts.size[0] // 2, :, :]
@@ -218,7 +212,7 @@ def draw_mask(
 def _facts(examination: Examination) -> list[tuple[str, str]]:
     summary = summarize_check(examination)
     facts = [("Layout", summary["layout"] or "not understood")]
-    if examination.dataset is not None:
+    if not examination.errors:
         facts.append(("Data", examination.dataset.describe()))
     else:
         counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())

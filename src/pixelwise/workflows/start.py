@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import ModelFileError, PlanError
-from pixelwise.io.text_files import decode_text
+from pixelwise.io import decode_text
 from pixelwise.network import (
     Model,
     ModelConfig,

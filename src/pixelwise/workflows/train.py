@@ -36,7 +36,7 @@ from pixelwise.training import (
     read_checkpoint,
 )
 from pixelwise.workflows.build import new_loss, new_model, new_timetable
-from pixelwise.workflows.check import accepting, usable_dataset
+from pixelwise.workflows.check import accepting
 from pixelwise.workflows.closing import Closing, name_validation, reserve_for_test
 from pixelwise.workflows.folds import cross_validate, num_folds_of
 from pixelwise.workflows.intensities import intensities_of
@@ -166,7 +166,6 @@ def train(
         request = count_reading(request, time.monotonic() - began)
         if folds is not None:
             return cross_validate(examination, folds, folder, request, watcher, _train_dataset)
-        assert examination.dataset is not None
         return _train_dataset(examination.dataset, folder, request, watcher)
 
 
@@ -280,7 +279,7 @@ def _read_data(
     if request.resume and folder.split.is_file():
         read = replace(read, split=read_split(folder.split))
     examination = examine_dataset(data, read)
-    dataset = usable_dataset(data, examination)
+    dataset = examination.dataset
     _refuse_volumes(dataset)
     if request.resume and folder.model.is_file():
         check_same_sequence(dataset, load_model(folder.model), folder.path)

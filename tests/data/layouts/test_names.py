@@ -9,7 +9,6 @@ from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.names import (
     choose_folder,
     holds_images,
-    image_folder,
     is_image_folder,
     is_mask_folder,
     leads_back,
@@ -204,11 +203,10 @@ def test_folders_are_remembered_only_while_asked_for(tmp_path):
 def test_the_plainest_name_is_chosen(tmp_path):
     names = [tmp_path / name for name in ("masks", "instances", "label_colors")]
     assert choose_folder(names, "masks") == (names[0], (names[1], names[2]))
-    touch(tmp_path, "raw/a.png", "images/a.png")
-    assert image_folder(tmp_path) == tmp_path / "images"
+    names = [tmp_path / name for name in ("raw", "images")]
+    assert choose_folder(names, "images") == (names[1], (names[0],))
     with pytest.raises(LayoutError, match=r"masks/ and labels/, .* with --masks"):
         choose_folder([tmp_path / "masks", tmp_path / "labels"], "masks")
-    assert image_folder(tmp_path / "images") is None
 
 
 LOOPS = [

@@ -170,7 +170,7 @@ def test_parts_are_painted_with_the_values_of_their_classes(tmp_path):
             mask[rows] = 255
             Image.fromarray(mask).save(tmp_path / f"masks/{name}/{image}.png")
     dataset = examine_dataset(tmp_path).dataset
-    assert dataset is not None and dataset.encoding.class_names == ("background", "metal", "wood")
+    assert dataset.encoding.class_names == ("background", "metal", "wood")
     assert dataset.samples("train")[0].mask[:, 0].tolist() == [1, 1, 0, 0, 0, 2, 2, 2]
 
 

@@ -67,7 +67,7 @@ def test_255_is_left_out(tmp_path, with_names):
     if with_names:
         (tmp_path / "class_names.txt").write_text("_background_\naeroplane\n")
     dataset = examine_dataset(tmp_path).dataset
-    assert dataset is not None and dataset.encoding.ignore == (255,)
+    assert dataset.encoding.ignore == (255,)
     mask = dataset.samples("train")[0].mask
     assert [int((mask == value).sum()) for value in (0, 1, 255)] == [144 - 49, 25, 24]
 

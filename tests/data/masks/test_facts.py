@@ -8,9 +8,9 @@ from tests.reading import survey_mask
 
 from pixelwise.data.masks import facts
 from pixelwise.data.masks.facts import count_values, describe_mask, unify_forms
-from pixelwise.data.masks.reading import add_counts, num_pixels
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.data.masks.stored import StoredMask
+from pixelwise.data.masks.value_counts import add_counts, num_pixels
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from tests.reading import survey_mask
 
 from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
-from pixelwise.data.masks.reading import add_counts
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored
+from pixelwise.data.masks.value_counts import add_counts
 from pixelwise.errors import MaskError
 
 NAMES = ("background", "foreground")

@@ -19,7 +19,7 @@ from pixelwise.data.survey.duplicates import (
     look_the_same,
 )
 from pixelwise.data.survey.image_facts import describe_image
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data.survey.sample_facts import SampleFacts
 from pixelwise.errors import FileError
 from pixelwise.io.image_files import Pixels
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.data.survey.edges import TURNS, edge_strength, find_outlines, measure_fit
-from pixelwise.doctor.objects import is_shifted, is_turned
+from pixelwise.doctor.check_objects import is_shifted, is_turned
 
 
 def scene(size=(80, 120)):

@@ -15,7 +15,7 @@ from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.data.survey.image_facts import describe_image, digest_of
 from pixelwise.data.survey.pair_facts import count_regions, describe_pair, to_plane
-from pixelwise.data.survey.survey import survey_samples
+from pixelwise.data.survey.sample_facts import survey_samples
 from pixelwise.errors import FileError
 from pixelwise.io.image_files import Pixels
 from pixelwise.parallel import map_in_threads

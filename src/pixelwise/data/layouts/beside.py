@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.data.layouts.folder_pairs import by_name, is_view, read_tags
 from pixelwise.data.layouts.names import (
     MASK_WORDS,
     PHOTO_SUFFIXES,
@@ -20,7 +21,6 @@ from pixelwise.data.layouts.names import (
     words_of,
 )
 from pixelwise.data.layouts.pairing import pair_names
-from pixelwise.data.layouts.rooms import by_name, is_view, read_tags
 from pixelwise.errors import LayoutError
 
 NUM_SHOWN = 3

@@ -13,6 +13,7 @@ from pathlib import Path
 from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.annotations import shorten_names
 from pixelwise.data.layouts.coco import find_coco
+from pixelwise.data.layouts.folder_pairs import find_folder_pairs
 from pixelwise.data.layouts.folders import find_folders
 from pixelwise.data.layouts.found import Layout, LayoutOptions
 from pixelwise.data.layouts.kaggle import find_kaggle
@@ -31,7 +32,6 @@ from pixelwise.data.layouts.names import (
 )
 from pixelwise.data.layouts.nnunet import find_nnunet
 from pixelwise.data.layouts.parts import find_class_files, find_objects
-from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.layouts.via import find_via
 from pixelwise.data.layouts.voc import find_voc
@@ -243,10 +243,10 @@ def _beside_masks(root: Path, options: LayoutOptions) -> LayoutOptions:
     if options.images is not None:  # in the folders below, annotations lie beside their images
         return options if (root / options.images).is_dir() else replace(options, images=None)
     try:
-        rooms = find_rooms(root, options)
+        pairs = find_folder_pairs(root, options)
     except LayoutError:
         return options
-    images = [room.images for room in rooms if room.masks and room.images != root]
+    images = [pair.images for pair in pairs if pair.masks and pair.images != root]
     return replace(options, images=Path(images[0].name)) if len(images) == 1 else options
 
 

@@ -19,6 +19,12 @@ from pixelwise.data.layouts.annotations import (
     shorten_names,
 )
 from pixelwise.data.layouts.beside import Beside, pair_beside
+from pixelwise.data.layouts.folder_pairs import (
+    FolderPair,
+    PairedFiles,
+    find_folder_pairs,
+    pair_files,
+)
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import (
     is_image_folder,
@@ -29,7 +35,6 @@ from pixelwise.data.layouts.names import (
     split_folders,
     stem_of,
 )
-from pixelwise.data.layouts.rooms import PairedFolders, Room, find_rooms, pair_folders
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.errors import LayoutError
 
@@ -109,13 +114,15 @@ def _as_parts(pairs: Sequence[FoundSample]) -> Sequence[FoundSample]:
 
 def _look(folder: Path, split: str | None, options: LayoutOptions, prefix: str = "") -> _Found:
     """What a folder holds, and what the folders below it do where it holds no pairs itself."""
-    rooms = find_rooms(folder, options)
-    found = _look_in_rooms(folder, rooms, split, prefix)
-    if not rooms and (files := list_folder(folder)[1]):
+    folder_pairs = find_folder_pairs(folder, options)
+    found = _look_in_pairs(folder, folder_pairs, split, prefix)
+    if not folder_pairs and (files := list_folder(folder)[1]):
         found = _from_beside(pair_beside(files), split, prefix)
-    used = {path for room in rooms for path in (room.images, room.masks)}
+    used = {
+        path for folder_pair in folder_pairs for path in (folder_pair.images, folder_pair.masks)
+    }
     splits = split_folders(folder)
-    is_done = bool(rooms) or any(pair.mask for pair in found.pairs)
+    is_done = bool(folder_pairs) or any(pair.mask for pair in found.pairs)
     others = _others(folder, splits)
     inside = [*splits, *([] if is_done else others)]
     found_below = {
@@ -126,7 +133,7 @@ def _look(folder: Path, split: str | None, options: LayoutOptions, prefix: str =
     inner = {path: other for path, other in found_below.items() if other.pairs or other.lone_masks}
     if not is_done and any(pair.mask for other in inner.values() for pair in other.pairs):
         found = _Found("", stray=[pair.image for pair in found.pairs] + found.stray)
-    if not rooms:
+    if not folder_pairs:
         found.unused += [path for path in list_folder(folder)[0] if _is_unused(path)]
     descriptions = [*filter(None, [found.description]), *_describe_below(inner)]
     found.description = ", ".join(descriptions)
@@ -161,36 +168,40 @@ def _describe_below(below: dict[Path, _Found]) -> list[str]:
     return shown[:NUM_SHOWN] + more
 
 
-def _look_in_rooms(folder: Path, rooms: Sequence[Room], split: str | None, prefix: str) -> _Found:
-    """The pairs of all rooms of a folder."""
+def _look_in_pairs(
+    folder: Path, folder_pairs: Sequence[FolderPair], split: str | None, prefix: str
+) -> _Found:
+    """The pairs of all folder pairs of a folder."""
     found = _Found("")
     descriptions = []
-    for room in rooms:
-        is_apart = len(rooms) > 1 and room.split is None
-        start = f"{prefix}{room.images.name}/" if is_apart else prefix
-        inside = _look_in_room(folder, room, room.split or split, start)
+    for folder_pair in folder_pairs:
+        is_apart = len(folder_pairs) > 1 and folder_pair.split is None
+        start = f"{prefix}{folder_pair.images.name}/" if is_apart else prefix
+        inside = _look_in_pair(folder, folder_pair, folder_pair.split or split, start)
         descriptions.append(inside.description)
         found.add(inside)
-        found.aside += room.aside
+        found.aside += folder_pair.aside
     found.description = ", ".join(descriptions)
-    if rooms and all(room.images != folder for room in rooms):
+    if folder_pairs and all(folder_pair.images != folder for folder_pair in folder_pairs):
         found.stray += list_folder(folder)[1]
     return found
 
 
-def _look_in_room(folder: Path, room: Room, split: str | None, prefix: str) -> _Found:
-    """The pairs of one room, which may hold split folders inside."""
-    is_own = room.images == folder
-    where = "." if is_own else room.images.name
-    if room.masks is None:
+def _look_in_pair(folder: Path, folder_pair: FolderPair, split: str | None, prefix: str) -> _Found:
+    """The pairs of one folder pair, which may hold split folders inside."""
+    is_own = folder_pair.images == folder
+    where = "." if is_own else folder_pair.images.name
+    if folder_pair.masks is None:
         pairs = [
             FoundSample(f"{prefix}{name}", (path,), None, split)
-            for path, name in names_of(list_images(room.images)).items()
+            for path, name in names_of(list_images(folder_pair.images)).items()
         ]
         return _Found(f"{where}/", pairs, num_places=1)
-    paired = pair_folders(room.images, room.masks, list_folder(folder)[1] if is_own else None)
+    paired = pair_files(
+        folder_pair.images, folder_pair.masks, list_folder(folder)[1] if is_own else None
+    )
     pairing, splits = paired.pairing, paired.splits
-    found = _Found(f"{where}/ + {room.masks.name}/{_describe_pairs(paired)}")
+    found = _Found(f"{where}/ + {folder_pair.masks.name}/{_describe_pairs(paired)}")
     mask_of = {image: paired.masks[mask] for mask, image in pairing.pairs.items()}
     for name, path in paired.images.items():
         own = splits.get(name)
@@ -207,7 +218,7 @@ def _look_in_room(folder: Path, room: Room, split: str | None, prefix: str) -> _
     return found
 
 
-def _describe_pairs(paired: PairedFolders) -> str:
+def _describe_pairs(paired: PairedFiles) -> str:
     """The renaming and the splits, where there are any."""
     splits = [f"{split}/" for split in dict.fromkeys(paired.splits.values())]
     renaming = f" ({paired.pairing.renaming})" if paired.pairing.renaming else ""

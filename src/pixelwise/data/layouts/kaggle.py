@@ -35,7 +35,7 @@ from pixelwise.data.layouts.notes import (
 from pixelwise.data.layouts.places import Place, find_places
 from pixelwise.data.layouts.tables import read_csv
 from pixelwise.data.masks.sources import MaskShapes, Shape
-from pixelwise.io.text_files import to_utf8
+from pixelwise.io import to_utf8
 
 IMAGE_COLUMNS = frozenset({"imageid", "image_id", "img_id", "image", "id", "filename", "file_name"})
 JOINED_COLUMNS = frozenset({"image_label", "imageid_classid", "image_class", "image_id_class_id"})

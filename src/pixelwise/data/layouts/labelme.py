@@ -47,7 +47,7 @@ from pixelwise.data.layouts.tables import parse_json, read_names, read_table
 from pixelwise.data.masks.shapes import encode_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import FileError, LayoutError
-from pixelwise.io.image_files import decode_mask
+from pixelwise.io import decode_mask
 from pixelwise.task import IGNORE_INDEX
 
 KEYS = (b'"shapes"', b'"imagePath"')

@@ -14,8 +14,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.names import SPLIT_FOLDERS, stem_of
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text, find_listed, read_rows
+from pixelwise.io import decode_text, find_listed, read_bytes, read_rows
 from pixelwise.text import plain_cell
 
 MANIFEST_FILE = "manifest.csv"

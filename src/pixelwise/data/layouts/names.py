@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from pixelwise.errors import LayoutError
-from pixelwise.io.image_files import is_image_file
+from pixelwise.io import is_image_file
 
 # Whole names of folders; others are known by the words in their names.
 IMAGE_FOLDERS = frozenset({"tiles", "frames", "scans", "volumes", "photos", "pictures", "x"})
@@ -277,12 +277,6 @@ def rest_of(folder: Path) -> tuple[str, ...]:
     words = role_words(folder.name)
     left = [word for word in words if word not in IMAGE_WORDS | MASK_WORDS | VIEW_WORDS]
     return tuple(word for word in left if not (word in "xy" and len(word) == 1))
-
-
-def image_folder(root: Path) -> Path | None:
-    """The subfolder of `root` that holds the images by its name, or None."""
-    folders = [p for p in list_folder(root)[0] if is_image_folder(p) and holds_images(p)]
-    return choose_folder(folders, "images")[0] if folders else None
 
 
 def choose_folder(folders: Sequence[Path], what: str) -> tuple[Path, tuple[Path, ...]]:

@@ -14,8 +14,7 @@ from pixelwise.data.layouts.names import list_images, stem_of, suffix_of
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.errors import LayoutError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text
+from pixelwise.io import decode_text, read_bytes
 
 DATASET_FILE = "dataset.json"
 CHANNEL = re.compile(r"_\d{4}$")

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from pixelwise.data.layouts.folder_pairs import find_folder_pairs
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
 from pixelwise.data.layouts.inside import pair_inside, rest_of_mask
 from pixelwise.data.layouts.names import (
@@ -27,7 +28,6 @@ from pixelwise.data.layouts.names import (
     words_of,
 )
 from pixelwise.data.layouts.pairing import start_of
-from pixelwise.data.layouts.rooms import find_rooms
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import LayoutError
@@ -56,12 +56,12 @@ def _places(root: Path, options: LayoutOptions) -> Iterator[tuple[Path, Path, st
     splits: dict[Path, str | None] = dict(split_folders(root))
     for folder, split in (splits or {root: own_split(root)}).items():
         try:
-            rooms = find_rooms(folder, options)
+            pairs = find_folder_pairs(folder, options)
         except LayoutError:
             return
-        for room in rooms:
-            if room.masks is not None and room.images != folder:
-                yield room.images, room.masks, room.split or split
+        for pair in pairs:
+            if pair.masks is not None and pair.images != folder:
+                yield pair.images, pair.masks, pair.split or split
 
 
 def _find_object_folders(root: Path) -> Iterator[FoundSample]:

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 from pixelwise.errors import FileError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text, read_rows, to_utf8
+from pixelwise.io import decode_text, read_bytes, read_rows, to_utf8
 
 MAX_TABLE_BYTES = 2**31  # 2 GiB; the largest public annotation file (COCO, LVIS) has 1 GiB
 

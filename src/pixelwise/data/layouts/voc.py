@@ -10,8 +10,7 @@ from pixelwise.data.layouts.names import SPLIT_FOLDERS, holds_images, list_image
 from pixelwise.data.layouts.notes import MISSING_IMAGE, Notes
 from pixelwise.data.masks.class_file import ClassDeclaration, declare_classes
 from pixelwise.data.masks.sources import MaskFile
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text
+from pixelwise.io import decode_text, read_bytes
 from pixelwise.task import IGNORE_INDEX
 
 LISTS = Path("ImageSets", "Segmentation")  # of the names in each split

@@ -212,7 +212,7 @@ def _read_yaml_names(path: Path) -> list[str] | None:
     """`names` of a YAML file, a list or {0: name, ...}; None for YAML files of another kind."""
     import yaml
 
-    from pixelwise.io.yaml_text import parse_yaml
+    from pixelwise.io import parse_yaml
 
     try:
         content = parse_yaml(read_text(path))

@@ -18,8 +18,7 @@ from pixelwise.colors import default_color, packed_of
 from pixelwise.data.masks.class_table import read_class_table
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.errors import MaskError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import decode_text
+from pixelwise.io import decode_text, read_bytes
 from pixelwise.task import MAX_CLASSES, too_many_classes
 
 CLASS_FILE = "classes.json"

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.errors import MaskError
-from pixelwise.io.image_files import read_bytes
-from pixelwise.io.text_files import DELIMITERS, decode_text
+from pixelwise.io import DELIMITERS, decode_text, read_bytes
 
 SPLIT_TABLE = "_classes.csv"  # Roboflow puts a copy into every split folder
 TABLE_FILES = (

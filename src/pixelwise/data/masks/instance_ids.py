@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from pixelwise.colors import default_color
+from pixelwise.data.masks.binary_artifacts import find_two_tones
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.reading import Reading, Remark, add_counts
-from pixelwise.data.masks.two_tones import find_two_tones
+from pixelwise.data.masks.remarks import Reading, Remark
+from pixelwise.data.masks.value_counts import add_counts
 
 MAX_REGIONS = 1.2  # regions a value: objects are whole, but for a few that others cut in two
 MANY_IDS = 32  # more values than that, each one region, are no classes

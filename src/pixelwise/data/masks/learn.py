@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from pixelwise.colors import hex_of
 from pixelwise.data.masks.class_file import ClassDeclaration
+from pixelwise.data.masks.conflicting_values import refuse_conflicting_values
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.foreground_values import add_tones, part_tones
 from pixelwise.data.masks.instance_ids import (
     Evidence,
     as_instances,
@@ -21,10 +23,9 @@ from pixelwise.data.masks.instance_ids import (
 from pixelwise.data.masks.learn_colors import learn_colors, snap_to_known
 from pixelwise.data.masks.learn_layers import learn_layers
 from pixelwise.data.masks.learn_numbers import apply_known, apply_names, learn_encoding
-from pixelwise.data.masks.mixed_tones import add_tones, part_tones
 from pixelwise.data.masks.outliers import set_apart
-from pixelwise.data.masks.reading import Reading, add_counts
-from pixelwise.data.masks.two_ways import refuse_two_ways
+from pixelwise.data.masks.remarks import Reading
+from pixelwise.data.masks.value_counts import add_counts
 from pixelwise.errors import MaskError
 
 
@@ -94,12 +95,12 @@ def _understand_numbers(
             return as_instances(names, ignore, evidence.reason)
         encoding = declared.encoding().model_copy(update={"ignore": ignore})
         if not (declared.has_values or ignore or "ignore" in declared.model_fields_set):
-            refuse_two_ways(masks, foreground, ignore)
+            refuse_conflicting_values(masks, foreground, ignore)
             return apply_names(encoding, add_counts(masks))
         return apply_known(encoding, add_counts(masks), exact=declared.has_values)
     if evidence.verdict == "ids" and foreground is None:
         return as_instances(_object_names([]), ignore, evidence.reason)
-    refuse_two_ways(masks, foreground, ignore)
+    refuse_conflicting_values(masks, foreground, ignore)
     reading = learn_encoding(add_counts(masks), foreground=foreground, ignore=ignore)
     reading = replace(reading, encoding=_with_palette(reading.encoding, masks))
     if evidence.verdict == "either" and len(reading.encoding.classes) > 2:

@@ -11,17 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.colors import GREY, default_color, hex_of, packed_of, unpack_colors
+from pixelwise.data.masks.binary_artifacts import MAX_DOT, MAX_SPECKS
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
-from pixelwise.data.masks.reading import (
-    Reading,
-    Remark,
-    ValueCounts,
-    add_counts,
-    num_pixels,
-)
-from pixelwise.data.masks.two_tones import MAX_DOT, MAX_SPECKS
+from pixelwise.data.masks.remarks import Reading, Remark
+from pixelwise.data.masks.value_counts import ValueCounts, add_counts, num_pixels
 from pixelwise.errors import MaskError
 
 MAX_UNDECLARED_CLASSES = 32

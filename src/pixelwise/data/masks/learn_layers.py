@@ -6,7 +6,8 @@ from pixelwise.colors import default_color
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.reading import Reading, Remark, add_counts, num_pixels
+from pixelwise.data.masks.remarks import Reading, Remark
+from pixelwise.data.masks.value_counts import add_counts, num_pixels
 from pixelwise.errors import MaskError
 from pixelwise.task import MAX_CLASSES, too_many_classes
 

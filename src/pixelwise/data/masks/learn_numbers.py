@@ -14,10 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from pixelwise.colors import default_color
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
-from pixelwise.data.masks.read import TWO_TONE_RANGE
-from pixelwise.data.masks.reading import LOW_INDEX, Reading, Remark, ValueCounts
-from pixelwise.data.masks.two_tones import (
+from pixelwise.data.masks.binary_artifacts import (
     MAX_DOT,
     MAX_INTERIOR,
     MAX_SPECKS,
@@ -27,6 +24,10 @@ from pixelwise.data.masks.two_tones import (
     refuse_lines,
     snap_remark,
 )
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
+from pixelwise.data.masks.read import TWO_TONE_RANGE
+from pixelwise.data.masks.remarks import Reading, Remark
+from pixelwise.data.masks.value_counts import LOW_INDEX, ValueCounts
 from pixelwise.errors import MaskError
 from pixelwise.task import IGNORE_INDEX
 

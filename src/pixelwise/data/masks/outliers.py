@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.masks.binary_artifacts import fits_two_tones
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MANY_VALUES, MaskFacts
 from pixelwise.data.masks.learn_colors import MAX_EDGE_INTERIOR, MERGED, NEAR, distances
 from pixelwise.data.masks.read import TWO_TONE_RANGE
-from pixelwise.data.masks.reading import LOW_INDEX
-from pixelwise.data.masks.two_tones import fits_two_tones
+from pixelwise.data.masks.value_counts import LOW_INDEX
 from pixelwise.task import IGNORE_INDEX
 
 MIN_MASKS = 5  # so many that are not empty make a majority

@@ -3,6 +3,7 @@
 MaskFile, MaskParts, MaskShapes, ArraySource -> StoredMask -> (MaskEncoding) -> class indices
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 
 from pixelwise.colors import unpack_colors
 from pixelwise.data.array_source import ArraySource
+from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.shapes import paint_shapes
 from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSource
 from pixelwise.data.masks.stored import StoredMask, to_stored
 from pixelwise.errors import FileError, MaskError
-from pixelwise.io.claims import check_claim
-from pixelwise.io.image_files import read_pixels
+from pixelwise.io import check_claim, read_pixels
 
 PAINTED_BYTES = 10  # a pixel, of all arrays in which shapes are painted
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
@@ -55,6 +56,25 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
         values = source.read()
         return replace(to_stored(values, source.path), num_bytes=values.nbytes)
     return _read_shapes(source, image_size)
+
+
+def read_mask(
+    source: MaskSource, image_size: tuple[int, ...], encoding: MaskEncoding
+) -> NDArray[Any]:
+    """Read a mask as class indices.
+
+    Args:
+        source: of the mask.
+        image_size: (height, width), or (depth, height, width), of its image.
+        encoding: what the stored values mean.
+
+    Returns:
+        (*S) uint8 with IGNORE_INDEX, or (K, *S) bool where classes overlap.
+
+    Raises:
+        FileError, MaskError: the mask cannot be read or means nothing in this encoding.
+    """
+    return encoding.decode(read_stored_mask(source, image_size), source.path)
 
 
 def _read_file(path: Path) -> StoredMask:
@@ -153,5 +173,15 @@ def _size_to_paint(source: MaskShapes, image_size: tuple[int, ...] | None) -> tu
     return size[0], size[1]
 
 
-def _by(size: tuple[int, ...]) -> str:
+def describe_size_mismatch(
+    mask: Path, mask_size: Sequence[int], image: Path, image_size: Sequence[int]
+) -> str:
+    """Say that a mask and its image differ in size, and what to do."""
+    return (
+        f"{mask} is {_by(mask_size)} but {image} is {_by(image_size)} (height x width). Masks "
+        "must match their images pixel for pixel: export the mask again, or remove the pair."
+    )
+
+
+def _by(size: Sequence[int]) -> str:
     return "x".join(str(length) for length in size)

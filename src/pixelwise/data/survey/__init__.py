@@ -4,9 +4,8 @@ from pixelwise.data.survey.duplicates import find_twins, group_twins
 from pixelwise.data.survey.edges import Fit
 from pixelwise.data.survey.image_facts import ImageFacts, read_pixels
 from pixelwise.data.survey.pair_facts import TINY_AREA_PX, PairFacts
-from pixelwise.data.survey.survey import (
+from pixelwise.data.survey.sample_facts import (
     SampleFacts,
-    holders_of,
     readable_images,
     readable_masks,
     survey_samples,
@@ -20,7 +19,6 @@ __all__ = [
     "SampleFacts",
     "find_twins",
     "group_twins",
-    "holders_of",
     "read_pixels",
     "readable_images",
     "readable_masks",

@@ -17,8 +17,8 @@ from scipy.spatial import KDTree
 
 from pixelwise.data.survey.align import align, smooth
 from pixelwise.data.survey.image_facts import ImageFacts
+from pixelwise.data.survey.sample_facts import SampleFacts, readable_images
 from pixelwise.data.survey.small import THUMBNAIL_UNIT
-from pixelwise.data.survey.survey import SampleFacts, readable_images
 
 Floats = NDArray[np.float32]
 

@@ -11,8 +11,7 @@ from pixelwise.data.array_source import ArraySource, ImageSource
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
 from pixelwise.data.survey.small import make_thumbnail, middle_plane, step_for, to_grey
 from pixelwise.errors import FileError
-from pixelwise.io.image_files import read_channels
-from pixelwise.io.pixels import Pixels
+from pixelwise.io import Pixels, read_channels
 
 PERCENTILES = (1, 50, 99)
 MAX_CHANNELS_MEASURED = 16

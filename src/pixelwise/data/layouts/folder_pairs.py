@@ -32,7 +32,7 @@ from pixelwise.errors import LayoutError
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FolderPair:
     """A folder of images with the folder of their masks.
 
     Attributes:
@@ -48,7 +48,7 @@ class Room:
     aside: tuple[Path, ...] = ()
 
 
-def find_rooms(folder: Path, options: LayoutOptions) -> list[Room]:
+def find_folder_pairs(folder: Path, options: LayoutOptions) -> list[FolderPair]:
     """Find what belongs together among the subfolders of a folder.
 
     Args:
@@ -69,13 +69,13 @@ def find_rooms(folder: Path, options: LayoutOptions) -> list[Room]:
         partner = _find_partner(folder, path, images, others)
         if partner is not None:
             masks_of.setdefault(partner, []).append(path)
-    rooms = []
+    pairs = []
     for partner, own in masks_of.items():
         chosen, aside = choose_folder(own, "masks")
-        rooms.append(Room(partner, chosen, aside=aside))
-    used = {room.images for room in rooms}
-    rooms += [Room(p, None) for p in images if rooms and p not in used and rest_of(p)]
-    return _with_splits(folder, rooms)
+        pairs.append(FolderPair(partner, chosen, aside=aside))
+    used = {pair.images for pair in pairs}
+    pairs += [FolderPair(p, None) for p in images if pairs and p not in used and rest_of(p)]
+    return _with_splits(folder, pairs)
 
 
 def _named(folder: Path, given: Path | None, found: list[Path]) -> list[Path]:
@@ -99,24 +99,24 @@ def _find_partner(
     files = list_folder(folder)[1]
     if files and not images:
         return folder
-    counts = {path: len(pair_folders(path, masks).pairing.pairs) for path in images or others}
+    counts = {path: len(pair_files(path, masks).pairing.pairs) for path in images or others}
     best = [path for path, count in counts.items() if count == max(counts.values()) > 0]
     return choose_folder(best, "images")[0] if best else None
 
 
-def _with_splits(folder: Path, rooms: Sequence[Room]) -> list[Room]:
-    """The rooms with the splits in the names of their images, else of their masks."""
+def _with_splits(folder: Path, pairs: Sequence[FolderPair]) -> list[FolderPair]:
+    """The folder pairs with the splits in the names of their images, else of their masks."""
     others = list(split_folders(folder))
     for key in ("images", "masks"):
-        named = [path for room in rooms if (path := getattr(room, key)) and path != folder]
+        named = [path for pair in pairs if (path := getattr(pair, key)) and path != folder]
         splits = splits_in_names({*named, *others})
         if splits:
-            return [replace(room, split=splits.get(getattr(room, key))) for room in rooms]
-    return list(rooms)
+            return [replace(pair, split=splits.get(getattr(pair, key))) for pair in pairs]
+    return list(pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class PairedFolders:
+class PairedFiles:
     """The files of two folders by their names, and which belong together.
 
     Attributes:
@@ -134,7 +134,7 @@ class PairedFolders:
     aside: tuple[Path, ...] = ()
 
 
-def pair_folders(images: Path, masks: Path, files: Sequence[Path] | None = None) -> PairedFolders:
+def pair_files(images: Path, masks: Path, files: Sequence[Path] | None = None) -> PairedFiles:
     """Pair two folders by the names inside them, without endings; folders below keep step.
 
     Args:
@@ -159,7 +159,7 @@ def pair_folders(images: Path, masks: Path, files: Sequence[Path] | None = None)
     firsts = {name: name[0].partition("/")[0] for name in image_files}
     called = set(image_splits.values())
     splits = {name: first for name, first in firsts.items() if first in called}
-    return PairedFolders(image_files, mask_files, pairing, splits, (*more_images, *more_masks))
+    return PairedFiles(image_files, mask_files, pairing, splits, (*more_images, *more_masks))
 
 
 def _without_views(

@@ -8,8 +8,8 @@ from tests.reading import read_dataset
 from pixelwise.data import MaskClass, MaskEncoding
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.facts import describe_mask, unify_forms
+from pixelwise.data.masks.foreground_values import part_tones
 from pixelwise.data.masks.learn import understand_masks
-from pixelwise.data.masks.mixed_tones import part_tones
 from pixelwise.data.masks.outliers import foreign_values
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import to_stored

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.masks.binary_artifacts import find_two_tones
 from pixelwise.data.masks.encoding import shorten
 from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.mixed_tones import PLAIN
-from pixelwise.data.masks.reading import LOW_INDEX, add_counts
-from pixelwise.data.masks.two_tones import find_two_tones
+from pixelwise.data.masks.foreground_values import PLAIN
+from pixelwise.data.masks.value_counts import LOW_INDEX, add_counts
 from pixelwise.errors import MaskError
 from pixelwise.task import IGNORE_INDEX
 
@@ -23,7 +23,7 @@ MIN_TOGETHER = 0.1  # share of the masks with a 255 to ignore that hold classes 
 UNEVEN = 2  # by so much the steps of a scale may differ: 0, 85, 170, 255; 0, 127, 255
 
 
-def refuse_two_ways(
+def refuse_conflicting_values(
     masks: Sequence[MaskFacts], foreground: int | None, ignore: Sequence[int]
 ) -> None:
     """MaskError where numbers of some masks may be the classes of others, written in another way.

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.findings import Finding, make_finding
-from pixelwise.data.masks.encoding import MaskEncoding
-from pixelwise.data.survey.edges import Fit
-from pixelwise.data.survey.pair_facts import TINY_AREA_PX
-from pixelwise.data.survey.survey import SampleFacts, readable_masks
-from pixelwise.doctor.masks import has_background
+from pixelwise.data import Finding, MaskEncoding, make_finding
+from pixelwise.data.survey import TINY_AREA_PX, Fit, SampleFacts, readable_masks
+from pixelwise.doctor.check_masks import has_background
 
 MAX_TINY_SHARE = 0.2  # of the area of all objects of a mask
 CLEAR_SIGMA = 7.0  # of outlines on edges; chance gives up to 5

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from pixelwise.data.layouts.found import LayoutOptions
-from pixelwise.data.layouts.rooms import (
+from pixelwise.data.layouts.folder_pairs import (
     by_name,
-    find_rooms,
+    find_folder_pairs,
     is_view,
-    pair_folders,
+    pair_files,
     read_tags,
     settle,
 )
+from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.errors import LayoutError
 
 
@@ -23,15 +23,15 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def rooms_of(root: Path, **options: Path) -> list[tuple[str, str | None, str | None]]:
+def pairs_of(root: Path, **options: Path) -> list[tuple[str, str | None, str | None]]:
     return [
-        (room.images.name, room.masks and room.masks.name, room.split)
-        for room in find_rooms(root, LayoutOptions(**options))
+        (pair.images.name, pair.masks and pair.masks.name, pair.split)
+        for pair in find_folder_pairs(root, LayoutOptions(**options))
     ]
 
 
 @pytest.mark.parametrize(
-    ("folders", "rooms"),
+    ("folders", "pairs"),
     [
         (["images", "masks"], [("images", "masks", None)]),
         (["train_images", "train_masks", "val_images", "val_masks"],
@@ -47,27 +47,27 @@ def rooms_of(root: Path, **options: Path) -> list[tuple[str, str | None, str | N
         (["masks"], []),
     ],
 )  # fmt: skip
-def test_folders_belong_together_by_their_names(tmp_path, folders, rooms):
+def test_folders_belong_together_by_their_names(tmp_path, folders, pairs):
     touch(tmp_path, *(f"{folder}/a.png" for folder in folders))
-    assert rooms_of(tmp_path) == rooms
+    assert pairs_of(tmp_path) == pairs
 
 
 def test_else_the_names_of_the_files_decide(tmp_path):
     touch(tmp_path, "one/a.png", "one/b.png", "two/c.png", "two/d.png", "labels/c.png")
-    assert rooms_of(tmp_path) == [("two", "labels", None)]
+    assert pairs_of(tmp_path) == [("two", "labels", None)]
     touch(tmp_path, "three/c.png", "three/d.png")
     with pytest.raises(LayoutError, match=r"three/ and two/, which may both hold the images"):
-        find_rooms(tmp_path, LayoutOptions())
+        find_folder_pairs(tmp_path, LayoutOptions())
 
 
 def test_the_images_may_be_the_files_beside_the_folder(tmp_path):
     touch(tmp_path, "a.png", "masks/a.png", "other/b.png")
-    (room,) = find_rooms(tmp_path, LayoutOptions())
-    assert (room.images, room.masks) == (tmp_path, tmp_path / "masks")
+    (pair,) = find_folder_pairs(tmp_path, LayoutOptions())
+    assert (pair.images, pair.masks) == (tmp_path, tmp_path / "masks")
 
 
 @pytest.mark.parametrize(
-    ("options", "room"),
+    ("options", "pair"),
     [
         ({"masks": Path("instances")}, ("images", "instances", None)),
         ({"images": Path("other")}, ("other", "masks", None)),
@@ -75,10 +75,10 @@ def test_the_images_may_be_the_files_beside_the_folder(tmp_path):
         ({"images": Path("masks"), "masks": Path("images")}, ("masks", "images", None)),
     ],
 )
-def test_folders_that_a_person_named_come_first(tmp_path, options, room):
+def test_folders_that_a_person_named_come_first(tmp_path, options, pair):
     touch(tmp_path, *(f"{name}/a.png" for name in ("images", "masks", "instances", "other")))
-    assert rooms_of(tmp_path, **options) == [room]
-    assert rooms_of(tmp_path, **{key: tmp_path / path for key, path in options.items()}) == [room]
+    assert pairs_of(tmp_path, **options) == [pair]
+    assert pairs_of(tmp_path, **{key: tmp_path / path for key, path in options.items()}) == [pair]
 
 
 def test_folders_that_only_wrap_are_opened(tmp_path):
@@ -97,7 +97,7 @@ def test_folders_that_keep_step_and_splits_are_not_opened(tmp_path, name):
 def test_splits_inside_are_called_alike(tmp_path):
     touch(tmp_path, "images/train/x/a.png", "images/val/b.png", "masks/training/x/a.png")
     touch(tmp_path, "masks/validation/b.png")
-    paired = pair_folders(tmp_path / "images", tmp_path / "masks")
+    paired = pair_files(tmp_path / "images", tmp_path / "masks")
     assert paired.splits == {("train/x", "a"): "train", ("val", "b"): "val"}
     assert paired.pairing.pairs == {name: name for name in paired.images}
 
@@ -105,7 +105,7 @@ def test_splits_inside_are_called_alike(tmp_path):
 def test_other_views_are_left_aside(tmp_path):
     touch(tmp_path, "images/a.png", "images/a_superpixels.png", "masks/a_ids.png")
     touch(tmp_path, "masks/a_color.png", "masks/b_ids.png", "images/b.png")
-    paired = pair_folders(tmp_path / "images", tmp_path / "masks")
+    paired = pair_files(tmp_path / "images", tmp_path / "masks")
     assert [path.name for path in paired.aside] == ["a_superpixels.png", "a_color.png"]
     assert len(paired.pairing.pairs) == 2
 

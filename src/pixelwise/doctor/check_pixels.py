@@ -8,14 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import (
-    Finding,
-    make_finding,
-    make_general_finding,
-)
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.data.survey.survey import SampleFacts, readable_images
-from pixelwise.io.spacing import same_spacing, show_spacing
+from pixelwise.data import Finding, make_finding, make_general_finding
+from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images
+from pixelwise.io import same_spacing, show_spacing
 
 MAX_SATURATED = 0.5  # share of pixels; what most images have is no fault
 USUAL_SATURATED = 0.1

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.errors import ArrayError
-from pixelwise.io.picture_files import picture_values
+from pixelwise.io import picture_values
 
 
 def as_plain(name: str, values: object, *, as_mask: bool = False) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""What was taken from the values of all masks together: counts go in, a `Reading` comes out."""
+"""How often each value occurs in all masks together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import Severity
-from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MaskFacts
 
 LOW_INDEX = 64  # below it a value beside 255 is a class index, and 255 then "ignore"
@@ -38,35 +36,6 @@ class ValueCounts:
             self.between[keep],
             self.is_jpeg,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """Something that was assumed.
-
-    Attributes:
-        code: of its finding.
-        message: what was assumed.
-        fix: how to change it.
-        severity: of the finding.
-        values: where they are the reason; the masks that hold them can be named.
-        masks: where these masks are the reason.
-    """
-
-    code: str
-    message: str
-    fix: str
-    severity: Severity = "note"
-    values: tuple[int, ...] = ()
-    masks: tuple[MaskFacts, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The meaning taken, and what was assumed for it."""
-
-    encoding: MaskEncoding
-    remarks: tuple[Remark, ...] = ()
 
 
 def add_counts(masks: Sequence[MaskFacts]) -> ValueCounts:

@@ -3,13 +3,18 @@
 import numpy as np
 import pytest
 
+from pixelwise.data.masks.binary_artifacts import (
+    find_two_tones,
+    fits_two_tones,
+    refuse_lines,
+    snap_remark,
+)
 from pixelwise.data.masks.facts import describe_mask
 from pixelwise.data.masks.learn import understand_masks
 from pixelwise.data.masks.outliers import foreign_values
-from pixelwise.data.masks.reading import add_counts
 from pixelwise.data.masks.sources import MaskFile
 from pixelwise.data.masks.stored import StoredMask
-from pixelwise.data.masks.two_tones import find_two_tones, fits_two_tones, refuse_lines, snap_remark
+from pixelwise.data.masks.value_counts import add_counts
 from pixelwise.errors import MaskError
 
 

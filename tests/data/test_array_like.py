@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from pixelwise import ArrayError, FileError
+from pixelwise.data.array_like import as_plain, to_numbers
 from pixelwise.data.array_source import ArraySource
-from pixelwise.data.given import as_plain, to_numbers
 from pixelwise.data.sequences import find_pairs
 from pixelwise.io import read_image, read_mask_values
 

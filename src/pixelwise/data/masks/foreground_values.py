@@ -17,17 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.colors import GREY, hex_of
-from pixelwise.data.masks.encoding import MaskEncoding
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.outliers import few_of
-from pixelwise.data.masks.read import TWO_TONE_RANGE
-from pixelwise.data.masks.reading import LOW_INDEX, Reading, Remark, add_counts
-from pixelwise.data.masks.two_tones import (
+from pixelwise.data.masks.binary_artifacts import (
     MIN_AREA_PIXELS,
     NEAR_TONE,
     find_two_tones,
     fits_two_tones,
 )
+from pixelwise.data.masks.encoding import MaskEncoding
+from pixelwise.data.masks.facts import MaskFacts
+from pixelwise.data.masks.outliers import few_of
+from pixelwise.data.masks.read import TWO_TONE_RANGE
+from pixelwise.data.masks.remarks import Reading, Remark
+from pixelwise.data.masks.value_counts import LOW_INDEX, add_counts
 from pixelwise.errors import MaskError
 
 # how a foreground is usually written: 1, or the highest number of 8, 16 or 32 bits

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.findings import Finding, make_finding, make_general_finding, name_files
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
-from pixelwise.data.masks.facts import MaskFacts
-from pixelwise.data.masks.outliers import foreign_values
-from pixelwise.data.masks.shapes import covers_pixels
-from pixelwise.data.masks.sources import MaskShapes
-from pixelwise.data.splits import Split
-from pixelwise.data.survey.pair_facts import PairFacts
-from pixelwise.data.survey.survey import SampleFacts, readable_masks
+from pixelwise.data import (
+    Finding,
+    MaskClass,
+    MaskEncoding,
+    Split,
+    make_finding,
+    make_general_finding,
+    name_files,
+)
+from pixelwise.data.masks import MaskFacts, MaskShapes, covers_pixels, foreign_values
+from pixelwise.data.survey import PairFacts, SampleFacts, readable_masks
 from pixelwise.task import IGNORE_INDEX
 
 MAX_CLASSES_NAMED = 5

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.read import TWO_TONE_RANGE
-from pixelwise.data.masks.reading import Remark, ValueCounts
+from pixelwise.data.masks.remarks import Remark
+from pixelwise.data.masks.value_counts import ValueCounts
 from pixelwise.errors import MaskError
 
 NEAR_TONE = 0.12  # of the range: values this near to a tone are that tone, damaged

@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from pixelwise.data.findings import (
-    Finding,
-    finding_of_error,
-    make_finding,
-    make_general_finding,
-)
-from pixelwise.data.masks.read import SizeError
-from pixelwise.data.masks.sources import MaskShapes
-from pixelwise.data.samples import describe_size_mismatch
-from pixelwise.data.survey.image_facts import ImageFacts
-from pixelwise.data.survey.survey import SampleFacts, readable_images, readable_masks
+from pixelwise.data import Finding, finding_of_error, make_finding, make_general_finding
+from pixelwise.data.masks import MaskShapes, SizeError, describe_size_mismatch
+from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images, readable_masks
 from pixelwise.errors import FileError, MaskError
 
 FEW_IMAGES = 10

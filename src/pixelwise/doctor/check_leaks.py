@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pixelwise.data.findings import Finding, make_finding
-from pixelwise.data.groups import find_groups
-from pixelwise.data.splits import Split
-from pixelwise.data.survey.duplicates import find_twins, group_twins
-from pixelwise.data.survey.survey import SampleFacts
+from pixelwise.data import Finding, Split, find_groups, make_finding
+from pixelwise.data.survey import SampleFacts, find_twins, group_twins
 
 NUM_GROUPS_NAMED = 3
 

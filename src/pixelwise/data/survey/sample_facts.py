@@ -4,11 +4,9 @@ Memory does not grow with the images: what is kept of a sample (`ImageFacts`, `M
 `PairFacts`) takes less than 4 kB, whatever the size of its files.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.facts import MaskFacts, describe_mask
@@ -16,7 +14,7 @@ from pixelwise.data.masks.read import read_stored_mask
 from pixelwise.data.survey.image_facts import ImageFacts, describe_image, read_pixels
 from pixelwise.data.survey.pair_facts import PairFacts, describe_pair
 from pixelwise.errors import FileError, MaskError
-from pixelwise.io.pixels import Pixels
+from pixelwise.io import Pixels
 from pixelwise.parallel import map_in_threads
 
 Progress = Callable[[int, int], None]
@@ -66,13 +64,6 @@ def readable_masks(surveyed: Iterable[SampleFacts]) -> list[tuple[SampleFacts, P
         for facts in surveyed
         if facts.found.mask is not None and isinstance(facts.mask, MaskFacts)
     ]
-
-
-def holders_of(values: Sequence[int], surveyed: Sequence[SampleFacts]) -> tuple[Path, ...]:
-    """The masks with any of the values, where these are less than half of the masks; else none."""
-    masks = readable_masks(surveyed)
-    found = tuple(path for _, path, mask in masks if np.isin(mask.values, values).any())
-    return found if 2 * len(found) < len(masks) else ()
 
 
 def _survey_sample(found: FoundSample) -> SampleFacts:
