@@ -62,7 +62,7 @@ def count_pixelwise(args: argparse.Namespace, num_threads: int | None) -> int:
     from pixelwise.network import IntensityScaling
     from pixelwise.planning import Augmentation, Plan
     from pixelwise.training import Clock, Objective, Timetable, Trainer
-    from pixelwise.workflows.build import new_loss, new_model
+    from pixelwise.workflows.from_plan import new_loss, new_model
 
     device = torch.device("cpu")
     plan = Plan(

@@ -386,7 +386,7 @@ def test_data_without_training_images_are_refused(write_squares, plan, tmp_path)
 
 @pytest.mark.parametrize(("budget", "counted"), [(60.0, 30.0), (200.0, 45.0), (None, 45.0)])
 def test_reading_counts_for_half_of_the_budget_at_most(budget, counted):
-    request = Request(budget, None, None, False, False, 0, torch.device("cpu"))
+    request = Request(budget=budget, device=torch.device("cpu"))
     assert count_reading(request, 45.0).seconds_read == counted
     assert count_reading(request, 1e6).seconds_read == (budget or UNVALIDATED_BUDGET) / 2
 

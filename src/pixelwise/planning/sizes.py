@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pixelwise.network import working_size
 from pixelwise.planning.choices import Decisions, lighten
 from pixelwise.planning.fingerprint import Fingerprint
-from pixelwise.planning.scale import choose_scale, num_judged
+from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
 
 # candidates, cheapest first: the patches that each must get to see to learn one class well enough;

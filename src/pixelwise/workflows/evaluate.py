@@ -26,7 +26,7 @@ from pixelwise.network import Model
 from pixelwise.report import ReportContent, build_report
 from pixelwise.training import RunFolder
 from pixelwise.workflows.check import accepting
-from pixelwise.workflows.closing import accepted_of, name_evaluated
+from pixelwise.workflows.final_scores import accepted_of, name_evaluated
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
 from pixelwise.workflows.pair_predictions import pair_predictions

@@ -18,7 +18,7 @@ from pixelwise.network import Model, load_model
 from pixelwise.planning import Plan
 from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
 from pixelwise.training import FILES, Outcome, RunFolder
-from pixelwise.workflows.closing import Closing
+from pixelwise.workflows.final_scores import Closing
 
 FOLDS_FILES = {
     "model.safetensors": "the models of all folds as one: the mean of their probabilities",

@@ -22,24 +22,24 @@ from pixelwise.planning import (
     take_fingerprint,
 )
 from pixelwise.training import Checkpoint, Clock, Ranks, joined_ranks
-from pixelwise.workflows.machine import TrainingMachine
+from pixelwise.workflows.calibration import TrainingMachine
 from pixelwise.workflows.start import Start
 
 MAX_READING_SHARE = 0.5  # of the budget, that reading the data may count
 UNVALIDATED_BUDGET = 600.0  # seconds, where no time is given and no validation can end training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for, checked."""
 
-    budget: float | None
-    epochs: int | None
-    plan: Plan | None
-    resume: bool
-    overwrite: bool
-    seed: int | None
     device: torch.device
+    budget: float | None = None  # seconds for everything
+    epochs: int | None = None
+    plan: Plan | None = None
+    resume: bool = False
+    overwrite: bool = False
+    seed: int | None = None
     start: Start | None = None
     log: tuple[str, ...] = ()
     encoder: Encoder | None = None

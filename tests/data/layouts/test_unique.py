@@ -14,7 +14,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.unique import check_names, with_unique_names
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError
-from pixelwise.workflows.fold_choice import find_folds
+from pixelwise.workflows.crossval.folds import find_folds
 
 SPLITS = {"train": 9, "val": 4, "test": 5}
 

@@ -10,7 +10,6 @@ RUN/model.safetensors   all models as one: the mean of their probabilities
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import torch
 
@@ -27,29 +26,14 @@ from pixelwise.planning import Plan
 from pixelwise.planning.budget import MIN_BUDGET
 from pixelwise.planning.numbers import NUM_SEEDS, check_number
 from pixelwise.training import INTERRUPTED, InnerWatcher, RunFolder, Watcher
-from pixelwise.workflows.closing import describe_scores, name_scored
-from pixelwise.workflows.fold_choice import describe_groups, find_folds, rare_classes
-from pixelwise.workflows.joining import CLOSING_SECONDS, Fold, join_folds
-from pixelwise.workflows.keeping import Run
+from pixelwise.workflows.crossval.folds import describe_groups, find_folds, rare_classes
+from pixelwise.workflows.crossval.results import CLOSING_SECONDS, Fold, join_folds
+from pixelwise.workflows.final_scores import describe_scores, name_scored
 from pixelwise.workflows.pages import FoldPart
 from pixelwise.workflows.request import UNVALIDATED_BUDGET, Request, check_same_sequence, read_plan
+from pixelwise.workflows.run import Run
 from pixelwise.workflows.start import choose_start
-
-
-class TrainFold(Protocol):
-    """Trains on a data set and leaves a run folder."""
-
-    def __call__(
-        self,
-        dataset: Dataset,
-        folder: RunFolder,
-        request: Request,
-        watcher: Watcher,
-        *,
-        begin: Callable[[], None],
-        keep_last: bool,
-    ) -> Run:
-        """Train; `begin` is called when nothing is left that could refuse the training."""
+from pixelwise.workflows.train_once import train_once
 
 
 def num_folds_of(folder: RunFolder, asked: int | None, *, resume: bool) -> int | None:
@@ -82,7 +66,6 @@ def cross_validate(
     folder: RunFolder,
     request: Request,
     watcher: Watcher,
-    train_fold: TrainFold,
 ) -> Run:
     """Train a model for each fold, score every image by the one that did not see it, join them.
 
@@ -95,7 +78,6 @@ def cross_validate(
         folder: of the run.
         request: of the user; the budget is for everything.
         watcher: is told what happens.
-        train_fold: trains one of them.
 
     Raises:
         PlanError: the budget is too short.
@@ -122,7 +104,7 @@ def cross_validate(
     for fold in folds:
         asked = _request_for(fold, folds, shared, parts)
         begin = _beginning(fold, folder, asked, dataset, assigned)
-        parts.append(_train_or_read(fold, num_folds, asked, watcher, train_fold, begin))
+        parts.append(_train_or_read(fold, num_folds, asked, watcher, begin))
     return join_folds(folder, dataset, folds, parts, request, warnings, watcher)
 
 
@@ -244,7 +226,6 @@ def _train_or_read(
     num_folds: int,
     request: Request,
     watcher: Watcher,
-    train_fold: TrainFold,
     begin: Callable[[], None],
 ) -> FoldPart:
     """The scores of a fold: from its table where it is done, else by training it."""
@@ -254,7 +235,7 @@ def _train_or_read(
         return _read_part(fold)
     splits = fold.dataset.splits
     watcher.note(f"{name}: {splits['train']} images to train, {splits['val']} to score")
-    run = train_fold(
+    run = train_once(
         fold.dataset, fold.folder, request, InnerWatcher(watcher), begin=begin, keep_last=True
     )
     if run.stopped == INTERRUPTED:

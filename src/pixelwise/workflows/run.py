@@ -24,7 +24,7 @@ from pixelwise.training import (
     is_lost_rank,
     write_checkpoint,
 )
-from pixelwise.workflows.closing import Closing, name_validation, score_test
+from pixelwise.workflows.final_scores import Closing, name_validation, score_test
 from pixelwise.workflows.pages import write_run_report
 
 

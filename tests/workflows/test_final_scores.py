@@ -17,8 +17,7 @@ from pixelwise.metrics import summarize
 from pixelwise.network import load_model, save_model
 from pixelwise.planning import Calibration, closing_seconds
 from pixelwise.training import INTERRUPTED, Clock, Watcher
-from pixelwise.workflows.build import new_timetable
-from pixelwise.workflows.closing import (
+from pixelwise.workflows.final_scores import (
     CHOSEN,
     UNSEEN,
     Closing,
@@ -28,6 +27,7 @@ from pixelwise.workflows.closing import (
     score_test,
     seconds_for_test,
 )
+from pixelwise.workflows.from_plan import new_timetable
 
 GOOD, MISSED = [[80, 2, 1], [17, 1, 2]], [[80, 20, 0], [0, 0, 20]]
 
