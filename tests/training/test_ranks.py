@@ -11,13 +11,14 @@ import torch.distributed as dist
 
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
+from pixelwise.parallel import available_cores
 from pixelwise.planning import Augmentation
 from pixelwise.task import Task
 from pixelwise.training import Ranks, is_lost_rank, joined_ranks, loss_for
 from pixelwise.training.augment import augment
 from pixelwise.training.draws import Draws
 from pixelwise.training.patches import Batch, Moved, PatchSource
-from pixelwise.training.ranks import Share, num_cores
+from pixelwise.training.ranks import Share
 from pixelwise.training.turn import Turn
 
 BUSY = Augmentation(
@@ -213,7 +214,7 @@ class TestDevices:
 
     def test_cpu_cores_are_shared_unless_the_user_chose(self, pick):
         assert pick("auto", gpus=0) == pick("cpu", gpus=2) == torch.device("cpu")
-        assert torch.get_num_threads() == max(1, num_cores() // 2)
+        assert torch.get_num_threads() == max(1, available_cores() // 2)
         torch.set_num_threads(3)
         pick("cpu", gpus=0, threads="3")
         assert torch.get_num_threads() == 3

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from pixelwise.device import pick_device
 from pixelwise.errors import PlanError, TrainingError
+from pixelwise.parallel import available_cores
 from pixelwise.training.turn import Turn
 
 STEP_TIMEOUT = timedelta(minutes=30)  # from which a rank that is silent in training is lost
@@ -152,7 +153,7 @@ class Ranks:
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         elif os.environ.get("OMP_NUM_THREADS", "1") == "1":  # torchrun's default, not a choice
-            torch.set_num_threads(max(1, num_cores() // beside))
+            torch.set_num_threads(max(1, available_cores() // beside))
         return chosen
 
     def end_in_peace(self) -> None:
@@ -197,13 +198,6 @@ def _own_device(device: str, local_rank: int, num_beside: int) -> torch.device:
             f"--nproc-per-node {max(1, number)}, or train with --device cpu."
         )
     return torch.device("cuda", local_rank)
-
-
-def num_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache
