@@ -1,4 +1,4 @@
-"""Text from files and from strangers, as terminals and spreadsheets may have it."""
+"""Text for people: sizes and lists in messages, cells of tables, and names made harmless."""
 
 import csv
 import io
@@ -10,6 +10,32 @@ KEPT_CONTROLS = "\n\t"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, or look behind
 QUOTE = "'"  # before such a cell; spreadsheets then show it as text
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf|nan")
+
+
+def show_size(size: Iterable[int]) -> str:
+    """A size or shape as messages show it.
+
+    >>> show_size((512, 640))
+    '512x640'
+    """
+    return "x".join(str(length) for length in size)
+
+
+def shorten(items: Sequence[object], limit: int = 3, what: str = "in all") -> str:
+    """Join the first items with commas, and count them where there are more.
+
+    >>> shorten(["a", "b", "c", "d"]), shorten([0, 85, 170], 2, "values")
+    ('a, b, c, ... (4 in all)', '0, 85, ... (3 values)')
+
+    Args:
+        items: names or numbers.
+        limit: how many are shown.
+        what: the number counts; "" leaves it out, where the sentence has it already.
+    """
+    shown = ", ".join(str(item) for item in items[:limit])
+    if len(items) <= limit:
+        return shown
+    return f"{shown}, ... ({len(items)} {what})" if what else f"{shown}, ..."
 
 
 def visible(text: str) -> str:

@@ -14,14 +14,15 @@ from pixelwise.io import (
     make_folder,
     read_image,
     read_mask_values,
+    read_pixels,
+    write_checked,
     write_image,
     write_json,
     write_mask,
+    write_pixels,
     write_probabilities,
     write_text,
 )
-from pixelwise.io.image_files import read_pixels
-from pixelwise.io.writers import write_pixels
 
 COLORS = ("#000000", "#ff0000", "#00ff00")
 
@@ -225,3 +226,16 @@ def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": name}
     write_text(tmp_path / "a.csv", name)
     assert (tmp_path / "a.csv").read_bytes() == b"a\xff.png"
+
+
+def test_a_checked_file_takes_its_place_once_it_holds_its_data(tmp_path, monkeypatch):
+    path, new = tmp_path / "state", tmp_path / "state.new"
+    new.write_bytes(b"left by a process that was killed")
+    write_checked(path, b"first", new)
+    assert path.read_bytes() == b"first" and not new.exists()
+    read = type(path).read_bytes
+    monkeypatch.setattr(type(path), "read_bytes", lambda path: read(path)[:-1])
+    with pytest.raises(OutputError, match=r"state\.new does not hold what was written.*is intact"):
+        write_checked(path, b"second", new)
+    monkeypatch.undo()
+    assert path.read_bytes() == b"first"

@@ -12,12 +12,13 @@ from tests.training.conftest import make_source
 
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
+from pixelwise.parallel import available_cores
 from pixelwise.planning import Augmentation
 from pixelwise.task import Task
 from pixelwise.training import Ranks, is_lost_rank, joined_ranks, loss_for
 from pixelwise.training.augment import BatchRandom, augment
 from pixelwise.training.batches import Batch, Moved
-from pixelwise.training.ranks import Decision, Share, num_cores
+from pixelwise.training.ranks import Decision, Share
 
 BUSY = Augmentation(
     flip_vertical=True, right_angles=True, rotation_degrees=20, scale=1.2, elastic_px=1,
@@ -212,7 +213,7 @@ class TestDevices:
 
     def test_cpu_cores_are_shared_unless_the_user_chose(self, pick):
         assert pick("auto", gpus=0) == pick("cpu", gpus=2) == torch.device("cpu")
-        assert torch.get_num_threads() == max(1, num_cores() // 2)
+        assert torch.get_num_threads() == max(1, available_cores() // 2)
         torch.set_num_threads(3)
         pick("cpu", gpus=0, threads="3")
         assert torch.get_num_threads() == 3

@@ -14,6 +14,7 @@ from pixelwise.data.array_like import to_numbers
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
 from pixelwise.task import IGNORE_INDEX
+from pixelwise.text import show_size
 
 PADDING = "Pad or crop them to one size, or train on a folder of files with pixelwise.train."
 TargetForm = Literal["binary", "index", "one_hot", "multilabel"]
@@ -169,16 +170,16 @@ def _check_order(masks: NDArray[Any], images: NDArray[Any], num_classes: int) ->
     ):
         raise ArrayError(
             f"y has shape {masks.shape}: its planes come first; expected them last, after "
-            f"{_by(images.shape[2:])}. Move them with np.moveaxis(y, 1, -1)."
+            f"{show_size(images.shape[2:])}. Move them with np.moveaxis(y, 1, -1)."
         )
 
 
 def _check_sizes(masks: NDArray[Any], images: NDArray[Any], size: Sequence[int]) -> None:
     if tuple(size) != images.shape[2:]:
         raise ArrayError(
-            f"x has images of {_by(images.shape[2:])} but y has masks of {_by(size)} (shape "
-            f"{masks.shape}). Masks must match their images pixel for pixel; crop or resize both "
-            "alike, masks without interpolation."
+            f"x has images of {show_size(images.shape[2:])} but y has masks of {show_size(size)} "
+            f"(shape {masks.shape}). Masks must match their images pixel for pixel; crop or resize "
+            "both alike, masks without interpolation."
         )
 
 
@@ -280,7 +281,3 @@ def _from_one_hot(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         )
     indices: NDArray[np.uint8] = values.argmax(-1).astype(np.uint8)
     return indices
-
-
-def _by(size: Sequence[int]) -> str:
-    return "x".join(str(side) for side in size)

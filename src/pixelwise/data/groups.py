@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from pixelwise.errors import DataError
+from pixelwise.text import shorten
 
 NUM_SHOWN = 3
 BY_IMAGE = "none"  # in place of a pattern: every image is split by itself
@@ -95,7 +96,7 @@ def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:
     found = {name: match for name in names if (match := compiled.search(name))}
     groups = {name: match[1 if compiled.groups else 0] or "" for name, match in found.items()}
     groups = {name: group for name, group in groups.items() if group}
-    shown = ", ".join(sorted(names)[:NUM_SHOWN])
+    shown = shorten(sorted(names), what="")
     if names and not groups:
         raise DataError(
             f"the split pattern {pattern!r} is found in none of the {len(names)} names ({shown}). "

@@ -14,8 +14,8 @@ from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.splits import LEAST_SHARE, MIN_IMAGES_FOR_TEST, Split, assign_splits, to_split
 from pixelwise.data.survey.duplicates import find_twins
 from pixelwise.data.survey.sample_facts import SampleFacts, readable_masks
+from pixelwise.text import shorten
 
-NUM_SHOWN = 3
 SPLIT_BY_IMAGE = "Use `--split-by none` to split by image."
 LEAST_TRAIN_SHARE = 0.5  # of the samples that are split: below it groups are too few or too unlike
 LARGEST_HELD_OUT_SHARE = 0.34  # of them in val or test, likewise
@@ -184,5 +184,4 @@ def _describe_unused(groups: Mapping[str, str], reason: str) -> Finding:
 def count_groups(groups: Mapping[str, str]) -> str:
     """For example "patients from file names: 8 (patient_01, patient_02, patient_03, ...)"."""
     names = sorted(set(groups.values()))
-    shown = ", ".join(names[:NUM_SHOWN]) + ", ..." * (len(names) > NUM_SHOWN)
-    return f"{name_of_groups(names)} from file names: {len(names)} ({shown})"
+    return f"{name_of_groups(names)} from file names: {len(names)} ({shorten(names, what='')})"

@@ -10,6 +10,7 @@ from pixelwise.data import Finding, finding_of_error, make_finding, make_general
 from pixelwise.data.masks import MaskShapes, SizeError, describe_size_mismatch
 from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images, readable_masks
 from pixelwise.errors import FileError, MaskError
+from pixelwise.text import show_size
 
 FEW_IMAGES = 10
 MAX_UNDRAWN = 0.5  # share of the shapes of a data set
@@ -86,7 +87,7 @@ def _find_undrawn(surveyed: Sequence[SampleFacts]) -> list[Finding]:
         "broken-shape",
         [source.path for source, mask in shapes if mask.num_undrawn],
         f"{{files}} have shapes that cover no pixel, {lost} of {total}: those of the first lie "
-        f"{_describe_corners(first)}, its image has {_show(mask.size)} pixels.",
+        f"{_describe_corners(first)}, its image has {show_size(mask.size)} pixels.",
         "Export them with corners in pixels of these images.",
         "error",
     )
@@ -105,7 +106,7 @@ def _describe_mismatch(
     facts: SampleFacts, image: ImageFacts, path: Path, mask_size: tuple[int, ...]
 ) -> MaskError:
     """What differs, and whether turning the mask would mend it."""
-    sizes = f"({_show(mask_size)} against {_show(image.size)}, height x width)"
+    sizes = f"({show_size(mask_size)} against {show_size(image.size)}, height x width)"
     if mask_size != image.size[::-1]:
         return MaskError(describe_size_mismatch(path, mask_size, facts.found.image, image.size))
     if image.turned:
@@ -181,7 +182,3 @@ def _of_errors(code: str, failed: Iterable[tuple[Path, Exception]]) -> list[Find
     """One finding from the errors of files: the first is told, the others are counted."""
     failed = list(failed)
     return [finding_of_error(code, [path for path, _ in failed], failed[0][1])] if failed else []
-
-
-def _show(size: Sequence[int]) -> str:
-    return "x".join(str(length) for length in size)

@@ -18,6 +18,7 @@ from pixelwise.data import (
 from pixelwise.data.masks import MaskFacts, MaskShapes, covers_pixels, foreign_values
 from pixelwise.data.survey import PairFacts, SampleFacts, readable_masks
 from pixelwise.task import IGNORE_INDEX
+from pixelwise.text import shorten
 
 MAX_CLASSES_NAMED = 5
 RARE_SHARE = 1e-3  # of the labelled pixels
@@ -86,7 +87,7 @@ def find_no_foreground(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) 
     is_unknown = any(foreign_values(mask, encoding).size for _, _, mask in masks)
     if not masks or is_unknown or counts[first:].any():
         return []
-    named = ", ".join(encoding.class_names[first:][:MAX_CLASSES_NAMED])
+    named = shorten(encoding.class_names[first:], MAX_CLASSES_NAMED)
     held = encoding.show_values(sorted({int(v) for _, _, mask in masks for v in mask.values}))
     message = (
         f"not one of {len(masks)} masks holds any {named}: {name_files([p for _, p, _ in masks])} "
@@ -165,8 +166,9 @@ def _find_undrawn_class(surveyed: Sequence[SampleFacts], entry: MaskClass) -> li
 
 
 def _say_absent(names: Sequence[str], where: str, first: str) -> Finding:
-    named = ", ".join(names[:MAX_CLASSES_NAMED]) + ", ..." * (len(names) > MAX_CLASSES_NAMED)
-    message = f"{named} never appear{'s' * (len(names) == 1)} in {where}."
+    message = (
+        f"{shorten(names, MAX_CLASSES_NAMED)} never appear{'s' * (len(names) == 1)} in {where}."
+    )
     fix = f"{first} more images, or move some: every split should have every class."
     return make_general_finding("absent-class", message, fix)
 
@@ -184,7 +186,7 @@ def _find_imbalance(surveyed: Sequence[SampleFacts], encoding: MaskEncoding) -> 
     if not rare:
         return []
     message = (
-        f"{', '.join(rare[:MAX_CLASSES_NAMED])}{', ...' * (len(rare) > MAX_CLASSES_NAMED)} have "
+        f"{shorten(rare, MAX_CLASSES_NAMED)} have "
         f"less than {100 * RARE_SHARE:g} % of the labelled pixels; {_most(encoding, shares)}."
     )
     fix = "Label more images with them, and judge them by their own scores, not by means."

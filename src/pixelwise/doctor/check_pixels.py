@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pixelwise.data import Finding, make_finding, make_general_finding
 from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images
 from pixelwise.io import same_spacing, show_spacing
+from pixelwise.text import show_size
 
 MAX_SATURATED = 0.5  # share of pixels; what most images have is no fault
 USUAL_SATURATED = 0.1
@@ -94,7 +95,7 @@ def _find_mixed_sizes(images: Named) -> list[Finding]:
         return _find_mixed_dims(images)
     if not sizes or math.prod(sizes[-1]) < WIDE_FACTOR * math.prod(sizes[0]):
         return []
-    small, large = ("x".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+    small, large = (show_size(size) for size in (sizes[0], sizes[-1]))
     axes = "height x width" if len(sizes[0]) == 2 else "depth x height x width"
     message = f"the images have {len(sizes)} sizes, from {small} to {large} ({axes})."
     return [

@@ -23,6 +23,7 @@ from pixelwise.data.survey import (
 )
 from pixelwise.doctor.examination import Examination
 from pixelwise.errors import DataError
+from pixelwise.text import show_size
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
@@ -105,7 +106,10 @@ def why_left_out(sample: SampleFacts, encoding: MaskEncoding) -> tuple[str, str]
     if not image.is_finite:
         return "non-finite", "the image holds NaN or infinite pixels"
     if mask.size != image.size and not may_turn(image, mask):
-        return "size-mismatch", f"the mask is {_by(mask.size)}, the image {_by(image.size)}"
+        return (
+            "size-mismatch",
+            f"the mask is {show_size(mask.size)}, the image {show_size(image.size)}",
+        )
     if foreign_values(mask, encoding).size:
         return "unknown-value", "the mask holds values that are none of the classes"
     return None
@@ -299,7 +303,3 @@ def _name_safely(
         has_split = found.split is not None
         kept.append(Kept(name, found, image, mask, turns, splits[found.name], has_split))
     return tuple(kept)
-
-
-def _by(size: Sequence[int]) -> str:
-    return "x".join(str(length) for length in size)

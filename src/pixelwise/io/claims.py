@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pixelwise.errors import FileError
+from pixelwise.text import show_size
 
 MAX_VALUES = 2**32  # of a picture or volume; a header that claims more is taken for damage
 SMALL_BYTES = 2**28
@@ -52,7 +53,7 @@ def check_claim(shape: Sequence[int], itemsize: float, num_bytes: int) -> None:
         FileError: there are no values, too many, or more than a file of this size may hold.
     """
     count = math.prod(int(length) for length in shape)
-    by = "x".join(str(length) for length in shape)
+    by = show_size(shape)
     limit = MAX_VALUES if _allowed is None else _allowed
     if not 0 < count <= limit or min(shape, default=1) < 0:
         raise FileError(

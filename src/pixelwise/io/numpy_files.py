@@ -12,6 +12,7 @@ from pixelwise.errors import FileError
 from pixelwise.io.axes import order_axes
 from pixelwise.io.claims import check_claim
 from pixelwise.io.pixels import Pixels, plain_type
+from pixelwise.text import shorten
 
 NPY_START = b"\x93NUMPY"
 ZIP_START = b"PK\x03\x04"
@@ -96,7 +97,7 @@ def _choose(arrays: list[str], names: tuple[str, ...]) -> str:
     telling = [name for name in arrays if name.lower() in names]
     if len(arrays) == 1 or len(telling) == 1:
         return (telling or arrays)[0]
-    shown = ", ".join(arrays[:NUM_SHOWN]) + ", ..." * (len(arrays) > NUM_SHOWN)
+    shown = shorten(arrays, NUM_SHOWN, "")
     raise FileError(
         f"it holds {len(arrays)} arrays ({shown}), of which it is not clear which to take. Save "
         f'one of them alone, or call it "{names[0]}".'

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +45,48 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             os.fsync(file.fileno())
 
     _write(Path(path), save)
+
+
+def write_checked(path: Path, data: bytes, new: Path) -> None:
+    """Write a file under another name, read it back, and only then let it take its place.
+
+    At any moment, also where power fails, `path` can be read: the file before, or the new one.
+
+    Args:
+        path: of the file.
+        data: its content.
+        new: in the same folder, where the data are written first. A fixed name: what a process
+            that was killed left there is written over.
+
+    Raises:
+        OutputError: it cannot be written, or does not hold the data; the file before is intact.
+    """
+    write_bytes(new, data)
+    try:
+        is_same = new.read_bytes() == data
+        if is_same:
+            new.replace(path)
+            _flush_folder(path.parent)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}). Check the disk; what was written before "
+            "is intact."
+        ) from error
+    if not is_same:
+        raise OutputError(
+            f"{new} does not hold what was written into it. Check the disk; what was written "
+            "before is intact."
+        )
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, where the system knows how."""
+    with suppress(OSError):  # Windows cannot open folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -221,10 +264,8 @@ def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
 
 
 def _remove(path: Path) -> None:
-    try:
+    with suppress(OSError):  # its folder cannot be written or is gone: nothing was left there
         path.unlink(missing_ok=True)
-    except OSError:
-        return  # its folder cannot be written or is gone: nothing was left there
 
 
 def _reason(path: Path, error: OSError) -> str:

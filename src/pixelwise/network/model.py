@@ -1,9 +1,7 @@
 """The model: a network together with everything that using it needs, saved as one safe file."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from pixelwise.errors import ModelFileError, OutputError
+from pixelwise.errors import ModelFileError
+from pixelwise.io import write_bytes
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.intensities import IntensityFacts, join_facts
 from pixelwise.network.scaling import IntensityScaling
@@ -166,21 +165,7 @@ def save_model(path: Path, model: Model) -> None:
         for name, tensor in model.network.state_dict().items()
     }
     data = save(tensors, metadata={METADATA_KEY: model.config.model_dump_json()})
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}. Choose a folder that can be "
-            "written to and has space."
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    write_bytes(path, data)
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> Model:

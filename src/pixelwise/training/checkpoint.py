@@ -13,9 +13,7 @@ training can go on after any step.
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from pixelwise.errors import OutputError, TrainingError
-from pixelwise.io import make_folder, write_bytes
+from pixelwise.errors import TrainingError
+from pixelwise.io import make_folder, write_checked
 from pixelwise.metrics import Scores
 from pixelwise.network import UNet
 from pixelwise.training.optimizer import AveragedWeights
@@ -83,38 +81,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     }
     data = save(tensors, metadata={METADATA_KEY: json.dumps(checkpoint.facts)})
     make_folder(folder)
-    new = folder / NEW_NAME
-    write_bytes(new, data)
-    _replace(new, folder / FILE_NAME, data)
-
-
-def _replace(new: Path, old: Path, data: bytes) -> None:
-    """Let a new file take the place of the old one, once it is proven to hold the data."""
-    try:
-        if new.read_bytes() != data:
-            raise OutputError(
-                f"{new} does not hold what was written into it. Check the disk; the checkpoint "
-                "before is intact."
-            )
-        new.replace(old)
-        _flush_folder(old.parent)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{old} cannot be written ({error.strerror}). Check the disk; the checkpoint before "
-            "is intact."
-        ) from error
-
-
-def _flush_folder(folder: Path) -> None:
-    """Let the names in a folder survive a power cut, where the system knows how."""
-    with suppress(OSError):  # Windows cannot open folders
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    write_checked(folder / FILE_NAME, data, folder / NEW_NAME)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

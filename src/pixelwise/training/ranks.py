@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from pixelwise.device import pick_device
 from pixelwise.errors import PlanError, TrainingError
+from pixelwise.parallel import available_cores
 from pixelwise.training.interrupt import INTERRUPTED
 
 ALL_DONE = "all steps were done"
@@ -175,7 +176,7 @@ class Ranks:
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         elif os.environ.get("OMP_NUM_THREADS", "1") == "1":  # torchrun's default, not a choice
-            torch.set_num_threads(max(1, num_cores() // beside))
+            torch.set_num_threads(max(1, available_cores() // beside))
         return chosen
 
     def ignore_termination(self) -> None:
@@ -220,13 +221,6 @@ def _own_device(device: str, local_rank: int, num_beside: int) -> torch.device:
             f"--nproc-per-node {max(1, number)}, or train with --device cpu."
         )
     return torch.device("cuda", local_rank)
-
-
-def num_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache

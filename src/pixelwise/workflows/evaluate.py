@@ -24,6 +24,7 @@ from pixelwise.io import make_folder, write_json, write_text
 from pixelwise.metrics import Scores, complete_groups, summarize
 from pixelwise.network import Model
 from pixelwise.report import ReportContent, build_report
+from pixelwise.text import show_size
 from pixelwise.training import RunFolder
 from pixelwise.workflows.check import accepting
 from pixelwise.workflows.final_scores import accepted_of, name_evaluated
@@ -219,8 +220,8 @@ def _score_files(
         prediction = read_prediction(paired.paths[entry.name])
         if prediction.size != own.size:
             raise MaskError(
-                f"{prediction.path} is {_by(prediction.size)} but {entry.mask.path} is "
-                f"{_by(own.size)} (height x width). Predict in the image's own size."
+                f"{prediction.path} is {show_size(prediction.size)} but {entry.mask.path} is "
+                f"{show_size(own.size)} (height x width). Predict in the image's own size."
             )
         counted.add(prediction, own, encoding.decode(own, entry.mask.path))
         if progress is not None:
@@ -241,10 +242,6 @@ def _score_files(
             f"for example {paired.left_over[0]}."
         )
     return replace(scores, notes=tuple(notes))
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
 
 
 def _facts(dataset: Dataset, split: str) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from pixelwise.io import write_text
 from pixelwise.parallel import map_in_threads
 from pixelwise.report import SheetClass, SheetContent, SheetFinding, SheetTile, build_sheet
 from pixelwise.task import IGNORE_INDEX
+from pixelwise.text import show_size
 from pixelwise.workflows.check import class_source, shorten_paths, summarize_check
 
 MAX_FLAGGED_ALIKE = 8  # of one code: more of the same tell nothing new
@@ -141,7 +142,7 @@ def _tile(
     own = codes.get(name, ())
     if not isinstance(facts, ImageFacts):
         return SheetTile(name, split, own, missing="cannot be read")
-    note = f"{split}, {'x'.join(map(str, facts.size))}".strip(", ")
+    note = f"{split}, {show_size(facts.size)}".strip(", ")
     try:
         image = to_plane(read_pixels(sample.found.images).values, len(facts.size))
     except DataError:
@@ -167,8 +168,7 @@ def _mask_plane(
     except DataError:
         return None, "the mask cannot be used"
     if mask.shape[-len(facts.size) :] != facts.size:
-        size = "x".join(str(n) for n in mask.shape)
-        return None, f"the mask is {size}, the image is not"
+        return None, f"the mask is {show_size(mask.shape)}, the image is not"
     if len(facts.size) == 3:
         mask = mask[..., facts.size[0] // 2, :, :]
     return mask, ""

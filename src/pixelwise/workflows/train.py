@@ -17,6 +17,7 @@ from pixelwise.errors import (
 )
 from pixelwise.network import load_model
 from pixelwise.planning import Plan, check_seed
+from pixelwise.text import show_size
 from pixelwise.training import (
     RunFolder,
     Watcher,
@@ -191,6 +192,6 @@ def _refuse_volumes(dataset: Dataset) -> None:
     if volumes:
         raise DataError(
             f"{dataset.root} holds {len(volumes)} volumes, for example {volumes[0].image} "
-            f"({'x'.join(map(str, volumes[0].size))}). Training on volumes comes in a later "
+            f"({show_size(volumes[0].size)}). Training on volumes comes in a later "
             "version: save slices of images and masks as pictures, and train on these."
         )

@@ -198,12 +198,6 @@ def _shared_end(path: Path, parts: Sequence[str]) -> int:
     return number
 
 
-def shorten_names(names: Sequence[str]) -> str:
-    """Join the first few names, and count them where there are more."""
-    shown = ", ".join(names[:NUM_SHOWN])
-    return shown if len(names) <= NUM_SHOWN else f"{shown}, ... ({len(names)} in all)"
-
-
 def names_of(images: Sequence[Path]) -> dict[Path, str]:
     """Name of each image: its path without ending, below the folder that holds them all."""
     folder = Path(os.path.commonpath([path.parent for path in images])) if images else Path()

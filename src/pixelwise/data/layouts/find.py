@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data.findings import Finding
-from pixelwise.data.layouts.annotations import shorten_names
 from pixelwise.data.layouts.coco import find_coco
 from pixelwise.data.layouts.folder_pairs import find_folder_pairs
 from pixelwise.data.layouts.folders import find_folders
@@ -39,6 +38,7 @@ from pixelwise.data.layouts.yolo import find_yolo
 from pixelwise.data.masks.class_file import CLASS_FILE, read_class_file
 from pixelwise.data.masks.class_table import TABLE_FILES
 from pixelwise.errors import DataError, LayoutError
+from pixelwise.text import shorten
 
 Finder = Callable[[Path, LayoutOptions], Layout | None]
 
@@ -121,7 +121,7 @@ def _check_given(root: Path, options: LayoutOptions) -> None:
     for option, given in (("images", options.images), ("masks", options.masks)):
         if given is None or (root / given).exists() or any(_below(root, given)):
             continue
-        folders = shorten_names([f"{path.name}/" for path in list_folder(root)[0]])
+        folders = shorten([f"{path.name}/" for path in list_folder(root)[0]])
         raise LayoutError(
             f"There is no {given} in {root} or in the folders in it, which holds "
             f"{folders or 'no folders'}. Name one that is there with --{option}."

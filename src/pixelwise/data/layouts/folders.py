@@ -16,7 +16,6 @@ from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.annotations import (
     below,
     names_of,
-    shorten_names,
 )
 from pixelwise.data.layouts.beside import Beside, pair_beside
 from pixelwise.data.layouts.folder_pairs import (
@@ -37,6 +36,7 @@ from pixelwise.data.layouts.names import (
 )
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.errors import LayoutError
+from pixelwise.text import shorten
 
 NUM_SHOWN = 3
 
@@ -163,7 +163,7 @@ def _describe_below(below: dict[Path, _Found]) -> list[str]:
         folders.setdefault(found.description, []).append(f"{path.name}/")
     if len(below) <= NUM_SHOWN:
         return [f"{path.name}/ ({found.description})" for path, found in below.items()]
-    shown = [f"{shorten_names(names)} ({what})" for what, names in folders.items()]
+    shown = [f"{shorten(names)} ({what})" for what, names in folders.items()]
     more = [f"{len(shown) - NUM_SHOWN} other arrangements"] if len(shown) > NUM_SHOWN else []
     return shown[:NUM_SHOWN] + more
 
@@ -270,12 +270,12 @@ def _note_aside(found: _Found, root: Path) -> list[Finding]:
     names = dict.fromkeys(path.name for path in found.aside if not path.is_file())
     findings = []
     if names:
-        shown = shorten_names([f"{name}/" for name in names])
+        shown = shorten([f"{name}/" for name in names])
         message = f"there are other masks for the same images in {shown}; they were left aside."
         fix = f"Take them with --masks {next(iter(names))}."
         findings.append(Finding("left-aside", "note", (), message, fix))
     if files:
-        shown = shorten_names([below(path, root) for path in files])
+        shown = shorten([below(path, root) for path in files])
         message = (
             f"{len(files)} files are other views of the masks ({shown}); they were left aside."
         )
@@ -289,11 +289,7 @@ def _describe_nothing(root: Path) -> str:
         entries = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
     except OSError:
         entries = []
-    inside = (
-        f"it holds {', '.join(entries[:8])}{', ...' * (len(entries) > 8)}"
-        if entries
-        else "it is empty"
-    )
+    inside = f"it holds {shorten(entries, 8)}" if entries else "it is empty"
     return (
         f"{root} holds no images: {inside}. Put images into {root}/images and masks into "
         f"{root}/masks."
@@ -309,7 +305,7 @@ def _describe_no_pairs(root: Path, found: _Found) -> str:
             f"names match (images: {images}; masks: {masks}). Give each mask the name of its image."
         )
     if found.unused:
-        shown = shorten_names([below(path, root) + "/" for path in found.unused])
+        shown = shorten([below(path, root) + "/" for path in found.unused])
         return (
             f"{root} holds {len(found.pairs)} images, and may hold masks in {shown}, but which "
             "belong together cannot be told. Name both folders with --images and --masks."

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from pixelwise.data.findings import Finding, Severity
-from pixelwise.data.layouts.annotations import below, shorten_names
+from pixelwise.data.layouts.annotations import below
 from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.sources import MaskShapes
+from pixelwise.text import shorten
 
 MAX_LOST = 0.5  # share of the images or shapes of a file: beyond it the file is misunderstood
 
@@ -125,14 +126,14 @@ class Notes:
         """Say how many images or shapes there are, and what they should be found in."""
         self.totals[what] += number
         if there:
-            self.there[what] = shorten_names(there)
+            self.there[what] = shorten(there)
 
     def findings(self) -> tuple[Finding, ...]:
         """One finding for each kind, with the first names."""
         return tuple(self._to_finding(kind, cases) for kind, cases in self.noted.items())
 
     def _to_finding(self, kind: NoteKind, cases: Sequence[tuple[str, Path]]) -> Finding:
-        names = shorten_names([name for name, _ in cases])
+        names = shorten([name for name, _ in cases])
         message, severity = kind.message.format(path=self.path, names=names), kind.severity
         what = kind.loses
         if what and self.lost[what] > MAX_LOST * self.totals[what] > 0:
@@ -189,6 +190,6 @@ def _say_lost(path: Path, class_name: str, names: Sequence[str]) -> Finding:
         "error",
         (path,),
         f"{path} has {len(names)} shapes of {class_name}, none of which can be drawn: "
-        f"{shorten_names(names)}.",
+        f"{shorten(names)}.",
         "Export them as polygons or run lengths, or remove them with their class.",
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.masks.binary_artifacts import find_two_tones
-from pixelwise.data.masks.encoding import shorten
+from pixelwise.data.masks.encoding import shorten_values
 from pixelwise.data.masks.facts import MaskFacts
 from pixelwise.data.masks.foreground_values import PLAIN
 from pixelwise.data.masks.value_counts import LOW_INDEX, add_counts
@@ -60,10 +60,10 @@ def _refuse_apart(
         return
     num_others = sum(bool(np.isin(mask.values, others).any()) for mask in masks)
     raise MaskError(
-        f"{len(holders)} masks hold {shorten(some.tolist())}, {num_others} hold "
-        f"{shorten(others.tolist())}, and none holds both: the same classes written in two ways, "
-        "or classes that are never together. Write all masks in one way, or name the classes with "
-        'their values in classes.json: {"classes": [{"name": ..., "value": ...}]}.'
+        f"{len(holders)} masks hold {shorten_values(some.tolist())}, {num_others} hold "
+        f"{shorten_values(others.tolist())}, and none holds both: the same classes written in two "
+        "ways, or classes that are never together. Write all masks in one way, or name the classes "
+        'with their values in classes.json: {"classes": [{"name": ..., "value": ...}]}.'
     )
 
 
@@ -81,10 +81,10 @@ def _refuse_two_foregrounds(masks: Sequence[MaskFacts], values: NDArray[np.int64
         return
     num_others = sum(bool(np.isin(mask.values, others).any()) for mask in masks)
     raise MaskError(
-        f"{len(holders) - sum(holders)} masks hold 255 and no {shorten(others.tolist())}, "
-        f"{num_others} hold {shorten(others.tolist())}: 255 may be the same foreground, written "
-        "in another way, or what is to be ignored. Say --ignore 255 if it is that; else write all "
-        "masks in one way."
+        f"{len(holders) - sum(holders)} masks hold 255 and no {shorten_values(others.tolist())}, "
+        f"{num_others} hold {shorten_values(others.tolist())}: 255 may be the same foreground, "
+        "written in another way, or what is to be ignored. Say --ignore 255 if it is that; else "
+        "write all masks in one way."
     )
 
 

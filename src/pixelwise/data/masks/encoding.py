@@ -20,6 +20,7 @@ from pixelwise.colors import GREY, hex_of, pack_colors, unpack_colors
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.errors import MaskError
 from pixelwise.task import IGNORE_INDEX, MAX_CLASSES, UNKNOWN_INDEX, Task
+from pixelwise.text import shorten
 
 NUM_TABLE_VALUES = 2**16  # values below it are looked up in a table
 
@@ -286,8 +287,7 @@ class MaskEncoding(BaseModel):
     def show_values(self, values: Sequence[int]) -> str:
         """Join the first few values with commas; colours as #rrggbb."""
         items = [hex_of(value) if self.form == "colors" else str(value) for value in values]
-        shown = ", ".join(items[:NUM_SHOWN])
-        return shown if len(items) <= NUM_SHOWN else f"{shown}, ... ({len(items)} {self.unit})"
+        return shorten(items, NUM_SHOWN, self.unit)
 
 
 def instances_of(mask: StoredMask, encoding: MaskEncoding) -> NDArray[np.int32] | None:
@@ -307,7 +307,6 @@ def instances_of(mask: StoredMask, encoding: MaskEncoding) -> NDArray[np.int32] 
     return ids.astype(np.int32)
 
 
-def shorten(items: Sequence[int], limit: int = NUM_SHOWN) -> str:
-    """Join the first few numbers with commas."""
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown if len(items) <= limit else f"{shown}, ... ({len(items)} values)"
+def shorten_values(values: Sequence[int], limit: int = NUM_SHOWN) -> str:
+    """Join the first few mask values with commas."""
+    return shorten(values, limit, "values")

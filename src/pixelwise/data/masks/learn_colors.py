@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pixelwise.colors import GREY, default_color, hex_of, packed_of, unpack_colors
 from pixelwise.data.masks.binary_artifacts import MAX_DOT, MAX_SPECKS
 from pixelwise.data.masks.class_file import ClassDeclaration
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten_values
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
 from pixelwise.data.masks.remarks import Reading, Remark
 from pixelwise.data.masks.value_counts import ValueCounts, add_counts, num_pixels
@@ -100,8 +100,9 @@ def _refuse_greys(masks: Sequence[MaskFacts], ignored: Sequence[int]) -> None:
         return
     numbers = sorted({value // GREY for held in grey for value in held})
     raise MaskError(
-        f"{len(colored)} masks are in colours, {len(grey)} hold the greys {shorten(numbers)}, none "
-        "holds both: which grey is which colour is not known. Save all masks in one way."
+        f"{len(colored)} masks are in colours, {len(grey)} hold the greys "
+        f"{shorten_values(numbers)}, none holds both: which grey is which colour is not known. "
+        "Save all masks in one way."
     )
 
 

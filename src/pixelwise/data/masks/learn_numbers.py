@@ -24,7 +24,7 @@ from pixelwise.data.masks.binary_artifacts import (
     refuse_lines,
     snap_remark,
 )
-from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten
+from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten_values
 from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.remarks import Reading, Remark
 from pixelwise.data.masks.value_counts import LOW_INDEX, ValueCounts
@@ -148,8 +148,8 @@ def _outweighs(counts: ValueCounts) -> bool:
         return num_high > num_low
     shown = low.values.tolist()
     raise MaskError(
-        f"the masks hold 0, 255 on {num_high:,} pixels and {shorten(shown)} on {num_low:,}: 255 is "
-        f"to be ignored beside rare classes, or the foreground beside specks. Say "
+        f"the masks hold 0, 255 on {num_high:,} pixels and {shorten_values(shown)} on {num_low:,}: "
+        f"255 is to be ignored beside rare classes, or the foreground beside specks. Say "
         f"--ignore {IGNORE_INDEX} if it is the first, {' '.join(f'--ignore {v}' for v in shown)} "
         "if it is the second."
     )
@@ -163,8 +163,8 @@ def _refuse_specks(values: list[int], counts: ValueCounts) -> None:
         return
     dots = counts.values[is_dot].tolist()
     raise MaskError(
-        f"the masks hold {shorten(dots)} only in dots of up to {MAX_DOT} pixels, beside values "
-        "that fill areas: damage, or classes too small to learn. Leave them out "
+        f"the masks hold {shorten_values(dots)} only in dots of up to {MAX_DOT} pixels, beside "
+        "values that fill areas: damage, or classes too small to learn. Leave them out "
         f"({' '.join(f'--ignore {v}' for v in dots[:3])} ...), or name the classes with their "
         "values in classes.json."
     )
@@ -211,25 +211,27 @@ def _refuse_unclear(values: list[int], counts: ValueCounts, foreground: int | No
         raise MaskError(f"{what}: there is nothing to learn. Check that these are the masks.")
     if foreground is not None:
         raise MaskError(
-            f"foreground={foreground} fits masks of two values, but these hold {shorten(values)}. "
-            "Leave the others out with --ignore, or name the classes in classes.json."
+            f"foreground={foreground} fits masks of two values, but these hold "
+            f"{shorten_values(values)}. Leave the others out with --ignore, or name the classes in "
+            "classes.json."
         )
     if counts.is_jpeg:
         raise MaskError(
-            f"the masks are JPEG files with the values {shorten(values)}; JPEG changes values, so "
-            "that classes cannot be told. Export them again as PNG."
+            f"the masks are JPEG files with the values {shorten_values(values)}; JPEG changes "
+            "values, so that classes cannot be told. Export them again as PNG."
         )
     if _has_soft_edges(counts):
         raise MaskError(
-            f"the masks hold {len(values)} values ({shorten(values)}), some of them only along "
-            "edges: several grey tones with soft edges, where a grey between two tones may "
+            f"the masks hold {len(values)} values ({shorten_values(values)}), some of them only "
+            "along edges: several grey tones with soft edges, where a grey between two tones may "
             "be a third. Export the masks without anti-aliasing, or name the classes with their "
             "values in classes.json."
         )
     if len(values) > MAX_UNDECLARED_CLASSES:
         raise MaskError(
-            f"the masks hold {len(values)} values ({shorten(values, 4)}): object ids, or no masks. "
-            'If they are classes, name them in classes.json: {"classes": ["background", ...]}.'
+            f"the masks hold {len(values)} values ({shorten_values(values, 4)}): object ids, or no "
+            'masks. If they are classes, name them in classes.json: {"classes": '
+            '["background", ...]}.'
         )
     _refuse_specks(values, counts)
 
@@ -251,12 +253,12 @@ def ignore_remark(
     ignored: Sequence[int], others: Sequence[int], *, may_be_foreground: bool = False
 ) -> Remark:
     """Said where values are taken to mean "left out" though nobody said so."""
-    are = f"value {ignored[0]}" if len(ignored) == 1 else f"values {shorten(ignored)}"
+    are = f"value {ignored[0]}" if len(ignored) == 1 else f"values {shorten_values(ignored)}"
     verb = "is" if len(ignored) == 1 else "are"
     doubt = " 255 has more pixels than these, and may be the foreground." * may_be_foreground
     return Remark(
         "ignored-values",
-        f"the {are} beside the class indices {shorten(others)} {verb} taken to mean "
+        f"the {are} beside the class indices {shorten_values(others)} {verb} taken to mean "
         f'"ignore": these pixels count neither in training nor in scores.{doubt}',
         'If it is a class, name all in classes.json: {"classes": [{"name": ..., "value": ...}]}.',
         "warning" if may_be_foreground else "note",
@@ -267,7 +269,7 @@ def ignore_remark(
 def _map_remark(values: Sequence[int]) -> Remark:
     return Remark(
         "mapped-values",
-        f"the mask values {shorten(values)} became the class indices 0 to {len(values) - 1}"
+        f"the mask values {shorten_values(values)} became the class indices 0 to {len(values) - 1}"
         f"{'' if 0 in values else '; there is no 0, so that none is taken for background'}.",
         "Name the classes in classes.json if this is not their order.",
     )

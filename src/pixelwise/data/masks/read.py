@@ -19,6 +19,7 @@ from pixelwise.data.masks.sources import MaskFile, MaskParts, MaskShapes, MaskSo
 from pixelwise.data.masks.stored import StoredMask, to_stored
 from pixelwise.errors import FileError, MaskError
 from pixelwise.io import check_claim, read_pixels
+from pixelwise.text import show_size
 
 PAINTED_BYTES = 10  # a pixel, of all arrays in which shapes are painted
 TWO_TONE_RANGE = 100  # below this difference of values a mask holds class indices, never two tones
@@ -95,8 +96,8 @@ def _read_parts(source: MaskParts) -> StoredMask:
             cover = np.zeros(file.size, dtype=np.uint8)  # 0, 1, or 2 for several
         if file.size != painted.size:
             raise MaskError(
-                f"{path} is {_by(file.size)} but {source.path} is {_by(painted.size)}, though "
-                "both belong to one image. Export them again in one size."
+                f"{path} is {show_size(file.size)} but {source.path} is {show_size(painted.size)}, "
+                "though both belong to one image. Export them again in one size."
             )
         part = _is_set(file)
         cover += part & (cover < 2)
@@ -165,9 +166,9 @@ def _size_to_paint(source: MaskShapes, image_size: tuple[int, ...] | None) -> tu
             raise FileError(f"{source.path}: {error}") from error
     elif sorted(size) != sorted(image_size):
         raise SizeError(
-            f"{source.path} claims {_by(size)}, but the image is {_by(image_size)} (height x "
-            "width). Masks must match their images pixel for pixel: export it again for this "
-            "image, or remove the pair.",
+            f"{source.path} claims {show_size(size)}, but the image is {show_size(image_size)} "
+            "(height x width). Masks must match their images pixel for pixel: export it again for "
+            "this image, or remove the pair.",
             size,
         )
     return size[0], size[1]
@@ -178,10 +179,7 @@ def describe_size_mismatch(
 ) -> str:
     """Say that a mask and its image differ in size, and what to do."""
     return (
-        f"{mask} is {_by(mask_size)} but {image} is {_by(image_size)} (height x width). Masks "
-        "must match their images pixel for pixel: export the mask again, or remove the pair."
+        f"{mask} is {show_size(mask_size)} but {image} is {show_size(image_size)} (height x "
+        "width). Masks must match their images pixel for pixel: export the mask again, or remove "
+        "the pair."
     )
-
-
-def _by(size: Sequence[int]) -> str:
-    return "x".join(str(length) for length in size)
