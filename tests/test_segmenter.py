@@ -349,7 +349,7 @@ def test_fit_again_goes_on_from_weights_and_optimizer():
     assert first + second == pytest.approx(expected, abs=1e-6)
 
 
-def test_compile_starts_the_optimizer_anew():
+def test_compile_starts_the_optimizer_again():
     model = tiny()
     model.fit(X, Y, verbose=0)
     first = model._optimizer

@@ -98,7 +98,7 @@ class TestThreads:
         assert training.time_steps(plan, seconds=1).num_threads == 3
         assert asked == ["find", 3, 3]
 
-    def test_found_anew_at_every_start_whatever_is_remembered(self, trained, plan):
+    def test_found_again_at_every_start_whatever_is_remembered(self, trained, plan):
         trained()[0].time_steps(plan, seconds=None)
         training, asked = trained()
         assert training.time_steps(plan, seconds=None).num_threads == 3

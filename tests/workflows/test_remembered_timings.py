@@ -73,7 +73,7 @@ def test_the_newest_counts_and_the_oldest_give_way(path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
-def test_a_file_that_is_no_use_is_written_anew(path, text):
+def test_a_file_that_is_no_use_is_written_again(path, text):
     path.parent.mkdir()
     path.write_text(text)
     timings = RememberedTimings(CPU, (3, 2), path)

@@ -311,7 +311,7 @@ def test_a_disk_that_is_full_in_mid_training_leaves_a_usable_folder(
     assert_same_weights(resumed.folder, whole.folder)
 
 
-def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew(data, plan, tmp_path):
+def test_a_training_that_was_killed_before_its_first_checkpoint_begins_again(data, plan, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plan.yaml").write_text(plan.to_yaml())
     resumed = pw.train(data, tmp_path / "run", resume=True)

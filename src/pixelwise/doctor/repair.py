@@ -93,7 +93,7 @@ def fix(
 
     Args:
         data: the folder that was examined.
-        examination: of it, as `check` gives it.
+        examination: as `check` gives it.
         out: a new or empty folder, outside `data`.
         progress: called with (done, total).
 
@@ -137,7 +137,7 @@ def open_findings(examination: Examination, changes: Iterable[Change] = ()) -> t
     """Errors and warnings about which nothing was done: they need a person.
 
     Args:
-        examination: of the original.
+        examination: examination of the original.
         changes: that were made.
     """
     done = {change.code for change in changes} | ALWAYS_GONE
@@ -215,7 +215,7 @@ class _Writer:
         return self.folder / (kept.split if self.in_splits else "") / kind / kept.name
 
     def _write_image(self, kept: Kept) -> tuple[Path, str]:
-        """Copy the image, or write it anew; return where it is and what was done."""
+        """Copy the image, or write it again; return where it is and what was done."""
         paths, facts = kept.found.image_paths, kept.image
         place = self._place("images", kept)
         make_folder(place.parent)

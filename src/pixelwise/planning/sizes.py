@@ -55,8 +55,8 @@ def choose_sizes(
     """Choose sizes for the time there is, and as much augmentation as it wants.
 
     Args:
-        fingerprint: of the data.
-        task: of the model.
+        fingerprint: fingerprint of the data.
+        task: task of the model.
         first: as measured.
         decisions: that were made, of which sizes are kept.
         num_pixels: that `first` would train on in the time; None where epochs say how long.

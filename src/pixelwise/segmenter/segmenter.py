@@ -132,7 +132,7 @@ class Segmenter:
             validation_data: (x, y) to measure after each epoch.
             validation_split: share of the images, from the end, to take for validation.
             verbose: print a line an epoch.
-            seed: of the order of images.
+            seed: seed of the order of images.
 
         Returns:
             The losses and metrics of every epoch. The model keeps the last epoch's weights.

@@ -104,7 +104,7 @@ class BatchQueue:
         lets every team sleep where it waits, and training steps take 1.3 times as long.
         """
         torch.set_num_threads(1)
-        torch.get_num_threads()  # else torch sets the number anew when it is first used
+        torch.get_num_threads()  # else torch sets the number again when it is first used
         self._started.wait()
 
     def take(self) -> Batch:

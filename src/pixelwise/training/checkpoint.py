@@ -102,7 +102,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         return _regroup(facts, tensors)
     except UNREADABLE as error:
         raise TrainingError(
-            f"The checkpoint {path} cannot be read: {error}. Train anew with --overwrite; the "
+            f"The checkpoint {path} cannot be read: {error}. Train again with --overwrite; the "
             "model file beside it is still usable."
         ) from error
 
@@ -145,9 +145,9 @@ class State:
 
     Attributes:
         network: with the newest weights.
-        heads: of deep supervision.
-        average: of the weights.
-        optimizer: of the network and the heads.
+        heads: heads of deep supervision.
+        average: average of the weights.
+        optimizer: optimizer of the network and the heads.
         best: the best weights so far.
         step: steps done.
         rate_factor: on the planned learning rate; lower where the loss was lost.

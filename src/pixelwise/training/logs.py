@@ -138,7 +138,7 @@ def logging_to(names: Sequence[str], folder: Path, watcher: Watcher) -> Iterator
     """Give a watcher that writes into logs what another one is told.
 
     Args:
-        names: of logs, checked.
+        names: names of logs, checked.
         folder: the run folder, whose name the run has in the logs.
         watcher: told everything before the logs are.
     """
@@ -158,7 +158,7 @@ class LogWatcher(Watcher):
     """Writes plan and validations into logs.
 
     Args:
-        names: of logs; the plan opens them.
+        names: names of logs; the plan opens them.
         folder: the run folder.
         say: is told where a log fails, and training goes on without it.
     """

@@ -39,7 +39,7 @@ class Objective:
     Attributes:
         loss: on every level of the decoder that the plan supervises.
         metrics: by name; of each training batch, averaged between validations, and of validations.
-        optimizer: of the network's parameters; None for the plan's.
+        optimizer: optimizer of the network's parameters; None for the plan's.
     """
 
     loss: Loss
@@ -58,7 +58,7 @@ def loss_for(
 
     Args:
         name: as in the plan.
-        task: of the model.
+        task: task of the model.
         background: whether class 0 is background, which the Dice part of a multi-class loss
             leaves out.
         class_weights: one per class, in the cross-entropy of a multi-class task; None: all alike.
@@ -148,7 +148,7 @@ def reduce_targets(targets: Tensor, level: int, logits: Tensor) -> Tensor:
 
     Args:
         targets: (B, *spatial) class index, or (B, K, *spatial) where classes overlap.
-        level: of the decoder.
+        level: level of the decoder.
         logits: (B, K, *size) that the result is for.
     """
     size, step = logits.shape[2:], 2**level

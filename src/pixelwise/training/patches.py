@@ -61,7 +61,7 @@ class PatchSource:
         cropping: how patches are cut from them.
         batch_size: crops a batch, on all ranks together.
         scaling: intensity scaling of the model.
-        seed: of the order and of the crops.
+        seed: seed of the order and of the crops.
         ranks: processes that share each batch.
     """
 

@@ -78,7 +78,7 @@ class Ranks:
     """This process among those that train together.
 
     Attributes:
-        rank: of this process, from 0.
+        rank: rank of this process, from 0.
         world_size: number of processes.
         slow_group: group of all that waits for long.
     """

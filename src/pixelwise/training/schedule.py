@@ -177,8 +177,8 @@ class Timetable:
         budget: seconds for everything; None for as long as the planned steps take.
         validate_every: steps between validations, whose time is taken into account.
         closing_seconds: kept back for what follows training (files, report), on a free processor.
-        seconds_per_step: first guess, measured anew while training.
-        seconds_per_validation: first guess, measured anew while training.
+        seconds_per_step: first guess, measured again while training.
+        seconds_per_validation: first guess, measured again while training.
     """
 
     def __init__(

@@ -32,9 +32,9 @@ class Stepper:
 
     Attributes:
         network: that is trained.
-        heads: of deep supervision, trained beside it.
-        optimizer: of both.
-        average: of the network's weights.
+        heads: heads of deep supervision, trained beside it.
+        optimizer: optimizer of both.
+        average: average of the network's weights.
 
     Args:
         network: to train; moved to the device and into the plan's memory layout.
@@ -74,7 +74,7 @@ class Stepper:
         Args:
             crops: as the `PatchSource` of the plan gives them.
             step: number of the step, from 0.
-            num_steps: of the training, as far as is known.
+            num_steps: number of steps of the training, as far as is known.
             rate: learning rate.
         """
         network, optimizer, plan = self.network, self.optimizer, self._plan

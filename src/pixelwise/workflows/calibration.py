@@ -138,8 +138,8 @@ class RememberedTimings:
 
     Args:
         device: that was measured.
-        channels: of images and logits.
-        path: of the file; None for the user's cache folder.
+        channels: channels of images and logits.
+        path: path of the file; None for the user's cache folder.
     """
 
     def __init__(

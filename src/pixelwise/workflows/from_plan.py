@@ -65,7 +65,7 @@ def new_timetable(
     """The clock of a training, with what is kept back for its end.
 
     Args:
-        plan: of the training.
+        plan: plan of the training.
         clock: that is running.
         scores_all: whether all validation images are to be scored afterwards, within the budget.
         after: seconds of the budget for what else follows training.

@@ -38,7 +38,7 @@ class Predictions:
     """What a prediction wrote, left out and could not do.
 
     Attributes:
-        folder: of the results.
+        folder: folder of the results.
         num_images: that were to be predicted.
         written: the files, image by image.
         left_out: pictures in the folders given that were not taken, and why.

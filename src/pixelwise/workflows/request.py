@@ -152,8 +152,8 @@ def _check_encoder(asked: Encoder | None, plan: Plan) -> None:
             plan.encoder and f"the encoder {plan.encoder} with {plan.encoder_weights or 'its own'}"
         )
         raise PlanError(
-            f"The encoder {asked.name} was asked for, but the plan has {own or 'none'}. Plan anew, "
-            "or leave the encoder to the plan."
+            f"The encoder {asked.name} was asked for, but the plan has {own or 'none'}. Plan "
+            "again, or leave the encoder to the plan."
         )
 
 
@@ -194,7 +194,7 @@ def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
     Args:
         dataset: as it is given now.
         model: what the training gave.
-        path: of the training, for the message.
+        path: path of the training, for the message.
 
     Raises:
         DataError: the arrays are not those of the training: its split says nothing about them.

@@ -87,7 +87,7 @@ class RunWriter(Watcher):
     """Writes to the run folder: checkpoints, and after each validation what it changed.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         name: makes scores say what they are of.
     """
 
@@ -126,13 +126,13 @@ def finish(
     """Write the final model, score it on the test split, write the plan as it was and the report.
 
     Args:
-        outcome: of the training.
+        outcome: outcome of the training.
         plan: that was carried out.
         val: the validation samples.
         dataset: all of the data.
-        folder: of the run.
-        clock: of the training.
-        predictor: of its validations.
+        folder: folder of the run.
+        clock: clock of the training.
+        predictor: predictor of its validations.
         note: is told before the test split is scored.
         keeps_last: whether this is a fold: its scores did not choose the weights, and the test
             split is left for all folds together.

@@ -37,8 +37,8 @@ def write_sheet(
 
     Args:
         data: the folder that was examined.
-        examination: of it, as `check` gives it.
-        path: of the page.
+        examination: as `check` gives it.
+        path: path of the page.
 
     Raises:
         OutputError: the page cannot be written.

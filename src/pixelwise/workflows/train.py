@@ -90,7 +90,7 @@ def train(
             training and validation images and is scored on it; together they are one model.
         log: where else to write what history.csv has: any of "tensorboard" (event files in `out`),
             "mlflow" and "wandb" (by their own packages and settings).
-        seed: of every random choice; default 0, or the plan's.
+        seed: seed of every random choice; default 0, or the plan's.
         device: "auto", "cpu", "cuda", "mps".
         read: what a person says about the data; what is left out is found out.
         accept: codes of errors in the data to train in spite of, such as "split-leak"; the model

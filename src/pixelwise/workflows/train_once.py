@@ -41,7 +41,7 @@ class Job:
         plan: how to train.
         checkpoint: from which it goes on; None where it begins.
         origin: what the model says about where it started.
-        intensities: of the training images.
+        intensities: intensities of the training images.
     """
 
     plan: Plan
@@ -64,7 +64,7 @@ def train_once(
     Args:
         dataset: what to train on.
         folder: run folder to write.
-        request: of the user.
+        request: request of the user.
         watcher: is told what happens.
         begin: called when nothing is left that could refuse the training, in place of removing an
             earlier one.

@@ -78,7 +78,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_splits_are_those_of_the_folders_though_their_names_start_anew(tmp_path, layout):
+def test_splits_are_those_of_the_folders_though_their_names_start_again(tmp_path, layout):
     data, (image, mask) = tmp_path / "data", LAYOUTS[layout]
     random = np.random.default_rng(0)
     for split, number in SPLITS.items():

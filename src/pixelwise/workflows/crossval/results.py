@@ -45,11 +45,11 @@ def join_folds(
     """Join the models, add up the scores, report.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         dataset: all of the data.
         folds: the trainings, all of them done.
         parts: what each gave.
-        request: of the user.
+        request: request of the user.
         warnings: about the data.
         watcher: is told how it ended.
 

@@ -73,10 +73,10 @@ def cross_validate(
     the images that are scored would flatter them. The plan is made in the first fold, for all.
 
     Args:
-        examination: of data that can be trained on.
+        examination: examination of data that can be trained on.
         num_folds: 2 or more.
-        folder: of the run.
-        request: of the user; the budget is for everything.
+        folder: folder of the run.
+        request: request of the user; the budget is for everything.
         watcher: is told what happens.
 
     Raises:
@@ -99,7 +99,7 @@ def cross_validate(
         Fold(n, folder.fold(n), fold_dataset(dataset, assigned, n)) for n in range(1, num_folds + 1)
     ]
     parts: list[FoldPart] = []
-    left = request.budget and request.budget - request.seconds_read  # the folds read nothing anew
+    left = request.budget and request.budget - request.seconds_read  # the folds read nothing again
     shared = replace(request, budget=left, seconds_read=0.0)
     for fold in folds:
         asked = _request_for(fold, folds, shared, parts)
@@ -123,7 +123,7 @@ def _choose_folds(
     folder: RunFolder,
     request: Request,
 ) -> dict[str, int]:
-    """Deal the images anew, or read how they were dealt; DataError where they are others."""
+    """Deal the images again, or read how they were dealt; DataError where they are others."""
     if not (request.resume and _has_split(folder)):
         return find_folds(examination, num_folds, request.split_seed)
     folds = read_folds(folder.split)
@@ -132,7 +132,7 @@ def _choose_folds(
     if other:
         raise DataError(
             f"{dataset.root} has other images than the folds in {folder.split}: {other[0]} is "
-            f"{'new' if other[0] in names else 'gone'}. Restore them, or train anew with "
+            f"{'new' if other[0] in names else 'gone'}. Restore them, or train again with "
             "--overwrite."
         )
     for number in range(1, num_folds + 1):
@@ -194,7 +194,7 @@ def seconds_for_fold(number: int, num_folds: int, total: float, parts: Sequence[
     """Seconds for training and scoring a fold: an equal share of what the earlier ones leave.
 
     Args:
-        number: of the fold, from 1.
+        number: number of the fold, from 1.
         num_folds: in all.
         total: seconds for everything.
         parts: what the earlier folds took.
