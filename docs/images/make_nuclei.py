@@ -9,7 +9,7 @@ import numpy as np
 
 import pixelwise as pw
 from pixelwise.data import overlay, to_rgb
-from pixelwise.doctor import examine_dataset
+from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.io import read_image, write_image
 
 NUM_COLUMNS, SIDE, GAP = 5, 220, 6  # pictures in a row; pixels
@@ -24,7 +24,8 @@ def crop(picture: np.ndarray) -> np.ndarray:
 
 def main(run: str, data: str, out: str) -> None:
     """Choose images of different kinds: evenly spread by their mean brightness."""
-    model, dataset = pw.load(run), examine_dataset(data).dataset
+    model = pw.load(run)
+    dataset = examine_dataset(data, ReadOptions(for_training=False)).dataset
     brightness = [read_image(entry.image)[..., :3].mean() for entry in dataset.files]
     order = np.argsort(brightness)[np.linspace(2, len(brightness) - 2, NUM_COLUMNS).astype(int)]
     columns = []

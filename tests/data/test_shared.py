@@ -222,7 +222,8 @@ def test_masks_of_fractions_are_refused_and_the_rest_is_understood(shared_data):
 
 
 def test_one_split_of_nuclei(shared_data):
-    assert read_dataset(shared_data / "nuclei" / "test").splits == {"test": 67}
+    dataset = read_dataset(shared_data / "nuclei" / "test", for_training=False)
+    assert dataset.splits == {"test": 67}
 
 
 def test_the_share_of_pixels_that_jpeg_damaged_is_said(shared_data):

@@ -491,6 +491,13 @@ def _classes_of_which_none_is_there(planted):
     return []
 
 
+@plants("no-training-images")
+def _test_images_alone(planted):
+    shutil.rmtree(planted.root / "train")
+    shutil.rmtree(planted.root / "val")
+    return []
+
+
 @plants("unknown-value")
 def _value_of_no_class(planted):
     write_classes(planted, "background", "cell")

@@ -60,7 +60,7 @@ def test_classes_of_the_folder_above_hold_for_a_split_folder(save_pairs, disc, t
     for split in ("train", "val"):
         save_pairs([disc] * 10, folder=split, start=0 if split == "train" else 10)
     (tmp_path / "classes.json").write_text('{"classes": ["sky", "sun"]}')
-    dataset = read_dataset(tmp_path / "val")
+    dataset = read_dataset(tmp_path / "val", for_training=False)
     assert dataset.encoding.class_names == ("sky", "sun")
     assert dataset.splits == {"val": 10}
 
@@ -225,3 +225,11 @@ def test_an_examination_gives_the_data_set_or_raises_its_errors(save_pairs, disc
     assert [finding.code for finding in nothing.errors] == ["layout"]
     with pytest.raises(LayoutError, match="nowhere"):
         _ = nothing.dataset
+
+
+def test_images_to_test_alone_can_be_scored_and_not_trained_on(save_pairs, disc):
+    root = save_pairs([disc] * 3, "test")
+    with pytest.raises(LayoutError, match=r"no training images, only test\. .*pixelwise evaluate"):
+        _ = examine_dataset(root).dataset
+    scored = examine_dataset(root, ReadOptions(for_training=False))
+    assert scored.dataset.splits == {"test": 3}

@@ -244,3 +244,18 @@ def test_findings_are_shown_by_their_places_in_the_folder(damaged):
         assert str(damaged) not in short.message + short.fix
         assert [damaged / file for file in short.files] == list(finding.files)
         assert (short.code, short.count) == (finding.code, finding.count)
+
+
+@pytest.mark.parametrize(
+    "splits", [{"train": 1}, {"train": 2, "test": 2}, {"test": 2}, {"val": 2, "test": 2}]
+)
+def test_check_and_train_agree(write_squares, plan, tmp_path, splits):
+    data = write_squares(tmp_path / "data", splits)
+    is_usable = not check(data).errors
+    assert is_usable == ("train" in splits)
+    try:
+        train(data, tmp_path / "run", plan=plan.model_copy(update={"num_steps": 1}), progress=False)
+    except LayoutError as error:
+        assert not is_usable and "no training images" in str(error)
+    else:
+        assert is_usable

@@ -146,6 +146,16 @@ def test_the_same_two_classes_in_other_values_are_the_same_classes(
     assert pw.evaluate(other, model=run.folder) == pw.evaluate(data, model=run.folder)
 
 
+def test_images_to_test_alone_are_scored(run, write_squares, tmp_path):
+    data = write_squares(tmp_path / "data", {"test": 2})
+    assert [finding.code for finding in pw.check(data).errors] == ["no-training-images"]
+    by_model = pw.evaluate(data, model=run.folder, split="all")
+    with pytest.warns(pw.PixelwiseWarning, match="a folder of masks"):
+        pw.predict(run.folder, data, tmp_path / "masks")
+    by_masks = pw.evaluate(data, predictions=tmp_path / "masks")
+    assert by_masks.mean_dice == by_model.mean_dice
+
+
 def test_masks_of_background_alone_are_read_as_the_model_reads_them(run, write_squares, tmp_path):
     """Nothing to find: 255 alone would be class 0 of a folder read without the model."""
     empty = write_squares(tmp_path / "empty", {"test": 2}, values=(255, 255))

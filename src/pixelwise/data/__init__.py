@@ -38,13 +38,14 @@ from pixelwise.data.split_choice import (
     count_groups,
 )
 from pixelwise.data.split_file import read_split, with_split_file, write_split
-from pixelwise.data.splits import Split
+from pixelwise.data.splits import SPLITS, Split
 
 __all__ = [
     "BY_IMAGE",
     "KINDS",
     "SEQUENCE",
     "SEVERITIES",
+    "SPLITS",
     "SPLIT_BY_IMAGE",
     "DataSource",
     "Dataset",

@@ -44,6 +44,7 @@ KINDS: dict[str, FindingKind] = {
         "error", "masks whose values have no clear meaning", "masks that hold no classes left out"
     ),
     "no-foreground": FindingKind("error", "no mask holds anything but background"),
+    "no-training-images": FindingKind("error", "only images to validate on or to test"),
     "unknown-value": FindingKind("error", "values that are none of the classes", "left out"),
     "size-mismatch": FindingKind(
         "error",
@@ -174,6 +175,7 @@ ERROR_CLASSES: dict[str, type[DataError]] = {
     "not-an-image": FileError,
     "mask-values": MaskError,
     "no-foreground": MaskError,
+    "no-training-images": LayoutError,
     "class-file": MaskError,
     "unknown-value": MaskError,
     "size-mismatch": MaskError,

@@ -151,7 +151,7 @@ def _find_few(surveyed: Sequence[SampleFacts]) -> list[Finding]:
         if number == 1
         else f"there are only {number} images with masks"
     )
-    fix = "Label more images: training needs two at least, and scores on few are uncertain."
+    fix = "Label more images: scores on few are uncertain, and one leaves none to validate on."
     return [make_general_finding("few-images", f"{what}.", fix)]
 
 

@@ -14,11 +14,13 @@ import numpy as np
 
 from pixelwise.data import (
     BY_IMAGE,
+    SPLITS,
     Dataset,
     DataSource,
     Finding,
     MaskEncoding,
     SampleFiles,
+    Split,
     SplitChoice,
     choose_channels,
     choose_splits,
@@ -69,6 +71,7 @@ class ReadOptions:
     split_by: str | None = None  # regular expression that finds the group in a name; "none"
     encoding: MaskEncoding | None = None
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+    for_training: bool = True  # False where data are only scored: they need no training images
     accept: Sequence[str] = ()  # codes of errors to train in spite of, such as "split-leak"
 
     @property
@@ -119,6 +122,8 @@ def examine_dataset(
         *check_leaks(surveyed, splits, twins),
         *check_split_ranges(surveyed, splits),
     ]
+    if options.for_training:
+        findings += _find_no_training_images(root, splits)
     if encoding is not None:
         findings += check_masks(surveyed, encoding, splits)
         findings += check_objects(surveyed, encoding)
@@ -269,6 +274,18 @@ def _build(
         spacing_um=common_spacing([image.spacing_um for _, image in images]),
         digests=tuple(_digest(facts, image) for facts, image in images),
     )
+
+
+def _find_no_training_images(root: Path, splits: Mapping[str, Split]) -> list[Finding]:
+    present = [split for split in SPLITS if split in splits.values()]
+    if "train" in present or present in ([], ["unlabelled"]):
+        return []  # without any mask there is another error
+    message = f"{root} has no training images, only {', '.join(present)}."
+    fix = (
+        "Name the folder above the split folders, or one with images/ and masks/; "
+        "`pixelwise evaluate` takes these as they are."
+    )
+    return [make_general_finding("no-training-images", message, fix)]
 
 
 def _say_unlabelled(root: Path, surveyed: Sequence[SampleFacts]) -> Finding:

@@ -80,7 +80,7 @@ def evaluate(
     """
     if (model is None) == (predictions is None):
         raise PlanError("Give either a model or a folder of predictions to evaluate.")
-    read = accepting(read, accept)
+    read = replace(accepting(read, accept), for_training=False)
     if model is not None and values is not None:
         raise PlanError(
             "Values say how predictions are read, but a model was given. Leave them out."

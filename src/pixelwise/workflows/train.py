@@ -11,7 +11,6 @@ from pixelwise.data import Dataset, DataSource, read_split
 from pixelwise.doctor import Examination, ReadOptions, examine_dataset
 from pixelwise.errors import (
     DataError,
-    LayoutError,
     PixelwiseError,
     PlanError,
 )
@@ -179,11 +178,6 @@ def _read_data(
     watcher.note(dataset.describe())
     for text in dataset.notes:
         watcher.note(text)
-    if "train" not in dataset.splits:
-        raise LayoutError(
-            f"{dataset.root} has no training images, only {', '.join(dataset.splits)}. Name the "
-            "folder above the split folders, or one with images/ and masks/."
-        )
     return examination
 
 
