@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pixelwise.data.layouts.find import find_layout
@@ -109,6 +109,7 @@ texts = st.text("ab1_-", max_size=4)
     st.sets(st.text("abc12_", min_size=1, max_size=6), min_size=2, max_size=8),
     texts, texts, texts, texts,
 )  # fmt: skip
+@example({"1", "112"}, "", "", "", "1")
 def test_any_renaming_that_pairs_everything_is_found_back(cores, a, b, c, d):
     images = {("", f"{a}{core}{b}") for core in cores}
     masks = {("", f"{c}{core}{d}") for core in cores}

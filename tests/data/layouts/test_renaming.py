@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pixelwise.data.layouts.pairing import pair_names
@@ -37,6 +37,10 @@ def pair(images, masks):
 
 @settings(max_examples=400, deadline=None)
 @given(cores, ends, ends, ends, ends)
+@example({"0a_", "0"}, "", "", "", "a")
+@example({"0", "0a1"}, "", "", "", "a")
+@example({"0", "01a"}, "", "", "", "1")
+@example({"0", "01_"}, "", "", "", "1")
 def test_a_consistent_renaming_pairs_all_or_is_refused_and_never_pairs_wrongly(
     cores, before, after, new_before, new_after
 ):

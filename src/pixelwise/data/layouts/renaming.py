@@ -86,7 +86,15 @@ def _guess(
     """What to cut off the names of the smaller side, and what then stands around the rest."""
     if len(smaller) < 2 or not larger:
         return
-    ends = _shared_ends([stem for _, stem in smaller])
+    for ends in _possible_ends([stem for _, stem in smaller]):
+        for around in _guess_around(ends, smaller, larger):
+            yield ends, around
+
+
+def _guess_around(
+    ends: tuple[str, str], smaller: Collection[Name], larger: Collection[Name]
+) -> Iterator[tuple[str, str]]:
+    """What may stand around the rest of the names of the smaller side in those of the larger."""
     cores = {name: _cut(name[1], ends) for name in smaller}
     usable = sorted(
         ((core, name[0]) for name, core in cores.items() if core is not None),
@@ -104,7 +112,20 @@ def _guess(
     order = sorted(votes.items(), key=lambda entry: (-entry[1], entry[0]))
     for around, count in order[:NUM_GUESSES]:
         if count >= MIN_VOTES * len(probes):
-            yield ends, around
+            yield around
+
+
+def _possible_ends(stems: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What may be cut off names: what they share, or less where nothing would be left of one.
+
+    Of 11 and 1121 that is 11 in front, or 1 behind: then 1 and 112 are left.
+    """
+    before, after = _shared_ends(stems)
+    yield before, after
+    if min(map(len, stems)) <= len(before) + len(after):
+        for place in range(len(before)):
+            rests = [stem[place:][::-1] for stem in stems if stem.startswith(before[:place])]
+            yield before[:place], _shared_start(rests)[::-1]
 
 
 def _shared_ends(stems: Sequence[str]) -> tuple[str, str]:
