@@ -34,7 +34,7 @@ class Dataset:
         encoding: what the values in the mask files mean.
         num_sizes: number of different image sizes.
         notes: what a person should know: assumptions and warnings.
-        digests: of the pixels of each sample, equal for equal ones.
+        digests: one text a sample, equal where image pixels and mask values are equal.
         spacing_um: physical size of a pixel along each spatial axis, where all images agree on one.
         accepted: codes of the errors that were found and that a person accepted.
     """
@@ -85,7 +85,7 @@ class Dataset:
             memory_limit: bytes of decoded samples that are kept in memory.
 
         Raises:
-            DataError: there is no such split here.
+            DataError: the data have no such split.
         """
         to_split(split)
         files = [entry for entry in self.files if entry.split == split]

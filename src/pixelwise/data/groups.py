@@ -43,7 +43,7 @@ def join_samples(
     """Join samples that must share a split: of one group, copies of each other, or both in turn.
 
     Args:
-        names: of the samples.
+        names: unique name of each sample.
         groups: group of those names that have one.
         twins: for copies, one name that stands for all of them.
 
@@ -76,21 +76,21 @@ def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:
     """Take groups from names: the first parenthesis of a regular expression, or what it matches.
 
     Args:
-        names: of the samples.
+        names: unique name of each sample.
         pattern: searched for in each name; a name in which it is not found is its own group.
 
     Returns:
         Group of every name in which the pattern is found.
 
     Raises:
-        DataError: the pattern is no regular expression, is found in no name, or puts all names
+        DataError: the pattern is not a regular expression, is found in no name, or puts all names
             into one group.
     """
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise DataError(
-            f"the split pattern {pattern!r} is no regular expression: {error}. Give one such as "
+            f"the split pattern {pattern!r} is not a regular expression: {error}. Give one such as "
             r"'^(patient\d+)_', whose first parenthesis is the group."
         ) from error
     found = {name: match for name in names if (match := compiled.search(name))}

@@ -56,8 +56,8 @@ def choose_splits(
         surveyed: of every sample.
         encoding: what the masks mean; None where that is not clear.
         given: an earlier split of names.
-        seed: of the hash that decides.
-        twins: of all that was surveyed, as `find_twins` gives them.
+        seed: another one gives another split.
+        twins: for names of copies one name that stands for all, see `find_twins`.
         by_names: whether groups are looked for in the names, where no sample has one.
     """
     labelled = [facts for facts in surveyed if facts.found.mask is not None]

@@ -1,6 +1,6 @@
 """Which sample is in which split: train, val or test.
 
-A hash decides, and balancing mends what the hash left wrong:
+A hash decides, and balancing corrects what the hash left wrong:
 
     position of a group or name   0 ...... 0.15 ...... 0.30 .................... 1
     split                            test        val              train
@@ -75,7 +75,7 @@ def assign_splits(
     Args:
         folders: the split folder of each sample, None without one.
         given: an earlier split of names, as `read_split` gives it; folders win over it.
-        seed: of the hash.
+        seed: another one gives another split.
         twins: for names of copies, one name that stands for all.
         groups: group of those names that have one.
         classes: class indices that occur in each sample.

@@ -93,7 +93,7 @@ def fix(
 
     Args:
         data: the folder that was examined.
-        examination: of it, as `check` gives it.
+        examination: what `check` found in it.
         out: a new or empty folder, outside `data`.
         progress: called with (done, total).
 
@@ -109,7 +109,7 @@ def fix(
     plan = plan_repair(examination, encoding)
     if not plan.kept:
         raise DataError(
-            f"{data} holds no image with a mask that can be used. Mend the files by hand first."
+            f"{data} holds no image with a mask that can be used. Repair the files by hand first."
         )
     in_splits = all(kept.has_split for kept in plan.kept)
     writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept), in_splits)
@@ -137,8 +137,8 @@ def open_findings(examination: Examination, changes: Iterable[Change] = ()) -> t
     """Errors and warnings about which nothing was done: they need a person.
 
     Args:
-        examination: of the original.
-        changes: that were made.
+        examination: what `check` found in the original.
+        changes: what was done about them.
     """
     done = {change.code for change in changes} | ALWAYS_GONE
     return tuple(
@@ -215,7 +215,7 @@ class _Writer:
         return self.folder / (kept.split if self.in_splits else "") / kind / kept.name
 
     def _write_image(self, kept: Kept) -> tuple[Path, str]:
-        """Copy the image, or write it anew; return where it is and what was done."""
+        """Copy the image, or write it again; return where it is and what was done."""
         paths, facts = kept.found.image_paths, kept.image
         place = self._place("images", kept)
         make_folder(place.parent)

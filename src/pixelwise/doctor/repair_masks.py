@@ -36,9 +36,9 @@ def decode_for_copy(
     """Read a mask as it is written into a copy.
 
     Args:
-        source: of the mask.
-        size: of its image.
-        encoding: of the original.
+        source: file, parts, shapes or array that the mask comes from.
+        size: (height, width), or (depth, height, width), of its image.
+        encoding: what the stored values of the original mean.
 
     Returns:
         (*S) uint8 class index with IGNORE_INDEX, (K, *S) bool where classes overlap, or (*S) int32

@@ -54,7 +54,7 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
     """Read the finest level of an OME-Zarr image, or a plain array.
 
     Args:
-        path: of the folder.
+        path: folder of the array or of the pyramid.
         as_mask: keep the numbers as stored.
 
     Raises:
@@ -140,7 +140,7 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no such file."""
+    """A JSON object; empty where the file does not exist."""
     if not path.is_file():
         return {}
     if path.stat().st_size > MAX_METADATA_BYTES:

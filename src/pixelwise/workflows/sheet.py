@@ -37,8 +37,8 @@ def write_sheet(
 
     Args:
         data: the folder that was examined.
-        examination: of it, as `check` gives it.
-        path: of the page.
+        examination: what `check` found in it.
+        path: HTML file to write.
 
     Raises:
         OutputError: the page cannot be written.

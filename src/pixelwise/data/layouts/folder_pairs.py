@@ -120,10 +120,10 @@ class PairedFiles:
     """The files of two folders by their names, and which belong together.
 
     Attributes:
-        images: file of each name, (folder, stem).
-        masks: the same of the masks.
+        images: image file of each name, (folder, stem).
+        masks: mask file of each name.
         pairing: which mask belongs to which image.
-        splits: of each name of an image that lies in a split folder.
+        splits: split of each image that lies in a split folder, by its name.
         aside: other views of images and masks, such as colours.
     """
 

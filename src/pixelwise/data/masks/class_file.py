@@ -109,7 +109,7 @@ def declare_classes(content: Mapping[str, object], path: Path) -> ClassDeclarati
 
     Args:
         content: as classes.json would hold it.
-        path: of the file or folder that lists them, for the message.
+        path: the file or folder that lists them, named in errors.
     """
     try:
         return ClassDeclaration.model_validate(content)

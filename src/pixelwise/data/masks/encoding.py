@@ -94,7 +94,7 @@ class MaskEncoding(BaseModel):
         return self
 
     def __copy__(self) -> Self:
-        """A copy, as `model_copy` makes it before it changes fields; tables are made anew."""
+        """A copy, as `model_copy` makes it before it changes fields; tables are made again."""
         copied = super().__copy__()
         for table in ("_table", "_in_tones", "_in_order"):
             copied.__dict__.pop(table, None)
@@ -122,7 +122,7 @@ class MaskEncoding(BaseModel):
 
         Args:
             mask: as `read_stored_mask` gives it.
-            path: of the file, for the message.
+            path: named in errors.
 
         Returns:
             (*S) uint8 class index, IGNORE_INDEX (255) where ignored; (K, *S) bool where
@@ -295,7 +295,7 @@ def instances_of(mask: StoredMask, encoding: MaskEncoding) -> NDArray[np.int32] 
 
     Args:
         mask: as `read_stored_mask` gives it.
-        encoding: of its data set.
+        encoding: what the stored values mean.
     """
     if mask.instances is not None:
         return mask.instances

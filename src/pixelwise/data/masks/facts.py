@@ -30,14 +30,14 @@ class MaskFacts:
         values: stored values that occur, in order: numbers, 0xRRGGBB, or layers from 1 with 0 where
             none is set. No more than MAX_KEPT_VALUES, those of the most pixels.
         counts: pixels of each.
-        interior: pixels of each that are no edge: all four neighbours have the same value; all of
-            them where there are no more than two values.
+        interior: pixels of each that are not at an edge: all four neighbours have the same value;
+            all of them where there are no more than two values.
         largest: pixels of the largest connected region of each; all of them where regions were not
             counted, and for 0.
         between: pixels of each with a lower and a higher value within two pixels, as soft edges
             have; a single 0 where there can be no grey edges.
         is_jpeg: the file is a JPEG file.
-        num_bytes: of the files.
+        num_bytes: size of the files on disk.
         form: what `values` are.
         num_values: distinct values, also of those that are not kept.
         num_regions: connected regions of one value, 0 left out; 0 where it was not counted.
@@ -46,7 +46,7 @@ class MaskFacts:
         num_outside: objects that reach beyond the image.
         num_undrawn: shapes that cover no pixel.
         palette: colour 0xRRGGBB of each of `values`, where the file has a palette.
-        note: of the reader, what it assumed.
+        note: what the reader assumed; "" if nothing.
     """
 
     size: tuple[int, ...]

@@ -41,7 +41,7 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
     """Read what a source stores.
 
     Args:
-        source: of the mask.
+        source: file, parts, shapes or array that the mask comes from.
         image_size: (height, width) of the image, in which shapes are painted; None where the image
             cannot be read.
 
@@ -65,7 +65,7 @@ def read_mask(
     """Read a mask as class indices.
 
     Args:
-        source: of the mask.
+        source: file, parts, shapes or array that the mask comes from.
         image_size: (height, width), or (depth, height, width), of its image.
         encoding: what the stored values mean.
 
@@ -147,7 +147,7 @@ def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> Stor
 def _size_to_paint(source: MaskShapes, image_size: tuple[int, ...] | None) -> tuple[int, int]:
     """(height, width) in which shapes are painted: what the file claims is compared before.
 
-    Shapes of an image that lies across are painted as they are, to see which turn would mend it.
+    Shapes of an image that lies across are painted as they are, to see which turn would correct it.
 
     Raises:
         MaskError: no picture of two axes.

@@ -12,10 +12,10 @@ class Remark:
     """Something that was assumed.
 
     Attributes:
-        code: of its finding.
+        code: a key of `findings.KINDS`.
         message: what was assumed.
         fix: how to change it.
-        severity: of the finding.
+        severity: "error", "warning" or "note".
         values: where they are the reason; the masks that hold them can be named.
         masks: where these masks are the reason.
     """

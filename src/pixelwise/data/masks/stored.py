@@ -33,9 +33,9 @@ class StoredMask:
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
         num_undrawn: shapes that cover no pixel.
-        num_bytes: of the files.
+        num_bytes: size of the files on disk.
         palette: (N, 3) uint8 colours of the numbers 0..N-1, where the file has a palette.
-        note: of the reader, what it assumed.
+        note: what the reader assumed; "" if nothing.
     """
 
     values: NDArray[Any]
@@ -62,7 +62,7 @@ def to_stored(values: NDArray[Any], path: Path, num_spatial: int = 2) -> StoredM
 
     Args:
         values: (*S) or (*S, C) of any type.
-        path: of the file, for the message.
+        path: named in errors.
         num_spatial: number of axes of S.
 
     Raises:
