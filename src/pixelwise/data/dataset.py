@@ -26,7 +26,7 @@ class Dataset:
     Attributes:
         root: the folder; for a sequence a name that stands for it.
         layout: how it is arranged, in one line.
-        files: of every sample, sorted by split folder and name; mask None in the split
+        files: where each sample comes from, sorted by split folder and name; mask None in the split
             "unlabelled".
         in_channels: channels that the images are given with.
         channel_note: how the channels are stored, for example "grey stored as RGBA".

@@ -30,7 +30,7 @@ class SplitChoice:
 
     Attributes:
         surveyed: the facts, with the groups of the names where these count.
-        splits: of every name; images without masks are "unlabelled".
+        splits: split of every name; images without masks are "unlabelled".
         findings: what a person should know about it.
         name_groups: groups that the names tell, used or not; none where others are known.
     """
@@ -53,7 +53,7 @@ def choose_splits(
     """Choose the split of every sample, by groups where they are known or the names tell them.
 
     Args:
-        surveyed: of every sample.
+        surveyed: facts of every sample.
         encoding: what the masks mean; None where that is not clear.
         given: an earlier split of names.
         seed: another one gives another split.

@@ -10,7 +10,7 @@ OUT/fixes.csv         file, code, change: everything that was done
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from pixelwise.io import (
     write_pixels,
     write_text,
 )
-from pixelwise.parallel import map_in_threads
+from pixelwise.parallel import Progress, map_in_threads
 from pixelwise.text import format_csv
 
 MANIFEST = "manifest.csv"
@@ -48,8 +48,6 @@ ALWAYS_GONE = frozenset(
         *("ignored-values", "mixed-tones", "out-of-bounds", "overlapping-objects"),
     }
 )
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

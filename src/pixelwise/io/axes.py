@@ -41,7 +41,7 @@ def order_axes(values: NDArray[Any], axes: str) -> Ordered:
     """Order values by the names of their axes; axes of length 1 are dropped, but for Y and X.
 
     Args:
-        values: of any number of axes.
+        values: any number of axes.
         axes: a letter for each axis: Z, Y, X, C or S, T; Q or I where it has no name.
 
     Raises:

@@ -46,7 +46,7 @@ def plain_type(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:
     """Contiguous, in the machine's byte order; booleans as uint8, floats of an image as float32.
 
     Args:
-        values: of any shape and type.
+        values: any shape and type.
         as_mask: true is 1, not 255, and doubles stay what they are.
 
     Raises:

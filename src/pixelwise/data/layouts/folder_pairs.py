@@ -193,7 +193,7 @@ def settle(folder: Path, other: Path) -> Path:
     """The folder inside a folder that holds its files, where it only wraps it: labels/masks/.
 
     Args:
-        folder: of images or of masks.
+        folder: holds images or masks.
         other: its counterpart; folders that are in both keep step and wrap nothing.
     """
     steps = {path.name.lower() for path in list_folder(other)[0]}

@@ -37,7 +37,8 @@ def to_grey(values: NDArray[Any], step: int) -> Floats:
 
     Args:
         values: (H, W, C) of any type; NaN and infinity count as 0.
-        step: of `step_for`. Only about four pixels of each block are looked at.
+        step: side of a block in pixels, see `step_for`. Only about four pixels
+            of each block are looked at.
 
     Returns:
         (H // step, W // step) float32.
