@@ -61,8 +61,8 @@ def count_pixelwise(args: argparse.Namespace, num_threads: int | None) -> int:
     from pixelwise.doctor import examine_dataset
     from pixelwise.network import IntensityScaling
     from pixelwise.planning import Augmentation, Plan
-    from pixelwise.training import Clock, Pace, Trainer
-    from pixelwise.workflows.build import new_loss, new_model
+    from pixelwise.training import Clock, Objective, Timetable, Trainer
+    from pixelwise.workflows.from_plan import new_loss, new_model
 
     device = torch.device("cpu")
     plan = Plan(
@@ -86,10 +86,18 @@ def count_pixelwise(args: argparse.Namespace, num_threads: int | None) -> int:
     dataset = examine_dataset(args.data).dataset
     train = dataset.samples("train")
     model = new_model(dataset, plan, {})
-    pace = Pace(
+    timetable = Timetable(
         Clock(), num_steps=10**6, budget=args.seconds, validate_every=10**6, seconds_per_step=0.1
     )
-    trainer = Trainer(model, plan, train, [], loss=new_loss(model, plan), pace=pace, device=device)
+    trainer = Trainer(
+        model,
+        plan,
+        train,
+        [],
+        objective=Objective(new_loss(model, plan)),
+        timetable=timetable,
+        device=device,
+    )
     return trainer.run().num_steps
 
 

@@ -22,7 +22,7 @@ from pixelwise import (
     threads,
 )
 from pixelwise.device import has_bfloat16
-from pixelwise.inference import Predictor
+from pixelwise.inference import TorchRuntime
 from pixelwise.segmenter import Segmenter
 
 SMALL = {"widths": (4, 8), "seed": 0}
@@ -349,7 +349,7 @@ def test_fit_again_goes_on_from_weights_and_optimizer():
     assert first + second == pytest.approx(expected, abs=1e-6)
 
 
-def test_compile_starts_the_optimizer_anew():
+def test_compile_starts_the_optimizer_again():
     model = tiny()
     model.fit(X, Y, verbose=0)
     first = model._optimizer
@@ -857,14 +857,14 @@ class TestFloatImages:
 def test_predictions_go_on_with_the_threads_that_the_ones_before_found(monkeypatch):
     """Two threads may be used, and one is faster: image after image is segmented by itself."""
     now, used, model = [0.0], [], tiny()
-    compute = Predictor._compute
+    compute = TorchRuntime.__call__
 
     def timed(self, batch):
         used.append(torch.get_num_threads())
         now[0] += {1: 0.1, 2: 0.5}[used[-1]]
         return compute(self, batch)
 
-    monkeypatch.setattr(Predictor, "_compute", timed)
+    monkeypatch.setattr(TorchRuntime, "__call__", timed)
     monkeypatch.setattr(threads, "most_threads", lambda: 2)
     monkeypatch.setattr(threads, "are_held_up", lambda number: False)  # nothing to see before
     monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))

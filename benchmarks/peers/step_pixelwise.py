@@ -18,7 +18,7 @@ from pixelwise.device import has_bfloat16
 from pixelwise.network import IntensityScaling
 from pixelwise.planning import Plan
 from pixelwise.task import Task
-from pixelwise.training import Clock, Pace, Trainer, Watcher, loss_for
+from pixelwise.training import Clock, Objective, Timetable, Trainer, Watcher, loss_for
 
 
 class Stopwatch(Watcher):
@@ -83,8 +83,10 @@ def main() -> None:
             plan,
             samples,
             [],
-            loss=loss_for(plan.loss, Task.BINARY),
-            pace=Pace(Clock(), num_steps=num_steps + 1, budget=None, validate_every=num_steps + 1),
+            objective=Objective(loss_for(plan.loss, Task.BINARY)),
+            timetable=Timetable(
+                Clock(), num_steps=num_steps + 1, budget=None, validate_every=num_steps + 1
+            ),
             device=device,
             watcher=watch,
         ).run()

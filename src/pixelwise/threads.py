@@ -111,7 +111,7 @@ class ThreadChooser:
 
         Args:
             seconds: that it took.
-            size: how large the piece is, in any unit: seconds per unit are compared.
+            size: size of the piece, in any unit: seconds per unit are compared.
         """
         if len(self._candidates) == 1:
             return
@@ -149,7 +149,7 @@ class ThreadChooser:
         """Begin trials at the start, where the speed has changed, and now and then.
 
         Args:
-            seconds: what a piece takes with the chosen number, now.
+            seconds: seconds of a piece with the chosen number, now.
         """
         fewer, more = self._places(self._chosen + 1), self._places(self._chosen - 1)
         if not self._has_tried:
@@ -221,7 +221,7 @@ class Threads:
         """Compute a piece of work within, with the number that its time tells something about.
 
         Args:
-            size: how large the piece is, in any unit: seconds per unit are compared.
+            size: size of the piece, in any unit: seconds per unit are compared.
         """
         if not self._is_used:
             yield

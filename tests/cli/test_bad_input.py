@@ -406,7 +406,7 @@ def test_ctrl_c_in_training_leaves_a_model_that_can_be_used_and_resumed(data, pl
 INTERRUPTED_WHILE_MEASURING = """
 import os, signal, sys
 from pixelwise.cli import main
-from pixelwise.workflows.machine import TrainingMachine
+from pixelwise.workflows.calibration import TrainingMachine
 measure = TrainingMachine.time_steps
 def interrupted(*args, **options):
     os.kill(os.getpid(), signal.SIGINT)

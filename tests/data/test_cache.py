@@ -337,7 +337,7 @@ def test_a_second_process_decodes_nothing_again(dataset, cache, monkeypatch):
     assert samples[5].image.shape == first.image.shape
 
 
-def test_a_source_that_changes_is_decoded_anew(dataset, cache, save):
+def test_a_source_that_changes_is_decoded_again(dataset, cache, save):
     samples = samples_of(dataset, cache, memory_limit=0)
     for _ in range(2):
         before = samples[1].image.copy()

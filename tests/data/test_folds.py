@@ -11,7 +11,7 @@ from pixelwise.data.folds import assign_folds
 from pixelwise.doctor import examine_dataset
 from pixelwise.doctor.examine import ReadOptions
 from pixelwise.errors import DataError
-from pixelwise.workflows.fold_choice import find_folds, rare_classes
+from pixelwise.workflows.crossval.folds import find_folds, rare_classes
 
 NAMES = [f"{letter}{n}" for letter in "abcdef" for n in range(4)]
 

@@ -17,7 +17,7 @@ from pixelwise.data.split_choice import are_the_classes, choose_splits
 from pixelwise.data.survey.sample_facts import SampleFacts
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import FileError
-from pixelwise.workflows.fold_choice import describe_groups, find_folds
+from pixelwise.workflows.crossval.folds import describe_groups, find_folds
 
 
 def slices(sizes, word="patient"):

@@ -236,7 +236,7 @@ class TestMirrorImages:
     @pytest.mark.parametrize("size", [(16, 16), (18, 32)])
     def test_averaging_makes_prediction_mirror_with_the_image(self, axes, size):
         model, image = model_for(Task.MULTICLASS), random_image(1, *size)
-        runner = Predictor(model, device="cpu", flip_average=True)
+        runner = Predictor(model, device="cpu", tta=True)
         there = np.flip(runner.probabilities(image), axes)
         back = runner.probabilities(np.flip(image, axes))
         np.testing.assert_allclose(back, there, atol=1e-6)
@@ -251,14 +251,14 @@ class TestMirrorImages:
         views = [
             np.flip(predict(model, np.flip(image, axes)), axes) for axes in ((), (1,), (2,), (1, 2))
         ]
-        averaged = predict(model, image, flip_average=True)
+        averaged = predict(model, image, tta=True)
         np.testing.assert_allclose(averaged, np.mean(views, axis=0), atol=1e-6)
 
     @pytest.mark.parametrize(("mirror_axes", "axes"), [((-1,), ((), (2,))), ((), ((),))])
     def test_copies_that_training_never_made_are_left_out(self, mirror_axes, axes):
         model, image = model_for().with_config(mirror_axes=mirror_axes), random_image(1, 16, 16)
         views = [np.flip(predict(model, np.flip(image, chosen)), chosen) for chosen in axes]
-        averaged = predict(model, image, flip_average=True)
+        averaged = predict(model, image, tta=True)
         np.testing.assert_allclose(averaged, np.mean(views, axis=0), atol=1e-6)
 
     def test_volumes_have_eight(self):
@@ -271,7 +271,7 @@ class TestMirrorImages:
 
         model = Model(config_for(dims=3), Counting())
         image = random_image(1, 4, 4, 4)
-        averaged = predict(model, image, flip_average=True)
+        averaged = predict(model, image, tta=True)
         assert len(calls) == 8
         np.testing.assert_allclose(averaged, predict(pixelwise_model(dims=3), image), atol=1e-6)
 
@@ -361,7 +361,7 @@ class TestSameAgain:
         image = random_image(1, 20, 20)
         before = image.copy()
         scaling = IntensityScaling(scheme="percentiles")
-        predict(model_for(scaling=scaling), image, tile_size=8, flip_average=True)
+        predict(model_for(scaling=scaling), image, tile_size=8, tta=True)
         np.testing.assert_array_equal(image, before)
 
     def test_a_network_in_training_predicts_as_in_use_and_goes_on_training(self):
@@ -405,8 +405,8 @@ class TestThreads:
         np.testing.assert_allclose(one, three, atol=1e-5)
 
     def test_another_model_is_predicted_on_the_same_device_with_the_same_threads(self):
-        found = Predictor(model_for(), device=CPU, tile_size=24, flip_average=True)
+        found = Predictor(model_for(), device=CPU, tile_size=24, tta=True)
         other = model_for(seed=1)
         shown = found.with_model(other)
         assert (shown.model, shown.device, shown.threads) == (other, found.device, found.threads)
-        assert (shown.tile_size, shown.flip_average) == (24, True)
+        assert (shown.tile_size, shown.tta) == (24, True)

@@ -431,10 +431,10 @@ class TestSharedBatch:
             theirs.append([values.detach() for values in sums])
             return sums
 
-        loss(logits[there], target[there], total=note, **options)
+        loss(logits[there], target[there], reduce=note, **options)
         told = iter(theirs)
 
         def add(*sums):
             return tuple(ours + other for ours, other in zip(sums, next(told), strict=True))
 
-        return loss(logits[here], target[here], total=add, **options)
+        return loss(logits[here], target[here], reduce=add, **options)

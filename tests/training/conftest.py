@@ -8,6 +8,8 @@ from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.planning import Plan
 from pixelwise.task import Task
+from pixelwise.training.patches import Cropping, PatchSource
+from pixelwise.training.ranks import Ranks
 
 
 @pytest.fixture
@@ -69,3 +71,18 @@ def make_small_plan():
         return Plan(**values | changes)
 
     return make
+
+
+ALONE = Ranks()
+
+
+def make_source(samples, *, batch_size, scaling, crop_size, seed=0, ranks=ALONE, **cropping):
+    """A source of patches, by the names of what it is made of."""
+    return PatchSource(
+        samples,
+        Cropping(crop_size, **cropping),
+        batch_size=batch_size,
+        scaling=scaling,
+        seed=seed,
+        ranks=ranks,
+    )

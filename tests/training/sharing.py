@@ -16,8 +16,9 @@ from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.planning import Augmentation, Plan
 from pixelwise.task import Task
-from pixelwise.training import Clock, Pace, Ranks, Trainer, joined_ranks, loss_for
-from pixelwise.training.turn import Turn
+from pixelwise.training import Clock, Ranks, Timetable, Trainer, joined_ranks, loss_for
+from pixelwise.training.objective import Objective
+from pixelwise.training.ranks import Decision
 
 CPU = torch.device("cpu")
 CHANNELS = {Task.BINARY: 1, Task.MULTICLASS: 3, Task.MULTILABEL: 2}
@@ -55,7 +56,7 @@ def gradients(ranks, name, task, num_images):
         start, stop = 0, 1
         targets = torch.full_like(targets, 255)
     weights = (0.5, 1.0, 2.0) if task == Task.MULTICLASS else None
-    loss = ranks.joint(loss_for(name, task, class_weights=weights))
+    loss = ranks.over_batch(loss_for(name, task, class_weights=weights))
     wrapped = ranks.wrap(network, CPU)  # it must live until the gradients are there
     value = loss(wrapped(images[start:stop]), targets[start:stop])
     value.backward()
@@ -105,10 +106,12 @@ def train(ranks, budget=None, change=lambda trainer: None):
         PLAN,
         samples(7, seed=0),
         samples(3, seed=1),
-        loss=loss_for("cross_entropy_dice", Task.BINARY),
-        pace=Pace(Clock(), num_steps=PLAN.num_steps, budget=budget, validate_every=5),
+        objective=Objective(
+            loss_for("cross_entropy_dice", Task.BINARY),
+            optimizer=torch.optim.SGD(model.network.parameters(), PLAN.learning_rate, momentum=0.9),
+        ),
+        timetable=Timetable(Clock(), num_steps=PLAN.num_steps, budget=budget, validate_every=5),
         device=CPU,
-        optimizer=torch.optim.SGD(model.network.parameters(), PLAN.learning_rate, momentum=0.9),
         ranks=ranks,
     )
     change(trainer)
@@ -141,7 +144,7 @@ def lose_the_loss(ranks):
     """NaN at half the size after step 7, asked for at step 20, or where the first rank writes."""
 
     def change(trainer):
-        trainer._tally._every, loss = 20, trainer._stepper._loss
+        trainer._results._every, loss = 20, trainer._stepper._loss
         steps = []
 
         def lose_sixteenth(logits, target):
@@ -150,7 +153,7 @@ def lose_the_loss(ranks):
 
         trainer._stepper._loss = lose_sixteenth
         trainer.save = (lambda checkpoint: None) if ranks.is_first else None
-        type(trainer.pace).is_checkpoint_due = True
+        type(trainer.timetable).is_checkpoint_due = True
 
     trainer, outcome = train(ranks, change=change)
     return {"same_on_all": is_same_on_all(ranks, trainer), "warnings": outcome.warnings}
@@ -175,11 +178,11 @@ def main():
     ranks = joined_ranks()
     device = ranks.pick_device("auto")
     found = {
-        "number": ranks.number,
+        "number": ranks.world_size,
         "device": ranks.describe(device),
-        "first": ranks.first(lambda: ranks.rank),
-        "turn": ranks.agree(  # the last one hears Ctrl-C, and has a clock of its own
-            Turn(
+        "first": ranks.broadcast(lambda: ranks.rank),
+        "turn": ranks.decide(  # the last one hears Ctrl-C, and has a clock of its own
+            Decision(
                 is_asked=not ranks.is_first,
                 is_over=False,
                 is_validation_due=ranks.is_first,

@@ -8,9 +8,8 @@ import torch
 
 from pixelwise.planning import Augmentation
 from pixelwise.training import augment as augment_module
-from pixelwise.training.augment import augment, crop_size_for
-from pixelwise.training.draws import Draws
-from pixelwise.training.patches import Batch, Moved
+from pixelwise.training.augment import BatchRandom, augment, crop_size_for
+from pixelwise.training.batches import Batch, Moved
 from pixelwise.training.ranks import Share
 
 GEOMETRY = {
@@ -256,7 +255,7 @@ class TestIntensities:
 
     def apply(self, name, strength, images):
         change = getattr(augment_module, name)
-        draws = Draws(generator(0), Share(0, len(images), len(images)))
+        draws = BatchRandom(generator(0), Share(0, len(images), len(images)))
         return change(images, Augmentation(**strength), draws)
 
     def test_brightness_shifts_a_whole_image(self):

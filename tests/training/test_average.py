@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pixelwise.network import UNet, UNetConfig
-from pixelwise.training.average import AveragedWeights
+from pixelwise.training.optimizer import AveragedWeights
 
 
 def network(value=0.0):

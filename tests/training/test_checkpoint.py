@@ -89,7 +89,7 @@ class TestRefusals:
     def test_truncated(self, folder, share):
         content = (folder / FILE_NAME).read_bytes()
         (folder / FILE_NAME).write_bytes(content[: int(len(content) * share)])
-        with pytest.raises(TrainingError, match=r"cannot be read: .*Train anew with --overwrite"):
+        with pytest.raises(TrainingError, match=r"cannot be read: .*Train again with --overwrite"):
             read_checkpoint(folder)
 
     @pytest.mark.parametrize("metadata", [None, {"other": "{}"}, {"checkpoint": "{"}])

@@ -7,7 +7,7 @@ from torch import nn
 from pixelwise.network import UNet, UNetConfig, resize_masks
 from pixelwise.task import Task
 from pixelwise.training import loss_for
-from pixelwise.training.deep import DeepSupervision, deep_loss, reduce_targets
+from pixelwise.training.objective import DeepSupervision, deep_loss, reduce_targets
 
 
 def make_network(widths=(4, 6, 8, 10), out_channels=2, **options):

@@ -14,7 +14,7 @@ import torch
 from pixelwise import threads
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
-from pixelwise.inference import Predictor
+from pixelwise.inference import Predictor, TorchRuntime
 from pixelwise.network import (
     IntensityScaling,
     Model,
@@ -29,14 +29,16 @@ from pixelwise.planning.timing import Calibration
 from pixelwise.task import Task
 from pixelwise.training import (
     Clock,
-    Pace,
+    Timetable,
     Trainer,
     Watcher,
+    Watchers,
     loop,
     loss_for,
     read_checkpoint,
     write_checkpoint,
 )
+from pixelwise.training.objective import Objective
 from pixelwise.training.validate import validate
 
 BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
@@ -76,16 +78,30 @@ def stop_at(last):
     return press
 
 
+class Calling(Watcher):
+    """Calls functions."""
+
+    def __init__(self, keep=None, save=None):
+        self.saves = save is not None
+        self.save = save or super().save
+        self.keep = keep or super().keep
+
+
+def take(options, *names):
+    """Take the options of these names away."""
+    return {name: options.pop(name) for name in names if name in options}
+
+
 @pytest.fixture
 def make_trainer(make_model, make_small_plan, make_squares):
     """Return a maker of trainers; plan fields and trainer options by name."""
 
-    def make(*, model=None, train=None, val=None, pace=None, watcher=None, keep=None, **options):
-        own = ("loss", "metrics", "keep_last", "optimizer", "save")
-        settings = {name: options.pop(name) for name in own if name in options}
+    def make(*, model=None, train=None, val=None, timetable=None, keep_last=False, **options):
+        wanted = take(options, "loss", "metrics", "optimizer")
+        told = take(options, "watcher", "keep", "save")
         plan = make_small_plan(**options)
         model = model or make_model(widths=plan.widths)
-        default = Pace(
+        default = Timetable(
             Clock(),
             num_steps=plan.num_steps,
             budget=plan.budget_seconds,
@@ -96,11 +112,11 @@ def make_trainer(make_model, make_small_plan, make_squares):
             plan,
             make_squares() if train is None else train,
             make_squares(3, seed=9) if val is None else val,
-            pace=pace or default,
+            timetable=timetable or default,
             device=CPU,
-            watcher=watcher,
-            keep=keep,
-            **{"loss": loss_for("cross_entropy_dice", BINARY)} | settings,
+            objective=Objective(**{"loss": loss_for("cross_entropy_dice", BINARY)} | wanted),
+            watcher=Watchers(told.pop("watcher", Watcher()), Calling(**told)),
+            keep_last=keep_last,
         )
 
     return make
@@ -377,7 +393,7 @@ class TestResume:
                 raise Killed
 
         killed = make_trainer(**options, save=save)
-        killed.pace.checkpointed = lambda seconds=None: None  # due after each step
+        killed.timetable.checkpointed = lambda seconds=None: None  # due after each step
         with pytest.raises(Killed):
             killed.run()
         resumed = make_trainer(**options)
@@ -415,7 +431,7 @@ class TestThreads:
         monkeypatch.setattr(threads, "most_threads", lambda: 2)
         monkeypatch.setattr(threads, "are_held_up", lambda number: False)
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-        take, compute = loop.Stepper.take, Predictor._compute
+        take, compute = loop.Stepper.take, TorchRuntime.__call__
 
         def note(kind, function):
             def noting(*given):
@@ -426,7 +442,7 @@ class TestThreads:
             return noting
 
         monkeypatch.setattr(loop.Stepper, "take", note("steps", take))
-        monkeypatch.setattr(Predictor, "_compute", note("validations", compute))
+        monkeypatch.setattr(TorchRuntime, "__call__", note("validations", compute))
         return used
 
     def test_the_faster_number_is_found_and_validations_begin_with_it(self, make_trainer, used):
@@ -452,8 +468,8 @@ class TestThreads:
 class TestStopping:
     def test_a_budget_that_is_over_before_the_first_step_is_no_quiet_success(self, make_trainer):
         log = Log()
-        pace = Pace(Clock(100.0), num_steps=30, budget=10.0, validate_every=10)
-        outcome = make_trainer(pace=pace, watcher=log).run()
+        timetable = Timetable(Clock(100.0), num_steps=30, budget=10.0, validate_every=10)
+        outcome = make_trainer(timetable=timetable, watcher=log).run()
         assert outcome.num_steps == 0
         assert "has learnt nothing. Give a longer budget" in outcome.warnings[0]
         assert log.notes == outcome.warnings
@@ -482,8 +498,10 @@ class TestStopping:
 
     def test_a_budget_ends_it(self, make_trainer):
         times = iter(np.arange(0, 1e6, 0.5))  # each look at the clock takes half a second
-        pace = Pace(Clock(now=lambda: next(times)), num_steps=10**6, budget=60, validate_every=10)
-        outcome = make_trainer(pace=pace, val=[], num_steps=10**6, validate_every=10).run()
+        timetable = Timetable(
+            Clock(now=lambda: next(times)), num_steps=10**6, budget=60, validate_every=10
+        )
+        outcome = make_trainer(timetable=timetable, val=[], validate_every=10).run()
         assert outcome.stopped == "the budget was used"
         assert 5 < outcome.num_steps < 120
         assert outcome.best_step == outcome.num_steps

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tests.reading import read_dataset
+from tests.training.conftest import make_source
 
 from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling
 from pixelwise.task import IGNORE_INDEX
 from pixelwise.training import centres
-from pixelwise.training.patches import BatchQueue, PatchSource, WaitTime, mirrored, take_grid
+from pixelwise.training.batches import BatchQueue, WaitTime
+from pixelwise.training.patches import mirrored, take_grid
 from pixelwise.training.ranks import Ranks
 
 NO_SCALING = IntensityScaling()
@@ -40,7 +42,7 @@ def ramp(height, width):
 
 
 def source(samples, crop_size=(8, 8), batch_size=4, scaling=NO_SCALING, **options):
-    return PatchSource(
+    return make_source(
         samples, crop_size=crop_size, batch_size=batch_size, scaling=scaling, **options
     )
 
@@ -599,7 +601,7 @@ class TestFiles:
             Image.fromarray((pixels > 99).astype(np.uint8)).save(tmp_path / "masks" / f"{name}.png")
         split = dict.fromkeys("abc", "train")
         samples = read_dataset(tmp_path, split=split).samples("train")
-        patches = PatchSource(
+        patches = make_source(
             samples,
             crop_size=(16, 16),
             batch_size=5,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelwise.training.plateau import (
+from pixelwise.training.schedule import (
     DECAY_SHARE,
     MIN_GAIN,
     MIN_VALIDATIONS,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from tests.training.conftest import make_source
 
 from pixelwise.errors import PlanError
 from pixelwise.network import IntensityScaling
@@ -15,11 +16,9 @@ from pixelwise.parallel import available_cores
 from pixelwise.planning import Augmentation
 from pixelwise.task import Task
 from pixelwise.training import Ranks, is_lost_rank, joined_ranks, loss_for
-from pixelwise.training.augment import augment
-from pixelwise.training.draws import Draws
-from pixelwise.training.patches import Batch, Moved, PatchSource
-from pixelwise.training.ranks import Share
-from pixelwise.training.turn import Turn
+from pixelwise.training.augment import BatchRandom, augment
+from pixelwise.training.batches import Batch, Moved
+from pixelwise.training.ranks import Decision, Share
 
 BUSY = Augmentation(
     flip_vertical=True, right_angles=True, rotation_degrees=20, scale=1.2, elastic_px=1,
@@ -88,7 +87,7 @@ class TestShares:
 
     def test_draws_of_shares_are_parts_of_the_whole(self):
         def draw(share):
-            draws = Draws(torch.Generator().manual_seed(3), share)
+            draws = BatchRandom(torch.Generator().manual_seed(3), share)
             index, of_chosen = draws.choose(0.5)
             return [
                 draws.uniform(2), draws.normal(1, 3), of_chosen.symmetric(),
@@ -121,7 +120,7 @@ class TestShares:
         torch.testing.assert_close(together, whole.images, rtol=1e-5, atol=1e-5)
 
     def source(self, samples, ranks):
-        return PatchSource(
+        return make_source(
             samples, crop_size=(12, 12), batch_size=5, foreground_share=0.5, ranks=ranks,
             scaling=IntensityScaling(scheme="percentiles"),
         )  # fmt: skip
@@ -147,7 +146,7 @@ class TestShares:
 
     def test_ranks_whose_images_are_not_moved_know_that_others_are(self, make_squares):
         def batch(rank, number):
-            return PatchSource(
+            return make_source(
                 make_squares(5), crop_size=(12, 12), batch_size=5, moved_size=(16, 16),
                 moved_share=0.4, scaling=IntensityScaling(), ranks=Ranks(rank, number),
             ).batch(0)  # fmt: skip
@@ -165,16 +164,16 @@ class TestShares:
 
 class TestAlone:
     def test_nobody_is_asked(self):
-        ranks, turn = joined_ranks(), Turn(True, False, True, False, 5)
+        ranks, turn = joined_ranks(), Decision(True, False, True, False, 5)
         assert (ranks, ranks.is_first) == (Ranks(0, 1), True)
-        assert ranks.first(lambda: "mine") == "mine"
-        assert ranks.agree(turn) is turn
+        assert ranks.broadcast(lambda: "mine") == "mine"
+        assert ranks.decide(turn) is turn
         assert ranks.gather([1, 2]) == [1, 2]
         sums = torch.ones(2), torch.ones(())
-        assert ranks.total(*sums) == sums
+        assert ranks.reduce(*sums) == sums
         network, loss = torch.nn.Linear(1, 1), loss_for("dice", Task.BINARY)
         assert ranks.wrap(network, torch.device("cpu")) is network
-        assert ranks.joint(loss) is loss
+        assert ranks.over_batch(loss) is loss
         assert ranks.pick_device("cpu") == torch.device("cpu")
 
 

@@ -7,7 +7,7 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, resize_images
 from pixelwise.planning import Augmentation
-from pixelwise.training.sources import patch_source
+from pixelwise.training.patches import patch_source
 
 RAMP = np.arange(256, dtype=np.float32).reshape(16, 16)
 

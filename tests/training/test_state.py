@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 
-from pixelwise.training.average import AveragedWeights
-from pixelwise.training.optimizer import Muon
-from pixelwise.training.state import Best, State, copy_weights
+from pixelwise.training.checkpoint import Best, State, copy_weights
+from pixelwise.training.optimizer import AveragedWeights, Muon
 
 
 @pytest.fixture

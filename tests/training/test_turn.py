@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelwise.training.turn import Turn
+from pixelwise.training.ranks import Decision
 
 
 @pytest.mark.parametrize(
@@ -16,5 +16,5 @@ from pixelwise.training.turn import Turn
     ],
 )
 def test_why_training_ends(is_asked, is_over, step, has_budget, reason):
-    turn = Turn(is_asked, is_over, True, True, num_steps=10)
+    turn = Decision(is_asked, is_over, True, True, num_steps=10)
     assert turn.why_stop(step, has_budget=has_budget) == reason

@@ -40,8 +40,8 @@ def dying(do):
         return do(*args)
     return done
 os.fsync, pathlib.Path.replace = dying(os.fsync), dying(pathlib.Path.replace)
-from pixelwise.training import Watcher, pace
-pace.CHECKPOINT_SECONDS, pace.CHECKPOINT_SHARE = 0.0, 1e9
+from pixelwise.training import Watcher, schedule
+schedule.CHECKPOINT_SECONDS, schedule.CHECKPOINT_SHARE = 0.0, 1e9
 class Said(Watcher):
     def planned(self, plan):
         print("planned", flush=True)

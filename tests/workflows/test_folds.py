@@ -18,8 +18,8 @@ from pixelwise.network import load_model
 from pixelwise.planning import parse_plan
 from pixelwise.training import Watcher
 from pixelwise.training.run_folder import FILES
-from pixelwise.workflows.folds import seconds_for_fold
-from pixelwise.workflows.joining import CLOSING_SECONDS, describe_excess
+from pixelwise.workflows.crossval.results import CLOSING_SECONDS, describe_excess
+from pixelwise.workflows.crossval.run import seconds_for_fold
 from pixelwise.workflows.pages import FoldPart
 
 

@@ -150,7 +150,7 @@ EIGHT_BITS = look_at_intensities(PIXELS[:, np.newaxis])
 
 def test_a_plan_for_8_bits_is_refused_for_floats_from_0_to_1():
     floats = samples((PIXELS / 255).astype(np.float32))
-    with pytest.raises(PlanError, match=r"uint8 values.*float32 values.*Plan anew"):
+    with pytest.raises(PlanError, match=r"uint8 values.*float32 values.*Plan again"):
         intensities_of(floats, plan_of("statistics", EIGHT_BITS), is_given=True)
     for plan in (plan_of("percentiles", EIGHT_BITS), plan_of("statistics", None)):
         assert intensities_of(floats, plan, is_given=True).dtype == "float32"

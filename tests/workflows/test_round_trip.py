@@ -22,7 +22,7 @@ from pixelwise.inference import Predictor
 from pixelwise.io import read_image
 from pixelwise.network import IntensityScaling, save_model
 from pixelwise.workflows import predict_images
-from pixelwise.workflows.build import new_model
+from pixelwise.workflows.from_plan import new_model
 
 FORMATS = (
     "labelme_and_voc/data_annotated", "labelme_and_voc/data_dataset_voc",

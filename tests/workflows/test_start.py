@@ -1,4 +1,4 @@
-"""Train from an earlier model: its weights, its network, and what begins anew."""
+"""Train from an earlier model: its weights, its network, and what starts from new weights."""
 
 import json
 import os

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -310,7 +311,7 @@ def test_a_disk_that_is_full_in_mid_training_leaves_a_usable_folder(
     assert_same_weights(resumed.folder, whole.folder)
 
 
-def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew(data, plan, tmp_path):
+def test_a_training_that_was_killed_before_its_first_checkpoint_begins_again(data, plan, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plan.yaml").write_text(plan.to_yaml())
     resumed = pw.train(data, tmp_path / "run", resume=True)
@@ -385,7 +386,7 @@ def test_data_without_training_images_are_refused(write_squares, plan, tmp_path)
 
 @pytest.mark.parametrize(("budget", "counted"), [(60.0, 30.0), (200.0, 45.0), (None, 45.0)])
 def test_reading_counts_for_half_of_the_budget_at_most(budget, counted):
-    request = Request(budget, None, None, False, False, 0, torch.device("cpu"))
+    request = Request(budget=budget, device=torch.device("cpu"))
     assert count_reading(request, 45.0).seconds_read == counted
     assert count_reading(request, 1e6).seconds_read == (budget or UNVALIDATED_BUDGET) / 2
 
@@ -426,3 +427,8 @@ def test_a_refused_training_leaves_no_folder_behind(tmp_path):
     with pytest.raises(pw.DataError):
         pw.train(tmp_path / "nowhere", tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_what_was_used_before_the_call_counts(data, tmp_path, plan):
+    run = pw.train(data, tmp_path / "run", plan=plan, began=time.monotonic() - 100)
+    assert 100 < run.seconds < 130

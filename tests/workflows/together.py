@@ -11,7 +11,7 @@ import sys
 
 from pixelwise.cli import main
 from pixelwise.errors import FileError
-from pixelwise.training.stepper import Stepper
+from pixelwise.training.step import Stepper
 
 how, step = sys.argv[1], int(sys.argv[2])
 prepare = Stepper._prepare

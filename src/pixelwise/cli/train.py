@@ -1,5 +1,6 @@
 """`pixelwise train`: a folder of images and masks in, a run folder out."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -102,6 +103,7 @@ def train(
         raise typer.BadParameter("Give --budget or --epochs, not both.")
     if resume and overwrite:
         raise typer.BadParameter("Give --resume or --overwrite, not both.")
+    began = time.monotonic()  # what is imported now takes seconds
     from pixelwise import workflows
     from pixelwise.workflows.progress import training_watcher
 
@@ -123,4 +125,5 @@ def train(
             device=device,
             read=read_options(images, masks, layout, foreground, ignore, split_by, accept),
             watcher=watcher,
+            began=began,
         )

@@ -42,7 +42,7 @@ class ArrayCache:
     """A folder of arrays; from any number of threads.
 
     Arrays that this process has used are never removed by it: a set that does not fit is kept in
-    part, and the rest is made anew each time, which is faster than replacing one by the other.
+    part, and the rest is made again each time, which is faster than replacing one by the other.
 
     Args:
         folder: made when the first array is kept.
@@ -62,7 +62,7 @@ class ArrayCache:
         """The array of a key, mapped and read-only; made, and kept where there is room, if absent.
 
         Args:
-            key: of `make_key`.
+            key: as `make_key` gives it.
             make: makes the array; its errors are passed on.
 
         Returns:

@@ -17,7 +17,7 @@ def to_channels(image: NDArray[Any], in_channels: int, name: str) -> NDArray[Any
     Args:
         image: (H, W, C) or (D, H, W, C) array of any type.
         in_channels: number of channels wanted.
-        name: what error messages call the image.
+        name: name of the image, for the error message.
 
     Returns:
         (in_channels, *S) array of the same type.

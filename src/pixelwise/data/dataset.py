@@ -26,7 +26,7 @@ class Dataset:
     Attributes:
         root: the folder; for a sequence a name that stands for it.
         layout: how it is arranged, in one line.
-        files: where each sample comes from, sorted by split folder and name; mask None in the split
+        files: files of every sample, sorted by split folder and name; mask None in the split
             "unlabelled".
         in_channels: channels that the images are given with.
         channel_note: how the channels are stored, for example "grey stored as RGBA".
@@ -34,7 +34,7 @@ class Dataset:
         encoding: what the values in the mask files mean.
         num_sizes: number of different image sizes.
         notes: what a person should know: assumptions and warnings.
-        digests: one text a sample, equal where image pixels and mask values are equal.
+        digests: digests of the pixels of each sample, equal for equal ones.
         spacing_um: physical size of a pixel along each spatial axis, where all images agree on one.
         accepted: codes of the errors that were found and that a person accepted.
     """

@@ -41,9 +41,9 @@ def assign_folds(
     Source: Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-Label Data, ECML 2011.
 
     Args:
-        names: unique name of each sample.
+        names: names of the samples.
         num_folds: 2 or more.
-        seed: decides the order in which groups of one size are dealt.
+        seed: seed of the order in which groups of one size are dealt.
         groups: group of those names that have one.
         twins: for names of copies, one name that stands for all.
         classes: class indices that occur in each sample.
@@ -129,7 +129,7 @@ def read_folds(path: Path) -> dict[str, int]:
         row = dict(zip(header, cells, strict=False))
         fold = row.get(FOLD_COLUMN)
         if fold and not fold.isdecimal():
-            raise DataError(f"{path}: {fold!r} is not a fold. Train again with --overwrite.")
+            raise DataError(f"{path}: {fold!r} is no fold. Train again with --overwrite.")
         if fold:
             folds[plain_cell(row["name"])] = int(fold)
     return folds

@@ -43,7 +43,7 @@ def join_samples(
     """Join samples that must share a split: of one group, copies of each other, or both in turn.
 
     Args:
-        names: unique name of each sample.
+        names: names of the samples.
         groups: group of those names that have one.
         twins: for copies, one name that stands for all of them.
 
@@ -76,7 +76,7 @@ def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:
     """Take groups from names: the first parenthesis of a regular expression, or what it matches.
 
     Args:
-        names: unique name of each sample.
+        names: names of the samples.
         pattern: searched for in each name; a name in which it is not found is its own group.
 
     Returns:

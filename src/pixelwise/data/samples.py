@@ -34,7 +34,7 @@ class Sample:
         image: (C, *spatial) in the stored type.
         mask: (*spatial) uint8 class index with IGNORE_INDEX, or (K, *spatial) bool where classes
             overlap, or None where there is none.
-        path: of the image file; None where there is none.
+        path: path of the image file; None where there is none.
         group: patient, plate or scene, where known.
     """
 
@@ -165,7 +165,7 @@ class FolderSamples(Sequence[Sample]):
         """An array made from the image or the mask of a sample, through the cache on disk.
 
         Args:
-            index: of the sample.
+            index: index of the sample.
             part: what the array is made from.
             how: it is made: whatever it depends on beside that part (see `make_key`).
             make: makes it, where it is not in the cache. Always, where the sample is an array.

@@ -30,7 +30,7 @@ class SplitChoice:
 
     Attributes:
         surveyed: the facts, with the groups of the names where these count.
-        splits: split of every name; images without masks are "unlabelled".
+        splits: splits of every name; images without masks are "unlabelled".
         findings: what a person should know about it.
         name_groups: groups that the names tell, used or not; none where others are known.
     """
@@ -56,8 +56,8 @@ def choose_splits(
         surveyed: facts of every sample.
         encoding: what the masks mean; None where that is not clear.
         given: an earlier split of names.
-        seed: another one gives another split.
-        twins: for names of copies one name that stands for all, see `find_twins`.
+        seed: seed of the hash that decides.
+        twins: twins of all that was surveyed, as `find_twins` gives them.
         by_names: whether groups are looked for in the names, where no sample has one.
     """
     labelled = [facts for facts in surveyed if facts.found.mask is not None]

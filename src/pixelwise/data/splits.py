@@ -75,7 +75,7 @@ def assign_splits(
     Args:
         folders: the split folder of each sample, None without one.
         given: an earlier split of names, as `read_split` gives it; folders win over it.
-        seed: another one gives another split.
+        seed: seed of the hash.
         twins: for names of copies, one name that stands for all.
         groups: group of those names that have one.
         classes: class indices that occur in each sample.

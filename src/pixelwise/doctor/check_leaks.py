@@ -17,7 +17,7 @@ def check_leaks(
     Args:
         surveyed: all samples.
         splits: split of each name.
-        twins: for names of copies one name that stands for all, see `find_twins`.
+        twins: as `find_twins` gives it.
     """
     return [*_find_copies(surveyed, splits, twins), *_find_split_groups(surveyed, splits)]
 

@@ -91,7 +91,7 @@ def fix(
 
     Args:
         data: the folder that was examined.
-        examination: what `check` found in it.
+        examination: as `check` gives it.
         out: a new or empty folder, outside `data`.
         progress: called with (done, total).
 
@@ -135,8 +135,8 @@ def open_findings(examination: Examination, changes: Iterable[Change] = ()) -> t
     """Errors and warnings about which nothing was done: they need a person.
 
     Args:
-        examination: what `check` found in the original.
-        changes: what was done about them.
+        examination: examination of the original.
+        changes: that were made.
     """
     done = {change.code for change in changes} | ALWAYS_GONE
     return tuple(

@@ -36,9 +36,9 @@ def decode_for_copy(
     """Read a mask as it is written into a copy.
 
     Args:
-        source: file, parts, shapes or array that the mask comes from.
-        size: (height, width), or (depth, height, width), of its image.
-        encoding: what the stored values of the original mean.
+        source: source of the mask.
+        size: size of its image.
+        encoding: encoding of the original.
 
     Returns:
         (*S) uint8 class index with IGNORE_INDEX, (K, *S) bool where classes overlap, or (*S) int32

@@ -37,7 +37,7 @@ class Change:
 
     Attributes:
         file: in the original.
-        code: the finding that it answers; "" where there was none.
+        code: code of the finding that it answers; "" where there was none.
         what: was done.
     """
 
@@ -56,7 +56,7 @@ class Kept:
         image: facts of the image.
         mask: where the mask comes from.
         turns_mask: whether the mask lacks the EXIF turn of the image.
-        split: train, val or test, in the copy.
+        split: split of the copy.
         has_split: whether folders or a manifest gave the split, which is then written down.
     """
 
@@ -81,7 +81,7 @@ def plan_repair(examination: Examination, encoding: MaskEncoding) -> RepairPlan:
     """Choose the samples of a repaired copy.
 
     Args:
-        examination: what `check` found in the original.
+        examination: examination of the original.
         encoding: what its mask values mean.
     """
     changes: list[Change] = []

@@ -35,7 +35,7 @@ class IntensityCheck:
         """Return an image (C, *spatial) in the unit of training.
 
         Args:
-            image: of any type.
+            image: any type.
             name: for messages.
 
         Returns:

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.device import autocast, pick_device
+from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
+from pixelwise.inference.runtime import Runtime, TorchRuntime
 from pixelwise.inference.tiles import Block, Tile, blend_tiles
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.threads import Threads, free_threads
@@ -31,12 +32,15 @@ class Predictor:
     no seams; larger ones in overlapping tiles that are blended smoothly.
 
     Args:
-        model: the model; its network is moved to the device and set to evaluation mode.
-        device: "auto", "cpu", "cuda" or any torch device.
+        model: the model.
+        device: "auto", "cpu", "cuda" or any torch device; that of the runtime, where one is given.
         tile_size: tile side in pixels, same for every axis; None lets memory decide.
-        flip_average: average over the mirrored copies of the image that training would make
-            (test-time augmentation); all of them where the model does not say.
+        tta: test-time augmentation: average over the mirrored copies of the image that training
+            would make; all of them where the model does not say.
         threads: that a CPU computes with; None: as many as turn out to be the fastest.
+        in_place: whether the model's network may be moved to the device, and into the layout that
+            is fastest there; else a copy of it is, where it has to be moved.
+        runtime: what computes the probabilities; None for the model's network.
     """
 
     def __init__(
@@ -45,28 +49,26 @@ class Predictor:
         *,
         device: str | torch.device = "auto",
         tile_size: int | None = None,
-        flip_average: bool = False,
+        tta: bool = False,
         threads: Threads | None = None,
+        in_place: bool = False,
+        runtime: Runtime | None = None,
     ) -> None:
-        self.model = model
-        self.device = pick_device(device)
-        self.tile_size = tile_size
-        self.flip_average = flip_average
+        self.model, self.tile_size, self.tta = model, tile_size, tta
+        self.runtime = runtime or TorchRuntime(model, pick_device(device), in_place=in_place)
+        self.device = self.runtime.device
         is_cpu = self.device.type == "cpu"
         self.threads = threads or Threads(self.device, first=free_threads() if is_cpu else None)
-        self._channels_last = model.config.network.spatial_dims == 2
-        self._network = model.network.to(self.device)
-        if self._channels_last:
-            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def with_model(self, model: Model) -> "Predictor":
-        """A predictor of another model on the same device, with the same threads."""
+        """A predictor of another model (which may be moved) with the same settings."""
         return Predictor(
             model,
             device=self.device,
             tile_size=self.tile_size,
-            flip_average=self.flip_average,
+            tta=self.tta,
             threads=self.threads,
+            in_place=True,
         )
 
     def segment(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -154,33 +156,23 @@ class Predictor:
     def predict_batch(self, batch: Tensor) -> Tensor:
         """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
         with self.threads.timed(batch.numel()):
-            return self._compute(batch)
+            size = batch.shape[2:]
+            batch = resize_images(batch, working_size(size, self.model.config.working_scale))
+            views = [self._compute_mirrored(batch, axes) for axes in self._views(batch)]
+            mean = torch.stack(views).mean(0) if len(views) > 1 else views[0]
+            return resize_images(mean, size)
 
-    def _compute(self, batch: Tensor) -> Tensor:
-        """The same, as the thread that calls it finds torch."""
-        was_training = self._network.training
-        self._network.eval()
-        size = batch.shape[2:]
-        batch = resize_images(batch, working_size(size, self.model.config.working_scale))
-        if self._channels_last:
-            batch = batch.contiguous(memory_format=torch.channels_last)
-        views = list(_flips(self._mirror_axes(batch))) if self.flip_average else [()]
-        with autocast(self.device, self.model.config.precision):
-            predictions = [self._view(batch, axes) for axes in views]
-        self._network.train(was_training)
-        mean = torch.stack(predictions).mean(0) if len(predictions) > 1 else predictions[0]
-        return resize_images(mean, size)
-
-    def _mirror_axes(self, batch: Tensor) -> Sequence[int]:
-        """Axes along which an image may be mirrored: those that training mirrored along."""
+    def _views(self, batch: Tensor) -> list[tuple[int, ...]]:
+        """Sets of axes along which the images are mirrored to be computed; none first."""
+        if not self.tta:
+            return [()]
         axes = self.model.config.mirror_axes
-        return range(2, batch.ndim) if axes is None else axes
+        axes = tuple(range(2, batch.ndim)) if axes is None else axes
+        return [chosen for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
 
-    def _view(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
-        """Predict a mirrored copy and mirror the result back."""
-        logits: Tensor = self._network(batch.flip(axes) if axes else batch).float()
-        is_exclusive = self.model.config.task.is_exclusive
-        probabilities = logits.softmax(1) if is_exclusive else logits.sigmoid()
+    def _compute_mirrored(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Compute a mirrored copy, and mirror the result back."""
+        probabilities = self.runtime(batch.flip(axes) if axes else batch)
         return probabilities.flip(axes) if axes else probabilities
 
     def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:
@@ -219,9 +211,3 @@ class Predictor:
                 f"The image has {np.count_nonzero(~np.isfinite(image))} NaN or infinite values. "
                 "Replace them, for example with np.nan_to_num, before predicting."
             )
-
-
-def _flips(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every set of axes to mirror, none first."""
-    for count in range(len(axes) + 1):
-        yield from combinations(axes, count)

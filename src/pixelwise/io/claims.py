@@ -47,7 +47,7 @@ def check_claim(shape: Sequence[int], itemsize: float, num_bytes: int) -> None:
     Args:
         shape: claimed.
         itemsize: bytes of a value, as stored.
-        num_bytes: size of the file.
+        num_bytes: number of bytes of the file.
 
     Raises:
         FileError: there are no values, too many, or more than a file of this size may hold.

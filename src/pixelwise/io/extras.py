@@ -11,7 +11,7 @@ def import_extra(module: str, extra: str, what: str) -> Any:  # noqa: ANN401
 
     Args:
         module: its name.
-        extra: the optional dependency of pixelwise that installs it.
+        extra: extra of pixelwise that installs it.
         what: is read with it, for the message.
 
     Raises:

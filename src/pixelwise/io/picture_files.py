@@ -82,7 +82,7 @@ def picture_values(
     """Values of a PIL image: those of its file, turned as its EXIF says.
 
     Args:
-        picture: any mode of PIL.
+        picture: any mode.
         as_mask: keep the numbers as stored, as for `decode_picture`.
         data: the file, where it is at hand; without, a 16-bit PNG in colour that Pillow has cut to
             8 bits is refused.

@@ -21,7 +21,7 @@ def write_planes(place: Path, mask: NDArray[np.bool_]) -> Path:
     """Write a mask of classes that overlap.
 
     Args:
-        place: file to write, without its ending.
+        place: place of the file, without its ending.
         mask: (K, H, W) or (K, D, H, W), where each class is.
 
     Returns:

@@ -37,8 +37,8 @@ def decode_text(data: bytes, path: Path, *, is_raw: bool = False) -> str:
 
     Args:
         data: the whole file.
-        path: named in errors.
-        is_raw: whether bytes that are not UTF-8 are kept as Python keeps those of file names,
+        path: path of the file, for the message.
+        is_raw: whether bytes that are no UTF-8 are kept as Python keeps those of file names,
             rather than taken for letters.
 
     Raises:

@@ -53,7 +53,7 @@ def write_checked(path: Path, data: bytes, new: Path) -> None:
     At any moment, also where power fails, `path` can be read: the file before, or the new one.
 
     Args:
-        path: file to write.
+        path: path of the file.
         data: its content.
         new: in the same folder, where the data are written first. A fixed name: what a process
             that was killed left there is written over.
@@ -108,7 +108,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
     """Write a mask as a palette PNG: programs read the class index, people see the class colour.
 
     Args:
-        path: file to write; its suffix becomes .png, or .tif above 256 values.
+        path: path of the file; its suffix becomes .png, or .tif above 256 values.
         mask: (H, W) integers from 0.
         colors: "#rrggbb" of each class.
 
@@ -178,7 +178,7 @@ def write_pixels(
     """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
 
     Args:
-        path: file to write, without its ending: .png or .tif is added.
+        path: path of the file, without its ending: .png or .tif is added.
         image: (H, W, C) or (D, H, W, C), any number type.
         spacing_um: physical size of a pixel along each spatial axis, written as OME-TIFF; number
             types that OME does not have (64 bits) lose it.

@@ -54,7 +54,7 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
     """Read the finest level of an OME-Zarr image, or a plain array.
 
     Args:
-        path: folder of the array or of the pyramid.
+        path: path of the folder.
         as_mask: keep the numbers as stored.
 
     Raises:

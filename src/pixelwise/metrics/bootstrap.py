@@ -84,7 +84,7 @@ def stretched_bounds(mean: float, resampled: Floats, num_units: int) -> tuple[fl
     """95 % bounds of a mean in [0, 1] from the means of redrawn units; None below two units.
 
     Args:
-        mean: of the units as they are.
+        mean: mean of the units as they are.
         resampled: (num_resamples,) of redrawn ones; NaN where a draw had none with a score.
         num_units: that have a score.
     """

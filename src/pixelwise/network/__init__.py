@@ -10,7 +10,7 @@ from pixelwise.network.intensities import (
     look_at_intensities,
 )
 from pixelwise.network.losses import (
-    Total,
+    Reduce,
     binary_cross_entropy_loss,
     cross_entropy_dice_loss,
     cross_entropy_loss,
@@ -39,7 +39,7 @@ __all__ = [
     "IntensityScaling",
     "Model",
     "ModelConfig",
-    "Total",
+    "Reduce",
     "UNet",
     "UNetConfig",
     "Verdict",

@@ -60,7 +60,7 @@ class DecoderBlock(nn.Sequential):
     The first convolution's weights are those of the channels that come up, then of the skip's.
 
     Args:
-        layers: of a `conv_block`.
+        layers: layers of a `conv_block`.
         num_up: channels that come up.
         is_nearest: they come at half the size, each pixel to be repeated twice along each axis.
     """

@@ -20,8 +20,8 @@ def make_encoder(name: str, in_channels: int, depth: int) -> nn.Module:
     """Build an encoder with fresh weights.
 
     Args:
-        name: of a timm network.
-        in_channels: of the images.
+        name: name of a timm network.
+        in_channels: in channels of the images.
         depth: number of features, the last at ``1 / 2**depth`` of the size.
 
     Returns:
@@ -52,8 +52,8 @@ def load_encoder(
 
     Args:
         encoder: as `make_encoder` made it.
-        name: of its timm network.
-        in_channels: of the images.
+        name: name of its timm network.
+        in_channels: in channels of the images.
         path: a weight file of timm or torchvision (.safetensors, .pth); None for timm's own,
             from its cache or downloaded.
 
@@ -78,7 +78,7 @@ def check_encoder(name: str, depth: int, path: str | os.PathLike[str] | None = N
     """Refuse names and weight files that cannot be used, before anything else is done.
 
     Args:
-        name: of a timm network.
+        name: name of a timm network.
         depth: number of features.
         path: a weight file; None where timm is to find the weights, which is then not tried.
 

@@ -115,8 +115,8 @@ def compare_intensities(own: IntensityFacts, trained: IntensityFacts) -> Verdict
     """Decide what the intensities of an image, or of several, are to a model.
 
     Args:
-        own: of the image.
-        trained: of the training images.
+        own: own of the image.
+        trained: trained of the training images.
 
     Returns:
         As it is, converted by a factor, far outside of training, or refused.
@@ -143,7 +143,7 @@ def units_of(facts: IntensityFacts, *, is_training: bool = False) -> frozenset[i
     """Return the full scales that intensities may have; none where they have a unit of their own.
 
     Args:
-        facts: of the images.
+        facts: facts of the images.
         is_training: of a whole set, of which none is more than 1: then 1 may be the full scale of
             integers, too.
     """

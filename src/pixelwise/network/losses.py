@@ -24,16 +24,16 @@ from pixelwise.network.targets import as_planes, check_index_target
 from pixelwise.task import IGNORE_INDEX
 
 TINY = 1e-12  # keeps the slope of a fractional power finite at 0
-Total = Callable[..., tuple[Tensor, ...]]  # sums over images here -> over the whole batch
+Reduce = Callable[..., tuple[Tensor, ...]]  # sums over images here -> over the whole batch
 
 
-def here(*sums: Tensor) -> tuple[Tensor, ...]:
-    """The `Total` of a batch that is here as a whole."""
+def keep_sums(*sums: Tensor) -> tuple[Tensor, ...]:
+    """The `Reduce` of a batch that is here as a whole."""
     return sums
 
 
 def binary_cross_entropy_loss(
-    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX, total: Total = here
+    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX, reduce: Reduce = keep_sums
 ) -> Tensor:
     """Mean binary cross-entropy over all values that are not ignored.
 
@@ -41,7 +41,8 @@ def binary_cross_entropy_loss(
         logits: (B, 1, *spatial), or (B, K, *spatial) for multi-label.
         target: (B, *spatial) 0 or 1, or (B, K, *spatial) for multi-label.
         ignore_index: value of the target that is left out.
-        total: where images of the batch are elsewhere too, adds their sums to those of these.
+        reduce: adds up sums over the images of the batch that other processes have; by default
+            all of them are here.
 
     Returns:
         Scalar float32, in natural logarithm units: ln 2 for logits 0.
@@ -52,7 +53,7 @@ def binary_cross_entropy_loss(
     """
     target = as_planes(logits, target)
     loss = _binary_cross_entropies(logits, target)
-    return _kept_mean(loss, target != ignore_index, total)
+    return _kept_mean(loss, target != ignore_index, reduce)
 
 
 def cross_entropy_loss(
@@ -61,7 +62,7 @@ def cross_entropy_loss(
     *,
     ignore_index: int = IGNORE_INDEX,
     class_weights: Tensor | None = None,
-    total: Total = here,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Mean multi-class cross-entropy over all pixels that are not ignored.
 
@@ -70,7 +71,7 @@ def cross_entropy_loss(
         target: (B, *spatial) class index.
         ignore_index: value of the target that is left out.
         class_weights: (K,) weight of each class's pixels in the mean; None: all alike.
-        total: as in `binary_cross_entropy_loss`.
+        reduce: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32, in natural logarithm units: ln K for equal logits.
@@ -82,9 +83,9 @@ def cross_entropy_loss(
     )
     keep = target != ignore_index
     if weights is None:
-        loss, number = total(loss, keep.sum())
+        loss, number = reduce(loss, keep.sum())
         return loss / number.clamp(min=1)
-    loss, weight = total(loss, (weights[target.long() * keep] * keep).sum())
+    loss, weight = reduce(loss, (weights[target.long() * keep] * keep).sum())
     return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
 
@@ -98,7 +99,7 @@ def dice_loss(
     batch: bool = True,
     absent: bool = True,
     smooth: float = 1.0,
-    total: Total = here,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Soft Dice loss: 1 - (2 * overlap + smooth) / (predicted + present + smooth), mean of classes.
 
@@ -116,7 +117,7 @@ def dice_loss(
             rare classes from ever being learnt; the cross-entropy still punishes false alarms.
         smooth: in pixels. A class that is neither present nor predicted has loss 0; with 1, the
             slope stays below 1 per pixel even there (with 1e-5 it would reach 100,000).
-        total: as in `binary_cross_entropy_loss`.
+        reduce: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32 in [0, 1].
@@ -124,12 +125,12 @@ def dice_loss(
     Source: Milletari, Navab and Ahmadi, V-Net, 3DV 2016, without the squares in the denominator.
     """
     probabilities, one_hot = _probabilities_and_one_hot(logits, target, ignore_index, multilabel)
-    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, total)
+    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, reduce)
     dice = (2 * overlap + smooth) / (predicted + present + smooth)
     scores = _foreground(dice, background or multilabel)
     present = _foreground(present, background or multilabel)
     keep = torch.ones_like(present, dtype=torch.bool) if absent else present > 0
-    return _kept_mean(1 - scores, keep, here if batch else total)
+    return _kept_mean(1 - scores, keep, keep_sums if batch else reduce)
 
 
 def tversky_loss(
@@ -143,7 +144,7 @@ def tversky_loss(
     background: bool = True,
     batch: bool = True,
     smooth: float = 1.0,
-    total: Total = here,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Tversky loss: 1 - (TP + smooth) / (TP + alpha * FP + beta * FN + smooth), mean of classes.
 
@@ -160,7 +161,7 @@ def tversky_loss(
         background: as in `dice_loss`.
         batch: as in `dice_loss`.
         smooth: as in `dice_loss`.
-        total: as in `binary_cross_entropy_loss`.
+        reduce: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32 in [0, 1].
@@ -168,12 +169,12 @@ def tversky_loss(
     Source: Salehi, Erdogmus and Gholipour, Tversky loss, MLMI 2017.
     """
     probabilities, one_hot = _probabilities_and_one_hot(logits, target, ignore_index, multilabel)
-    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, total)
+    overlap, predicted, present = _soft_counts(probabilities, one_hot, batch, reduce)
     errors = alpha * (predicted - overlap) + beta * (present - overlap)
     tversky = (overlap + smooth) / (overlap + errors + smooth)
     scores = _foreground(tversky, background or multilabel)
     keep = torch.ones_like(scores, dtype=torch.bool)
-    return _kept_mean(1 - scores, keep, here if batch else total)
+    return _kept_mean(1 - scores, keep, keep_sums if batch else reduce)
 
 
 def cross_entropy_dice_loss(
@@ -187,7 +188,7 @@ def cross_entropy_dice_loss(
     absent: bool = True,
     smooth: float = 1.0,
     class_weights: Tensor | None = None,
-    total: Total = here,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Cross-entropy (binary where K = 1 or ``multilabel``) plus soft Dice loss, equally weighted.
 
@@ -203,18 +204,18 @@ def cross_entropy_dice_loss(
         absent: as in `dice_loss`.
         smooth: as in `dice_loss`.
         class_weights: as in `cross_entropy_loss`; for multi-class targets only.
-        total: as in `binary_cross_entropy_loss`.
+        reduce: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32.
     """
     if multilabel or logits.shape[1] == 1:
         cross_entropy = binary_cross_entropy_loss(
-            logits, target, ignore_index=ignore_index, total=total
+            logits, target, ignore_index=ignore_index, reduce=reduce
         )
     else:
         cross_entropy = cross_entropy_loss(
-            logits, target, ignore_index=ignore_index, class_weights=class_weights, total=total
+            logits, target, ignore_index=ignore_index, class_weights=class_weights, reduce=reduce
         )
     return cross_entropy + dice_loss(
         logits,
@@ -225,7 +226,7 @@ def cross_entropy_dice_loss(
         batch=batch,
         absent=absent,
         smooth=smooth,
-        total=total,
+        reduce=reduce,
     )
 
 
@@ -237,7 +238,7 @@ def focal_loss(
     alpha: float | None = None,
     ignore_index: int = IGNORE_INDEX,
     multilabel: bool = False,
-    total: Total = here,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Focal loss: cross-entropy times (1 - probability of the true class) ** gamma, mean.
 
@@ -249,7 +250,7 @@ def focal_loss(
             None weighs all alike, with 1.
         ignore_index: value of the target that is left out.
         multilabel: as in `dice_loss`.
-        total: as in `binary_cross_entropy_loss`.
+        reduce: as in `binary_cross_entropy_loss`.
 
     Returns:
         Scalar float32.
@@ -268,7 +269,7 @@ def focal_loss(
     loss = cross_entropy * (-torch.expm1(-cross_entropy)).clamp(min=TINY) ** gamma
     if alpha is not None:
         loss = loss * torch.where(target > 0, alpha, 1 - alpha)
-    return _kept_mean(loss, target != ignore_index, total)
+    return _kept_mean(loss, target != ignore_index, reduce)
 
 
 def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
@@ -277,9 +278,9 @@ def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), positive, reduction="none")
 
 
-def _kept_mean(loss: Tensor, keep: Tensor, total: Total) -> Tensor:
+def _kept_mean(loss: Tensor, keep: Tensor, reduce: Reduce) -> Tensor:
     """Mean of the loss where ``keep`` is true; 0 where it never is."""
-    loss, number = total((loss * keep).sum(), keep.sum())
+    loss, number = reduce((loss * keep).sum(), keep.sum())
     return loss / number.clamp(min=1)
 
 
@@ -302,13 +303,13 @@ def _probabilities_and_one_hot(
 
 
 def _soft_counts(
-    probabilities: Tensor, one_hot: Tensor, batch: bool, total: Total
+    probabilities: Tensor, one_hot: Tensor, batch: bool, reduce: Reduce
 ) -> tuple[Tensor, ...]:
     """Overlap, predicted and present pixels: (K,) over the batch, or (B, K) image by image."""
     dims = [dim for dim in range(probabilities.ndim) if dim != 1 and (batch or dim != 0)]
     overlap = (probabilities * one_hot).sum(dims)
     counts = overlap, probabilities.sum(dims), one_hot.sum(dims)
-    return total(*counts) if batch else counts
+    return reduce(*counts) if batch else counts
 
 
 def _foreground(scores: Tensor, background: bool) -> Tensor:

@@ -63,7 +63,7 @@ def average_planes(planes: Tensor, size: Sequence[int]) -> Tensor:
 
     Args:
         planes: bool or numbers.
-        size: of the result along the last axes, none longer than it was.
+        size: size of the result along the last axes, none longer than it was.
 
     >>> average_planes(torch.tensor([0, 1, 1, 1, 0, 1]), [3])
     tensor([0.5000, 1.0000, 0.5000])

@@ -68,7 +68,7 @@ def choose_from_data(
 
 
 def choose_for_encoder(encoder: Encoder) -> Decisions:
-    """Return what a ready-made encoder asks for: its weights are to be kept, not learnt anew."""
+    """Return what a ready-made encoder asks for: its weights are to be kept, not learnt again."""
     weights = "as asked" if encoder.weights else "no file was given"
     return {
         "encoder": (encoder.name, "as asked"),

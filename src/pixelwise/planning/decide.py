@@ -48,13 +48,13 @@ def make_plan(
     """Plan a training.
 
     Args:
-        fingerprint: of the data.
-        task: of the model.
+        fingerprint: fingerprint of the data.
+        task: task of the model.
         machine: to train on; its speed is measured.
         budget: seconds for planning and training; without, and without `epochs`, training ends
             when validation has stopped improving.
         epochs: passes over the training samples.
-        seed: of all random choices.
+        seed: seed of all random choices.
         start: path and configuration of the model that training starts from, if any.
         num_ranks: processes that share each batch, one image each at least.
         class_names: that may tell left from right.
@@ -150,8 +150,8 @@ def _choose_lengths(
     """How many steps there are, and how often and on how many images they are validated.
 
     Args:
-        fingerprint: of the data.
-        timing: of a step.
+        fingerprint: fingerprint of the data.
+        timing: timing of a step.
         batch_size: over all ranks.
         per_validation: seconds, over all validation images.
         left: seconds for steps and validations; None where epochs say how long, or validation.

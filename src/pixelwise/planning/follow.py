@@ -17,8 +17,8 @@ def follow_model(config: ModelConfig, fingerprint: Fingerprint) -> dict[str, tup
     had scaled has no scheme; there the plan decides as for a new training.
 
     Args:
-        config: of the earlier model.
-        fingerprint: of the new data.
+        config: config of the earlier model.
+        fingerprint: fingerprint of the new data.
     """
     kept: dict[str, tuple[object, str]] = {
         name: (getattr(config.network, name), KEPT) for name in NETWORK_DECISIONS

@@ -109,7 +109,7 @@ class Plan(BaseModel):
     channels_last: bool = False
     num_threads: int | None = Field(
         default=None, ge=1, le=MAX_THREADS
-    )  # of a CPU; None: the fastest, measured anew
+    )  # of a CPU; None: the fastest, measured again
     seed: int = Field(default=0, ge=0, lt=NUM_SEEDS)
     fingerprint: Fingerprint | None = None
     calibration: Calibration | None = None
@@ -213,7 +213,7 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"])
     arrived = "" if problem["type"] == "missing" else f" (arrived: {repr(problem['input'])[:80]})"
-    return f"`{place}`: {problem['msg']}{arrived}. Mend the value, or plan anew without --plan."
+    return f"`{place}`: {problem['msg']}{arrived}. Mend the value, or plan again without --plan."
 
 
 def _spoken(value: object, name: str = "") -> str:

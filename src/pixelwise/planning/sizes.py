@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pixelwise.network import working_size
 from pixelwise.planning.choices import Decisions, lighten
 from pixelwise.planning.fingerprint import Fingerprint
-from pixelwise.planning.scale import choose_scale, num_judged
+from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
 
 # candidates, cheapest first: the patches that each must get to see to learn one class well enough;
@@ -55,8 +55,8 @@ def choose_sizes(
     """Choose sizes for the time there is, and as much augmentation as it wants.
 
     Args:
-        fingerprint: of the data.
-        task: of the model.
+        fingerprint: fingerprint of the data.
+        task: task of the model.
         first: as measured.
         decisions: that were made, of which sizes are kept.
         num_pixels: that `first` would train on in the time; None where epochs say how long.

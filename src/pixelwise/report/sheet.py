@@ -18,10 +18,10 @@ class SheetClass:
     """One line of the legend.
 
     Attributes:
-        name: of the class.
+        name: name of the class.
         color: "#rrggbb".
         source: what stands for it in the masks, such as "value 255".
-        share: of all labelled pixels, in [0, 1]; None where it was not counted.
+        share: share of all labelled pixels, in [0, 1]; None where it was not counted.
     """
 
     name: str
@@ -35,7 +35,7 @@ class SheetTile:
     """One sample: the image, and beside it the same with its mask; uint8 (H, W, 3).
 
     Attributes:
-        name: of the sample.
+        name: name of the sample.
         note: split and size, for example "train, 512x512".
         codes: severity and code of each finding that concerns it.
         image: the picture; None where it cannot be read.

@@ -1,4 +1,4 @@
-"""Where Segmenters come from: built anew, read from a model file, read from Keras."""
+"""Where Segmenters come from: built again, read from a model file, read from Keras."""
 
 import os
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def unet(
         encoder: a network of the timm library, as "resnet34", with pretrained weights as the
             encoder; `widths` are then the decoder's, the last its bottleneck's.
         encoder_weights: its weight file; without, timm's own, from its cache or downloaded.
-        seed: of the first weights; None takes torch's own random state.
+        seed: seed of the first weights; None takes torch's own random state.
         device: "auto", "cpu", "cuda", "mps".
 
     Example:
@@ -126,7 +126,7 @@ def from_keras(
         path: a `.keras` file, or a `.weights.h5` file with its architecture given.
         architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
             that is built like it.
-        class_names: of the classes, if they should have names.
+        class_names: class names of the classes, if they should have names.
         device: "auto", "cpu", "cuda", "mps".
 
     Raises:

@@ -15,8 +15,7 @@ from pixelwise.data import TargetForm
 from pixelwise.errors import PlanError
 from pixelwise.planning import LossName
 from pixelwise.task import IGNORE_INDEX, Task
-from pixelwise.training.objective import Loss, loss_for
-from pixelwise.training.validate import Metric
+from pixelwise.training.objective import Loss, Metric, loss_for
 
 Value = TypeVar("Value")
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -75,7 +74,7 @@ def compile_names(
         loss: a Keras name, "dice_loss", "focal_loss", "tversky_loss" or "bce_dice_loss"; or a
             function (logits (B, K, *spatial), target) -> scalar tensor.
         metrics: "accuracy", "dice", "iou" and Keras's longer names; or such functions.
-        task: of the model.
+        task: task of the model.
         background: whether class 0 of a softmax is background, which Dice losses leave out.
 
     Raises:

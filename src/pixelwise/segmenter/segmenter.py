@@ -38,7 +38,7 @@ from pixelwise.segmenter.fitting import (
 )
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
 from pixelwise.threads import Threads
-from pixelwise.training import Clock, Loss, Metric, Pace, Trainer
+from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
 
 
@@ -132,7 +132,7 @@ class Segmenter:
             validation_data: (x, y) to measure after each epoch.
             validation_split: share of the images, from the end, to take for validation.
             verbose: print a line an epoch.
-            seed: of the order of images.
+            seed: seed of the order of images.
 
         Returns:
             The losses and metrics of every epoch. The model keeps the last epoch's weights.
@@ -166,15 +166,13 @@ class Segmenter:
             plan,
             train,
             val,
-            loss=compiled.loss,
-            pace=Pace(
+            objective=Objective(compiled.loss, compiled.metrics, optimizer),
+            timetable=Timetable(
                 Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
             ),
             device=device,
-            metrics=compiled.metrics,
             watcher=EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
             keep_last=True,
-            optimizer=optimizer,
         )
         trainer.run()
         return history
@@ -289,7 +287,7 @@ class Segmenter:
 
     def _predictor(self) -> Predictor:
         """Of the model as it is; it goes on with the threads that the one before found."""
-        predictor = Predictor(self.model, device=self._device, threads=self._threads)
+        predictor = Predictor(self.model, device=self._device, threads=self._threads, in_place=True)
         self._threads = predictor.threads
         return predictor
 

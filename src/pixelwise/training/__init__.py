@@ -1,21 +1,17 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
 from pixelwise.training.calibrate import find_threads, time_steps, time_validation
-from pixelwise.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pixelwise.training.checkpoint import Best, Checkpoint, Row, read_checkpoint, write_checkpoint
 from pixelwise.training.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.training.logs import check_logs, logging_to
 from pixelwise.training.loop import FLAT, Outcome, Trainer
 from pixelwise.training.memory import is_out_of_memory, peak_megabytes
-from pixelwise.training.objective import Loss, logits_of, loss_for
-from pixelwise.training.overfitting import find_overfitting
-from pixelwise.training.pace import Clock, Pace
-from pixelwise.training.plateau import describe_outlook
+from pixelwise.training.objective import Loss, Metric, Objective, logits_of, loss_for
 from pixelwise.training.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
 from pixelwise.training.run_folder import FILES, RunFolder
-from pixelwise.training.state import Best
-from pixelwise.training.validate import Metric
-from pixelwise.training.watch import InnerWatcher, Watcher
-from pixelwise.training.working import sizes_of
+from pixelwise.training.schedule import Clock, Timetable, describe_outlook, find_overfitting
+from pixelwise.training.watcher import InnerWatcher, Watcher, Watchers
+from pixelwise.training.working_samples import sizes_of
 
 __all__ = [
     "FILES",
@@ -28,12 +24,15 @@ __all__ = [
     "InnerWatcher",
     "Loss",
     "Metric",
+    "Objective",
     "Outcome",
-    "Pace",
     "Ranks",
+    "Row",
     "RunFolder",
+    "Timetable",
     "Trainer",
     "Watcher",
+    "Watchers",
     "check_logs",
     "describe_outlook",
     "ending_together",

@@ -8,16 +8,60 @@ made where crops are cut.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pixelwise.planning import Augmentation
-from pixelwise.training.draws import Draws
-from pixelwise.training.patches import Batch
+from pixelwise.training.batches import Batch
 from pixelwise.training.ranks import Share
+
+
+@dataclass(frozen=True)
+class BatchRandom:
+    """Draws numbers for every image of a batch and keeps those of the images that are here.
+
+    So the state that follows, and what each image gets, do not depend on how a batch is shared.
+
+    Attributes:
+        generator: CPU random state.
+        share: which images are here.
+    """
+
+    generator: torch.Generator
+    share: Share
+
+    def one(self) -> float:
+        """A number from 0 to 1 for the whole batch."""
+        return float(torch.rand(1, generator=self.generator))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers from 0 to 1, so many for each image: (images here, *shape)."""
+        return self._here(torch.rand(self.share.total, *shape, generator=self.generator))
+
+    def symmetric(self, *shape: int) -> Tensor:
+        """Numbers from -1 to 1: (images here, *shape)."""
+        return self.uniform(*shape) * 2 - 1
+
+    def normal(self, *shape: int) -> Tensor:
+        """Normal numbers: (images here, *shape)."""
+        return self._here(torch.randn(self.share.total, *shape, generator=self.generator))
+
+    def choose(self, probability: float) -> tuple[Tensor, "BatchRandom"]:
+        """Choose each image or not; return the indices of those that are here, and their draws."""
+        return self.of_chosen(torch.rand(self.share.total, generator=self.generator) < probability)
+
+    def of_chosen(self, is_chosen: Tensor) -> tuple[Tensor, "BatchRandom"]:
+        """Return the indices of chosen images (total,) that are here, and their draws."""
+        start, stop, total = (int(is_chosen[:end].sum()) for end in self.share)
+        index = self._here(is_chosen).nonzero()[:, 0]
+        return index, BatchRandom(self.generator, Share(start, stop, total))
+
+    def _here(self, values: Tensor) -> Tensor:
+        return values[self.share.start : self.share.stop]
+
 
 ELASTIC_CELL = 32  # pixels between the control points of the random field
 INTENSITY_SHARE = 0.15  # of patches that each change of intensity applies to
@@ -46,7 +90,7 @@ def augment(batch: Batch, augmentation: Augmentation, generator: torch.Generator
         generator: CPU random state; the same state gives the same variation, of a share of a batch
             the share of it.
     """
-    draws = Draws(generator, batch.share or Share(0, len(batch.images), len(batch.images)))
+    draws = BatchRandom(generator, batch.share or Share(0, len(batch.images), len(batch.images)))
     images, targets = batch.images.clone(), batch.targets
     if batch.moved is not None:
         moved, targets = batch.moved, targets.clone()
@@ -79,7 +123,7 @@ def _sampling_grid(
     crop_size: Sequence[int],
     patch_size: Sequence[int],
     augmentation: Augmentation,
-    draws: Draws,
+    draws: BatchRandom,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
     matrix = _random_matrices(len(crop_size), augmentation, draws)
@@ -97,7 +141,7 @@ def _sampling_grid(
     return (turned / half).flip(-1)
 
 
-def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _random_matrices(dims: int, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     """Zoom, and turn in the plane of the last two axes: (B, dims, dims)."""
     angle = draws.symmetric() * math.radians(augmentation.rotation_degrees)
     zoom = augmentation.scale ** draws.symmetric()
@@ -107,7 +151,7 @@ def _random_matrices(dims: int, augmentation: Augmentation, draws: Draws) -> Ten
     return matrix * zoom.view(-1, 1, 1)
 
 
-def _smooth_field(patch_size: Sequence[int], strength: float, draws: Draws) -> Tensor:
+def _smooth_field(patch_size: Sequence[int], strength: float, draws: BatchRandom) -> Tensor:
     """Random displacements (B, *patch, dims) in pixels, smooth over about 32 pixels."""
     dims = len(patch_size)
     coarse = [max(2, side // ELASTIC_CELL + 1) for side in patch_size]
@@ -117,9 +161,9 @@ def _smooth_field(patch_size: Sequence[int], strength: float, draws: Draws) -> T
     return fine.movedim(1, -1)
 
 
-def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _change_intensities(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     """Apply each change to a random share of the batch, in place and in the order light takes."""
-    changes: list[tuple[bool, Callable[[Tensor, Augmentation, Draws], Tensor]]] = [
+    changes: list[tuple[bool, Callable[[Tensor, Augmentation, BatchRandom], Tensor]]] = [
         (augmentation.blur_px > 0, _blur),
         (augmentation.noise > 0, _add_noise),
         (augmentation.gamma > 1, _change_gamma),
@@ -137,7 +181,7 @@ def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Draws
     return images
 
 
-def _invert(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _invert(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     """Swap dark and bright about the middle of the patch's range."""
     chosen = draws.uniform() < augmentation.invert
     low, high = images.flatten(1).aminmax(dim=1)
@@ -145,7 +189,7 @@ def _invert(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
     return torch.where(_per_image(chosen.to(images.device), images), total - images, images)
 
 
-def _blur(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _blur(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     sigma = draws.one() * augmentation.blur_px + 0.1
     radius = math.ceil(2.5 * sigma)
     taps = torch.arange(-radius, radius + 1, dtype=torch.float32)
@@ -166,13 +210,13 @@ def _convolve_axis(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
     return result
 
 
-def _add_noise(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _add_noise(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     strength = draws.uniform() * augmentation.noise
     noise = draws.normal(*images.shape[1:])
     return images + (noise * _per_image(strength, noise)).to(images.device)
 
 
-def _change_gamma(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _change_gamma(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     """Power law over the patch's own range."""
     low, high = (_per_image(v, images) for v in images.flatten(1).aminmax(dim=1))
     spread = (high - low).clamp_min(1e-6)
@@ -180,18 +224,18 @@ def _change_gamma(images: Tensor, augmentation: Augmentation, draws: Draws) -> T
     return ((images - low) / spread).pow(_per_image(exponent, images)) * spread + low
 
 
-def _change_contrast(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _change_contrast(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     factor = augmentation.contrast ** draws.symmetric().to(images.device)
     mean = _per_image(images.flatten(1).mean(1), images)
     return (images - mean) * _per_image(factor, images) + mean
 
 
-def _change_brightness(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _change_brightness(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     shift = draws.symmetric() * augmentation.brightness
     return images + _per_image(shift.to(images.device), images)
 
 
-def _change_color(images: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+def _change_color(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     shift = (draws.symmetric(images.shape[1]) * augmentation.color).to(images.device)
     return images + shift.view(*shift.shape, *[1] * (images.ndim - 2))
 

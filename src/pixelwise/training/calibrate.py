@@ -11,11 +11,11 @@ from pixelwise.inference import Predictor
 from pixelwise.network import Model
 from pixelwise.planning import Plan, Timing
 from pixelwise.threads import Threads, free_threads, using_threads
+from pixelwise.training.batches import BatchQueue
 from pixelwise.training.memory import keeping_freed_memory
-from pixelwise.training.objective import Loss
-from pixelwise.training.patches import BatchQueue
-from pixelwise.training.sources import patch_source
-from pixelwise.training.stepper import Stepper
+from pixelwise.training.objective import Loss, Objective
+from pixelwise.training.patches import patch_source
+from pixelwise.training.step import Stepper
 from pixelwise.training.validate import validate
 
 NUM_STEPS = 3  # timed, after one that is not
@@ -43,13 +43,13 @@ def time_steps(
             ready; later ones share the processor with the threads that prepare the next.
 
     Raises:
-        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+        RuntimeError: RuntimeError of torch, where memory does not suffice (see `is_out_of_memory`).
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []
     with using_threads(plan.num_threads), keeping_freed_memory():
-        stepper = Stepper(model.single_network, plan, loss, device)
+        stepper = Stepper(model.single_network, plan, Objective(loss), device)
         with BatchQueue(patch_source(model, plan, samples)) as queue:
             ends = time.perf_counter() + min_seconds
             while len(seconds) <= num_steps or time.perf_counter() < ends:
@@ -81,13 +81,13 @@ def find_threads(
         device: where.
 
     Raises:
-        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
+        RuntimeError: RuntimeError of torch, where memory does not suffice (see `is_out_of_memory`).
     """
     if device.type != "cpu" or plan.num_threads is not None:
         return plan.num_threads
     threads = Threads(device, first=free_threads())
     with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples)) as queue:
-        stepper = Stepper(model.single_network, plan, loss, device)
+        stepper = Stepper(model.single_network, plan, Objective(loss), device)
         step = 0
         while not threads.is_settled:
             batch = queue.take()
@@ -106,7 +106,8 @@ def time_validation(
 ) -> float:
     """Measure the seconds that images take in a validation, after a first one that is not timed."""
     with using_threads(num_threads):
-        predictor = Predictor(model, device=device, threads=Threads(device, num_threads))
+        threads = Threads(device, num_threads)
+        predictor = Predictor(model, device=device, threads=threads, in_place=True)
         validate(predictor, samples[:1], loss)
         started = time.perf_counter()
         validate(predictor, samples, loss)

@@ -25,9 +25,9 @@ class Centres:
 
     Args:
         num_samples: that share the memory.
-        spatial_dims: of masks; those with an axis more have a plane a class.
+        spatial_dims: spatial dims of masks; those with an axis more have a plane a class.
         background: whether class 0 of an index mask is background, never a centre.
-        seed: of which pixels are remembered.
+        seed: seed of which pixels are remembered.
     """
 
     def __init__(self, num_samples: int, spatial_dims: int, *, background: bool, seed: int) -> None:
@@ -42,8 +42,8 @@ class Centres:
         """Draw a pixel of a random class of a sample; None where there is none.
 
         Args:
-            index: of the sample.
-            mask: of it: (*spatial) class index, or (K, *spatial) where classes overlap.
+            index: index of the sample.
+            mask: mask of it: (*spatial) class index, or (K, *spatial) where classes overlap.
             rng: random state of the crop.
 
         Returns:

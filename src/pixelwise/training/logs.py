@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pixelwise.errors import MissingExtraError, PlanError
 from pixelwise.planning import Plan
-from pixelwise.training.watch import Watcher
+from pixelwise.training.watcher import Watcher, Watchers
 
 MODULES = {"tensorboard": "torch.utils.tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
 INSTALLED_BY = {
@@ -135,37 +135,40 @@ def check_logs(names: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def logging_to(names: Sequence[str], folder: Path, watcher: Watcher) -> Iterator[Watcher]:
-    """Give a watcher that passes everything on, and writes it into logs too.
+    """Give a watcher that writes into logs what another one is told.
 
     Args:
-        names: of logs, checked.
-        folder: of the run; its name is that of the run in the logs.
-        watcher: is told everything.
+        names: names of logs, checked.
+        folder: the run folder, whose name the run has in the logs.
+        watcher: told everything before the logs are.
     """
     if not names:
         yield watcher
         return
-    logging = LogWatcher(names, folder, watcher)
+    logs = LogWatcher(names, folder, watcher.note)
     failed = True
     try:
-        yield logging
+        yield Watchers(watcher, logs)
         failed = False
     finally:
-        logging.close(failed=failed)
+        logs.close(failed=failed)
 
 
 class LogWatcher(Watcher):
-    """Passes everything on, and writes plan and validations into logs."""
+    """Writes plan and validations into logs.
 
-    def __init__(self, names: Sequence[str], folder: Path, outer: Watcher) -> None:
-        """Log into `names`; the plan opens them."""
-        self._names, self._folder, self._outer = names, folder, outer
+    Args:
+        names: names of logs; the plan opens them.
+        folder: the run folder.
+        say: is told where a log fails, and training goes on without it.
+    """
+
+    def __init__(self, names: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
+        self._names, self._folder, self._say = names, folder, say
         self._logs: dict[str, Log] = {}
-        self.note, self.step, self.finished = outer.note, outer.step, outer.finished  # type: ignore[method-assign]
 
     def planned(self, plan: Plan) -> None:
         """Open the logs; PlanError where one does not open."""
-        self._outer.planned(plan)
         params = {name: value[:MAX_TEXT] for name, value, _ in plan.to_rows()}
         for name in self._names:
             try:
@@ -178,13 +181,11 @@ class LogWatcher(Watcher):
 
     def resumed(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the rows from before, so that each log has all of the training."""
-        self._outer.resumed(history)
         for row in history:
             self._write(row)
 
     def validated(self, row: Mapping[str, float]) -> None:
         """Write a row."""
-        self._outer.validated(row)
         self._write(row)
 
     def close(self, *, failed: bool) -> None:
@@ -208,7 +209,7 @@ class LogWatcher(Watcher):
             act()
         except Exception as error:
             del self._logs[name]
-            self._outer.note(
+            self._say(
                 f"Logging to {name} failed ({_reason(error)}). Training goes on without it; "
                 "history.csv has every row."
             )

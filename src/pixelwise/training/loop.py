@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,23 +14,24 @@ from pixelwise.metrics import Scores
 from pixelwise.network import Model
 from pixelwise.planning import Plan
 from pixelwise.threads import Threads, free_threads, using_threads
-from pixelwise.training.checkpoint import Checkpoint
+from pixelwise.training.batches import Batch, BatchQueue, WaitTime
+from pixelwise.training.checkpoint import Best, Checkpoint, Row, State, copy_weights
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.training.memory import keeping_freed_memory
-from pixelwise.training.objective import Loss
-from pixelwise.training.overfitting import find_overfitting
-from pixelwise.training.pace import Pace
-from pixelwise.training.patches import Batch, BatchQueue, WaitTime
-from pixelwise.training.plateau import Plateau, find_plateau, learning_rate_until
-from pixelwise.training.ranks import Ranks
-from pixelwise.training.schedule import learning_rate_at
-from pixelwise.training.sources import patch_source
-from pixelwise.training.state import Best, Row, State, copy_weights
-from pixelwise.training.stepper import Stepper
-from pixelwise.training.tally import LOSS, LostLoss, Tally, weighted_means
-from pixelwise.training.turn import ALL_DONE, Turn
-from pixelwise.training.validate import Metric, validate
-from pixelwise.training.watch import Watcher
+from pixelwise.training.objective import Objective
+from pixelwise.training.patches import patch_source
+from pixelwise.training.ranks import ALL_DONE, Decision, Ranks
+from pixelwise.training.schedule import (
+    Plateau,
+    Timetable,
+    find_overfitting,
+    find_plateau,
+    learning_rate_at,
+    learning_rate_until,
+)
+from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weighted_means
+from pixelwise.training.validate import validate
+from pixelwise.training.watcher import Watcher
 
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
@@ -41,8 +42,6 @@ NOTHING_LEARNT = (
     "budget, or end other programs that use the processor."
 )
 LAST_KEPT = "The last weights are kept, not the best ones."
-
-Save = Callable[[Checkpoint], None]
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,6 @@ class Outcome:
     data_wait_share: float = 0.0  # of the time of the steps, spent waiting for their batches
 
 
-Keep = Callable[[Model, Best, list[Row], Checkpoint], None]  # called after each validation
-
-
 class Trainer:
     """Trains one model on samples by a plan.
 
@@ -70,15 +66,13 @@ class Trainer:
         plan: how.
         train: samples with masks.
         val: samples with masks; may be empty, then the last weights are the best.
-        loss: (logits, target) -> scalar.
-        pace: the clock and the number of steps.
-        device: where.
-        metrics: measured on training batches, averaged between validations.
-        watcher: is told what happens.
-        keep: called after each validation, to write files.
-        save: called between validations, at the start too, to write a checkpoint.
+        objective: what is minimized and measured; of several ranks the loss is one of `loss_for`,
+            and there are no metrics.
+        timetable: the clock and the number of steps.
+        device: to train on.
+        watcher: is told what happens, and keeps it.
         keep_last: end with the last weights rather than the best (what Keras users expect).
-        ranks: that train together; then `loss` is one of `loss_for`, and there are no metrics.
+        ranks: processes that train together.
     """
 
     def __init__(
@@ -88,45 +82,31 @@ class Trainer:
         train: Sequence[Sample],
         val: Sequence[Sample],
         *,
-        loss: Loss,
-        pace: Pace,
+        objective: Objective,
+        timetable: Timetable,
         device: torch.device,
-        metrics: Mapping[str, Metric] | None = None,
         watcher: Watcher | None = None,
-        keep: Keep | None = None,
-        save: Save | None = None,
         keep_last: bool = False,
-        optimizer: torch.optim.Optimizer | None = None,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.model, self.plan, self.val = model, plan, val
-        self.loss, self.pace, self.device, self.ranks = loss, pace, device, ranks
-        self.metrics = metrics or {}
-        self.watcher = watcher or Watcher()
-        self.keep, self.save, self.keep_last = keep, save, keep_last
-        self._stepper = Stepper(
-            model.single_network,
-            plan,
-            loss,
-            device,
-            optimizer=optimizer,
-            metrics=self.metrics,
-            ranks=ranks,
-        )
-        stepper = self._stepper
+        self.objective, self.timetable, self.device = objective, timetable, device
+        self.watcher, self.keep_last, self.ranks = watcher or Watcher(), keep_last, ranks
+        stepper = Stepper(model.single_network, plan, objective, device, ranks=ranks)
         network, average = stepper.network, stepper.average
         best = Best(weights=copy_weights(network))
         self.state = State(network, stepper.heads, average, stepper.optimizer, best)
         self.threads = Threads(device, plan.num_threads, _first_threads(plan, device))
         averaged = Model(model.config, average.network)
         self.predictor = Predictor(
-            averaged, device=device, threads=Threads(device, plan.num_threads)
+            averaged, device=device, threads=Threads(device, plan.num_threads), in_place=True
         )
         self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []
+        self._stepper = stepper
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
         self._num_retreats = 0
-        self._tally = Tally(device)
+        self._results = StepResults(device)
         self._wait, self._recent_wait = WaitTime(), WaitTime()  # for data: of all, and of those
 
     def run(self) -> Outcome:
@@ -148,80 +128,84 @@ class Trainer:
                     self._go_back(lost)
         self._settle()
         best = self.state.best
-        if self.state.step == 0 and self.pace.is_over:
+        if self.state.step == 0 and self.timetable.is_over:
             self.warnings.append(NOTHING_LEARNT)
             self.watcher.note(NOTHING_LEARNT)
         return Outcome(
-            self.model,
-            self.state.history,
-            best.scores,
-            best.step,
-            self.state.step,
-            stopped,
-            self.warnings,
-            self._wait.share,
+            model=self.model,
+            history=self.state.history,
+            scores=best.scores,
+            best_step=best.step,
+            num_steps=self.state.step,
+            stopped=stopped,
+            warnings=self.warnings,
+            data_wait_share=self._wait.share,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.state.restore(checkpoint)
-        self.pace.resumed(self.state.history)
+        self.timetable.resumed(self.state.history)
         self._expect_end()
         self._good = self.checkpoint().copy()
 
     def _advance(self, wish: Interruption) -> str:
         """Train on until there is a reason to stop, and return it; raise LostLoss."""
-        state, pace = self.state, self.pace
+        state, timetable = self.state, self.timetable
         with BatchQueue(self.source, state.step) as queue:
             while True:
-                stopped, turn = self._why_stop(wish)
-                if (stopped or turn.is_validation_due) and state.step != state.validated_step:
+                stopped, decision = self._why_stop(wish)
+                if (stopped or decision.is_validation_due) and state.step != state.validated_step:
                     self._validate()
                     if not stopped:  # it may have taken the time left
-                        stopped, turn = self._why_stop(wish)
+                        stopped, decision = self._why_stop(wish)
                 if stopped:
                     return stopped
-                if turn.is_checkpoint_due:
+                if decision.is_checkpoint_due:
                     self._save()
                 started = time.monotonic()
                 batch = queue.take()
                 waited = time.monotonic() - started
-                self._take_step(batch)
+                crowding = self._take_step(batch)
                 self._note_wait(waited, time.monotonic() - started)
                 state.step += 1
-                if self._tally.is_full:
+                if self._results.is_full:
                     self._collect()
-                pace.stepped(state.step, time.monotonic() - started)
+                timetable.stepped(state.step, time.monotonic() - started, crowding)
                 loss = state.recent[-1][LOSS] if state.recent else math.nan
-                self.watcher.step(state.step, pace.num_steps, loss, self._seconds_left())
+                self.watcher.step(state.step, timetable.num_steps, loss, self._seconds_left())
 
-    def _why_stop(self, wish: Interruption) -> tuple[str, Turn]:
+    def _why_stop(self, wish: Interruption) -> tuple[str, Decision]:
         """Return why training is to end now, or nothing, and what else is due on every rank."""
-        pace, step = self.pace, self.state.step
-        turn = self.ranks.agree(
-            Turn(
+        timetable, step = self.timetable, self.state.step
+        decision = self.ranks.decide(
+            Decision(
                 is_asked=wish.is_asked,
-                is_over=pace.is_over,
-                is_validation_due=pace.is_validation_due(step),
-                is_checkpoint_due=self.save is not None and pace.is_checkpoint_due,
-                num_steps=pace.num_steps,
+                is_over=timetable.is_over,
+                is_validation_due=timetable.is_validation_due(step),
+                is_checkpoint_due=self.watcher.saves and timetable.is_checkpoint_due,
+                num_steps=timetable.num_steps,
             )
         )
-        pace.num_steps = turn.num_steps
-        if turn.is_asked:
+        timetable.num_steps = decision.num_steps
+        if decision.is_asked:
             self.watcher.note(ANSWER)
-        stopped = turn.why_stop(step, has_budget=pace.budget is not None)
+        stopped = decision.why_stop(step, has_budget=timetable.budget is not None)
         if stopped == ALL_DONE and self.plan.schedule == "plateau":
             stopped = FLAT
-        return stopped, turn
+        return stopped, decision
 
-    def _take_step(self, crops: Batch) -> None:
-        """Update the weights by one batch."""
-        step, num_steps = self.state.step, self.pace.num_steps
+    def _take_step(self, crops: Batch) -> float:
+        """Update the weights by one batch; return how crowded the processor is (see Timetable)."""
+        began, computed = time.monotonic(), time.thread_time()
+        step, num_steps = self.state.step, self.timetable.num_steps
         rate = self.state.rate_factor * self._learning_rate()
         with self.threads.timed(len(crops.images)):
             measured = self._stepper.take(crops, step, num_steps, rate)
-        self._tally.add(measured.loss, measured.metrics, measured.num_images)
+        self._results.add(measured)
+        if self.device.type != "cpu":
+            return 1.0
+        return (time.monotonic() - began) / max(time.thread_time() - computed, 1e-6)
 
     def _learning_rate(self) -> float:
         """Of the next step, as planned."""
@@ -229,7 +213,7 @@ class Trainer:
         if plan.schedule == "plateau":
             return learning_rate_until(step, self._find_plateau(), plan.learning_rate)
         return learning_rate_at(
-            step / self.pace.num_steps,
+            step / self.timetable.num_steps,
             plan.learning_rate,
             warmup_share=plan.warmup_share,
             schedule=plan.schedule,
@@ -238,14 +222,14 @@ class Trainer:
     def _expect_end(self) -> None:
         """Where validation ends training, plan for the steps that it now has."""
         if self.plan.schedule == "plateau":
-            self.pace.num_steps = self._find_plateau().end_step
+            self.timetable.num_steps = self._find_plateau().end_step
 
     def _find_plateau(self) -> Plateau:
         return find_plateau(self.state.history, self.plan.validate_every)
 
     def _collect(self) -> None:
         """Enter the losses of the last steps; raise LostLoss where one is none."""
-        self.state.recent += self._tally.collect(self.state.step)
+        self.state.recent += self._results.collect(self.state.step)
 
     def _note_wait(self, waited: float, seconds: float) -> None:
         """Take note of the seconds of a step, and of those in which it waited for its batch."""
@@ -259,7 +243,7 @@ class Trainer:
         if not state.is_finite:
             raise LostLoss(math.nan, state.step)
         started = time.monotonic()
-        row: Row = {"step": state.step, "seconds": round(self.pace.clock.elapsed, 2)}
+        row: Row = {"step": state.step, "seconds": round(self.timetable.clock.elapsed, 2)}
         row |= weighted_means(state.recent)
         state.recent.clear()
         scores = None
@@ -278,26 +262,26 @@ class Trainer:
         self._look_for_overfitting()
         self._expect_end()
         self._good = self.checkpoint().copy()
-        if self.keep is not None:
-            kept = Model(self.model.config, state.average.network)
-            self.keep(kept, state.best, state.history, self._good)
-            self.pace.checkpointed()
-        self.pace.validated(state.step, time.monotonic() - started)
+        newest = Model(self.model.config, state.average.network)
+        self.watcher.keep(newest, state.best, state.history, self._good)
+        self.timetable.checkpointed()
+        self.timetable.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
 
     def _score(self) -> tuple[Scores, dict[str, float]]:
         """Validate; the threads that steps take now are those to begin with."""
+        objective = self.objective
         self.predictor.threads.go_on_from(self.threads)
         with using_threads(self.threads.chosen if self.device.type == "cpu" else None):
-            return validate(self.predictor, self.val, self.loss, self.metrics, self.ranks)
+            return validate(self.predictor, self.val, objective.loss, objective.metrics, self.ranks)
 
     def _save(self) -> None:
         """Write a checkpoint between validations."""
         started = time.monotonic()
         checkpoint = self.checkpoint()  # on every rank, since it looks at the losses
-        if self.save is not None:
-            self.save(checkpoint)
-        self.pace.checkpointed(time.monotonic() - started)
+        if self.watcher.saves:
+            self.watcher.save(checkpoint)
+        self.timetable.checkpointed(time.monotonic() - started)
 
     def _look_for_overfitting(self) -> None:
         found = find_overfitting(self.state.history)
@@ -311,13 +295,13 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """Where training stands, between two steps; its tensors are those of the training."""
         self._collect()
-        return self.state.to_checkpoint(self.pace.clock.elapsed)
+        return self.state.to_checkpoint(self.timetable.clock.elapsed)
 
     def _go_back(self, lost: LostLoss) -> None:
         """Return to the last good state at a lower learning rate, or give up."""
         assert self._good is not None
         rate = self.state.optimizer.param_groups[0]["lr"]
-        self._tally.clear()
+        self._results.clear()
         if self._num_retreats == MAX_RETREATS:
             self._settle()
             said = lost.describe(MAX_RETREATS, self.state.best, rate, keep_last=self.keep_last)
@@ -339,7 +323,7 @@ class Trainer:
         self.state.network.eval()
 
     def _seconds_left(self) -> float:
-        return self.pace.seconds_for(self.pace.num_steps - self.state.step)
+        return self.timetable.seconds_for(self.timetable.num_steps - self.state.step)
 
 
 def _first_threads(plan: Plan, device: torch.device) -> int | None:

@@ -27,9 +27,9 @@ def keeping_freed_memory() -> Iterator[None]:
     """Let the process keep memory that is freed, to be used again; give it back in the end.
 
     Each step frees as much as it allocates. glibc returns much of it to the system, which then
-    clears every page anew: a training step takes 5 to 20 % longer (docs/log.md). Blocks above 32 MB
-    are returned as ever, since holes of that size would add up. Where the C library is another one,
-    nothing is changed.
+    clears every page again: a training step takes 5 to 20 % longer (docs/log.md). Blocks above
+    32 MB are returned as ever, since holes of that size would add up. Where the C library is
+    another one, nothing is changed.
     """
     mallopt = _glibc("mallopt")
     if mallopt is None:

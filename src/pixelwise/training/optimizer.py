@@ -1,4 +1,4 @@
-"""The optimizers of a plan: AdamW, and Muon, which learns more from each step.
+"""The optimizers of a plan, and the moving average of the weights that is validated and saved.
 
 Muon turns the averaged gradient of a convolution, as a matrix of (outputs, inputs x pixels of the
 kernel), into the nearest matrix whose singular values are alike: directions that are rare in the
@@ -11,6 +11,7 @@ updates after Liu et al., Muon is Scalable for LLM Training, 2025.
 
 import math
 from collections.abc import Iterable
+from copy import deepcopy
 
 import torch
 from torch import Tensor
@@ -129,3 +130,33 @@ def _polynomial(square: Tensor) -> Tensor:
     polynomial = torch.addmm(square, square, square, beta=third, alpha=fifth)
     polynomial.diagonal().add_(first)
     return polynomial
+
+
+class AveragedWeights:
+    """An exponential moving average of a network's weights and running statistics.
+
+    Its memory grows with the training, up to a share of all steps, so that the first, poor
+    weights are soon forgotten. A share of 0 follows the network without delay.
+
+    Source: Polyak and Juditsky, 1992; with the warm-up that TensorFlow's averages use.
+    """
+
+    def __init__(self, network: UNet, share: float) -> None:
+        self.network = deepcopy(network).eval().requires_grad_(False)
+        self._share = share
+
+    @torch.no_grad()
+    def update(self, network: UNet, step: int, num_steps: int) -> None:
+        """Take in the weights after step `step` (from 1) of `num_steps`."""
+        memory = max(1.0, self._share * num_steps)
+        weight = max(1 / memory, 9 / (10 + step)) if self._share > 0 else 1.0
+        averages, currents = self.network.state_dict(), network.state_dict()
+        for name, average in averages.items():
+            _move(average, currents[name], weight)
+
+
+def _move(average: Tensor, current: Tensor, weight: float) -> None:
+    if average.is_floating_point():
+        average.lerp_(current, weight)
+    else:
+        average.copy_(current)

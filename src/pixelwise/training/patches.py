@@ -5,10 +5,8 @@ training can be resumed at any step, and the same seed gives the same batches.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -17,72 +15,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.data import Sample
-from pixelwise.network import IntensityScaling, scale_intensities
+from pixelwise.network import IntensityScaling, Model, scale_intensities
+from pixelwise.planning import Plan
 from pixelwise.task import IGNORE_INDEX
+from pixelwise.training.augment import crop_size_for
+from pixelwise.training.batches import Batch, Moved
 from pixelwise.training.centres import Centres
 from pixelwise.training.ranks import Ranks, Share
-from pixelwise.training.working import Coefficients, WorkingSamples, sizes_of
+from pixelwise.training.working_samples import Coefficients, WorkingSamples, sizes_of
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Training input: scaled images (B, C, *spatial) float32, targets (B, *spatial) uint8.
-
-    For a multi-label task targets are (B, K, *spatial). Of a batch that several ranks share this is
-    one rank's part; `share` says which.
-    """
-
-    images: Tensor
-    targets: Tensor
-    share: Share | None = None  # None: all of the batch
-    moved: "Moved | None" = None  # None: no image is moved freely
-
-    @property
-    def num_images(self) -> int:
-        """Images of the batch, those on other ranks too."""
-        return len(self.images) if self.share is None else self.share.total
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch with its arrays on a device."""
-        moved = self.moved
-        if moved is not None:
-            moved = replace(moved, images=moved.images.to(device), targets=moved.targets.to(device))
-        return replace(
-            self, images=self.images.to(device), targets=self.targets.to(device), moved=moved
-        )
-
-
-@dataclass(frozen=True)
-class Moved:
-    """The images of a batch that augmentation moves, cut with the pixels that it may need around.
+class Cropping:
+    """How patches are cut from images.
 
     Attributes:
-        is_chosen: (N,) bool, which of all the batch's images they are, those on other ranks too.
-        images: (M, C, *larger) float32, those that are here; maybe none.
-        targets: (M, *larger) or (M, K, *larger) uint8.
+        size: pixels per spatial axis of a patch; None takes whole images, all of one size.
+        moved_size: of the crops that augmentation is to move freely, each side larger by an even
+            number of pixels; None where it moves none.
+        moved_share: share of the crops that it moves.
+        foreground_share: share of crops centred on a pixel of a random class of their sample.
+        background: whether class 0 is background, never a centre.
+        mirror_axes: axes, counted from the last, along which half of the crops are mirrored.
+        right_angles: whether crops are turned by 0, 90, 180 or 270 degrees in the plane of the last
+            two axes, each as often.
     """
 
-    is_chosen: Tensor
-    images: Tensor
-    targets: Tensor
-
-
-@dataclass
-class WaitTime:
-    """How much of the time of training steps passed in waiting for their batches, in seconds."""
-
-    waited: float = 0.0
-    total: float = 0.0
-
-    def add(self, waited: float, total: float) -> None:
-        """Take note of one step: the wait is part of its total."""
-        self.waited += waited
-        self.total += total
-
-    @property
-    def share(self) -> float:
-        """Of the time, in [0, 1]; 0 before the first step."""
-        return self.waited / self.total if self.total else 0.0
+    size: tuple[int, ...] | None
+    moved_size: tuple[int, ...] | None = None
+    moved_share: float = 1
+    foreground_share: float = 0
+    background: bool = True
+    mirror_axes: Sequence[int] = ()
+    right_angles: bool = False
 
 
 class PatchSource:
@@ -93,54 +58,35 @@ class PatchSource:
 
     Args:
         samples: training samples, with masks.
-        crop_size: pixels per spatial axis; None takes whole images, all of one size.
-        moved_size: of the crops that augmentation is to move freely, each side larger by an even
-            number of pixels; None where it moves none.
-        moved_share: share of the crops that it moves.
-        batch_size: crops a batch.
+        cropping: how patches are cut from them.
+        batch_size: crops a batch, on all ranks together.
         scaling: intensity scaling of the model.
-        foreground_share: share of crops centred on a pixel of a random class of their sample.
-        background: whether class 0 is background, never a centre.
-        mirror_axes: axes, counted from the last, along which half of the crops are mirrored.
-        right_angles: whether crops are turned by 0, 90, 180 or 270 degrees in the plane of the last
-            two axes, each as often.
-        seed: of the order and of the crops.
-        ranks: that share each batch.
+        seed: seed of the order and of the crops.
+        ranks: processes that share each batch.
     """
 
     def __init__(
         self,
         samples: Sequence[Sample],
+        cropping: Cropping,
         *,
-        crop_size: tuple[int, ...] | None,
         batch_size: int,
         scaling: IntensityScaling,
-        moved_size: tuple[int, ...] | None = None,
-        moved_share: float = 1,
-        foreground_share: float = 0,
-        background: bool = True,
-        mirror_axes: Sequence[int] = (),
-        right_angles: bool = False,
         seed: int = 0,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
-        self.samples = samples
-        self.crop_size, self.moved_size, self.moved_share = crop_size, moved_size, moved_share
-        self.batch_size = batch_size
-        self.foreground_share = foreground_share
-        self.mirror_axes, self.right_angles = mirror_axes, right_angles
-        self.seed = seed
-        self.ranks = ranks
+        self.samples, self.cropping, self.batch_size = samples, cropping, batch_size
+        self.seed, self.ranks = seed, ranks
         self._scaling = scaling
         self._coefficients = (
             samples.coefficients
             if isinstance(samples, WorkingSamples)
             else Coefficients(samples, scaling)
         )
-        dims = len(crop_size or ())
-        self._centres = Centres(len(samples), dims, background=background, seed=seed)
+        dims = len(cropping.size or ())
+        self._centres = Centres(len(samples), dims, background=cropping.background, seed=seed)
         self._order = lru_cache(maxsize=4)(self._epoch_order)
-        self._entries = _entries(samples, crop_size)  # sample indices of an epoch, unshuffled
+        self._entries = _entries(samples, cropping.size)  # sample indices of an epoch, unshuffled
 
     @property
     def steps_per_epoch(self) -> int:
@@ -178,10 +124,10 @@ class PatchSource:
 
     def _choose_moved(self, step: int, number: int) -> NDArray[np.bool_]:
         """Which images of the batch of a step augmentation is to move."""
-        if self.moved_size is None:
+        if self.cropping.moved_size is None:
             return np.zeros(number, bool)
         rng = np.random.default_rng((self.seed, 3, step))
-        return rng.random(number) < self.moved_share
+        return rng.random(number) < self.cropping.moved_share
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self.seed, 0, epoch)).permutation(self._entries)
@@ -193,11 +139,12 @@ class PatchSource:
         sample = self.samples[index]
         image, mask = sample.image, _mask_of(sample)
         offset, gain = self._coefficients.of(index)
-        if self.crop_size is not None:
-            is_backward, is_turned = self._draw_moves(len(self.crop_size), rng)
+        if self.cropping.size is not None:
+            is_backward, is_turned = self._draw_moves(len(self.cropping.size), rng)
             exchange = _exchange if is_turned else tuple
-            patch = exchange(self.crop_size)
-            sides = exchange(self.moved_size) if is_moved and self.moved_size else patch
+            patch = exchange(self.cropping.size)
+            moved = self.cropping.moved_size
+            sides = exchange(moved) if is_moved and moved else patch
             centre = self._centre(index, patch, image.shape[1:], mask, rng)
             coordinates = [
                 mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
@@ -218,8 +165,9 @@ class PatchSource:
         Turns by 90, 180 and 270 degrees are an exchange, both axes backward, and both of these but
         for one axis.
         """
-        is_backward = [axis in self.mirror_axes and rng.random() < 0.5 for axis in range(-dims, 0)]
-        num_turns = int(rng.integers(4)) if self.right_angles else 0
+        mirrored = self.cropping.mirror_axes
+        is_backward = [axis in mirrored and rng.random() < 0.5 for axis in range(-dims, 0)]
+        num_turns = int(rng.integers(4)) if self.cropping.right_angles else 0
         is_backward[-2] ^= num_turns in (2, 3)
         is_backward[-1] ^= num_turns in (1, 2)
         return is_backward, num_turns % 2 == 1
@@ -233,7 +181,7 @@ class PatchSource:
         rng: np.random.Generator,
     ) -> tuple[int, ...]:
         """Pick a crop's middle: on a pixel of some class, or such that the crop is inside."""
-        if rng.random() < self.foreground_share:
+        if rng.random() < self.cropping.foreground_share:
             centre = self._centres.draw(index, mask, rng)
             if centre is not None:
                 return centre
@@ -247,58 +195,13 @@ class PatchSource:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The patch in the middle of a crop, of either size."""
         image, mask = crop
-        if self.crop_size is None:
+        if self.cropping.size is None:
             return crop
         window: tuple[Any, ...] = tuple(
             slice((side - patch) // 2, (side + patch) // 2)
-            for side, patch in zip(image.shape[1:], self.crop_size, strict=True)
+            for side, patch in zip(image.shape[1:], self.cropping.size, strict=True)
         )
         return image[(Ellipsis, *window)], mask[(Ellipsis, *window)]
-
-
-class BatchQueue:
-    """Prepares batches ahead by threads; gives them in order.
-
-    Use as a context manager; an error of a thread is raised where its batch is taken.
-    """
-
-    def __init__(self, source: PatchSource, first_step: int = 0, num_threads: int = 2) -> None:
-        self._source = source
-        self._started = Barrier(num_threads + 1)
-        self._pool = ThreadPoolExecutor(
-            num_threads, thread_name_prefix="batches", initializer=self._compute_alone
-        )
-        self._next_step = first_step
-        before = torch.get_num_threads()
-        self._waiting = [self._submit() for _ in range(num_threads + 1)]
-        self._started.wait()
-        torch.set_num_threads(before)  # what follows is about all threads, but for OpenMP's
-
-    def _compute_alone(self) -> None:
-        """Let torch use this thread alone where it is called in it.
-
-        Teams of their own in these threads would be more threads than there are cores; OpenMP then
-        lets every team sleep where it waits, and training steps take 1.3 times as long.
-        """
-        torch.set_num_threads(1)
-        torch.get_num_threads()  # else torch sets the number anew when it is first used
-        self._started.wait()
-
-    def take(self) -> Batch:
-        """Return the next batch, waiting for it where needed."""
-        batch = self._waiting.pop(0).result()
-        self._waiting.append(self._submit())
-        return batch
-
-    def _submit(self) -> Future[Batch]:
-        self._next_step += 1
-        return self._pool.submit(self._source.batch, self._next_step - 1)
-
-    def __enter__(self) -> "BatchQueue":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _entries(samples: Sequence[Sample], crop_size: tuple[int, ...] | None) -> NDArray[np.int64]:
@@ -346,3 +249,34 @@ def _stack(crops: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> tu
     """Images and targets of crops of one size."""
     images, targets = zip(*crops, strict=True)
     return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))
+
+
+def patch_source(
+    model: Model,
+    plan: Plan,
+    samples: Sequence[Sample],
+    ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
+) -> PatchSource:
+    """The batches of a plan, at its working scale, from training samples in their own size."""
+    augmentation, size = plan.augmentation, plan.patch_size
+    if plan.working_scale < 1:
+        samples = WorkingSamples(samples, plan.scaling, plan.working_scale)
+    cropping = Cropping(
+        size,
+        moved_size=(
+            crop_size_for(size, augmentation) if size and augmentation.has_free_moves else None
+        ),
+        moved_share=augmentation.moved_share,
+        foreground_share=plan.foreground_share,
+        background=model.config.task.has_background(model.config.class_names),
+        mirror_axes=augmentation.mirror_axes,
+        right_angles=augmentation.right_angles,
+    )
+    return PatchSource(
+        samples,
+        cropping,
+        batch_size=plan.batch_size,
+        scaling=plan.scaling,
+        seed=plan.seed,
+        ranks=ranks,
+    )

@@ -29,7 +29,30 @@ from torch import Tensor, nn
 from pixelwise.device import pick_device
 from pixelwise.errors import PlanError, TrainingError
 from pixelwise.parallel import available_cores
-from pixelwise.training.turn import Turn
+from pixelwise.training.interrupt import INTERRUPTED
+
+ALL_DONE = "all steps were done"
+
+
+class Decision(NamedTuple):
+    """What is due, and how many steps there will be; of several ranks all act on the same."""
+
+    is_asked: bool  # by the user, to end
+    is_over: bool
+    is_validation_due: bool
+    is_checkpoint_due: bool
+    num_steps: int
+
+    def why_stop(self, step: int, *, has_budget: bool) -> str:
+        """Return why training is to end after so many steps, or nothing."""
+        if self.is_asked:
+            return INTERRUPTED
+        if self.is_over:
+            return "the budget was used"
+        if step >= self.num_steps:
+            return "the budget was used" if has_budget else ALL_DONE
+        return ""
+
 
 STEP_TIMEOUT = timedelta(minutes=30)  # from which a rank that is silent in training is lost
 FIRST_TIMEOUT = timedelta(days=1)  # the same, while the first one reads and plans
@@ -55,14 +78,14 @@ class Ranks:
     """This process among those that train together.
 
     Attributes:
-        rank: of this process, from 0.
-        number: of processes.
-        patient: group of all that waits for long.
+        rank: rank of this process, from 0.
+        world_size: number of processes.
+        slow_group: group of all that waits for long.
     """
 
     rank: int = 0
-    number: int = 1
-    patient: Any = field(default=None, compare=False, repr=False)
+    world_size: int = 1
+    slow_group: Any = field(default=None, compare=False, repr=False)
 
     @property
     def is_first(self) -> bool:
@@ -71,66 +94,66 @@ class Ranks:
 
     def share(self, total: int) -> Share:
         """Images of a batch that are this rank's; shares differ by one image at most."""
-        start, stop = (total * rank // self.number for rank in (self.rank, self.rank + 1))
+        start, stop = (total * rank // self.world_size for rank in (self.rank, self.rank + 1))
         return Share(start, stop, total)
 
-    def first(self, function: Callable[[], Value]) -> Value:
+    def broadcast(self, function: Callable[[], Value]) -> Value:
         """Let the first rank call a function, and return its result on all of them.
 
         Raises:
             SystemExit: on the others, where the function failed.
         """
-        if self.number == 1:
+        if self.world_size == 1:
             return function()
         said: list[Any] = [False, None]
         try:
             if self.is_first:
                 said = [True, function()]
         finally:  # where it failed too: the others wait for it
-            dist.broadcast_object_list(said, src=0, group=self.patient)
+            dist.broadcast_object_list(said, src=0, group=self.slow_group)
         if not said[0]:
             raise SystemExit(1)
         result: Value = said[1]
         return result
 
-    def agree(self, turn: Turn) -> Turn:
+    def decide(self, own: Decision) -> Decision:
         """Return what the first rank's clock says, and whether any rank was asked to end."""
-        if self.number == 1:
-            return turn
-        told = turn if self.is_first else Turn._make([turn.is_asked, 0, 0, 0, 0])
+        if self.world_size == 1:
+            return own
+        told = own if self.is_first else Decision._make([own.is_asked, 0, 0, 0, 0])
         values = torch.tensor(told, dtype=torch.int64)
         dist.all_reduce(values)
         *wishes, num_steps = values.tolist()
-        return Turn._make([*map(bool, wishes), num_steps])
+        return Decision._make([*map(bool, wishes), num_steps])
 
     def gather(self, own: Sequence[Value]) -> list[Value]:
         """Return what all ranks have, in turn: one of each, then the next of each."""
-        if self.number == 1:
+        if self.world_size == 1:
             return list(own)
-        parts: list[Any] = [None] * self.number
+        parts: list[Any] = [None] * self.world_size
         dist.all_gather_object(parts, list(own))
         longest = max(map(len, parts))
         return [part[i] for i in range(longest) for part in parts if i < len(part)]
 
-    def total(self, *sums: Tensor) -> tuple[Tensor, ...]:
+    def reduce(self, *sums: Tensor) -> tuple[Tensor, ...]:
         """Add sums over a share of the batch up over all ranks, for a loss of the whole batch.
 
         Slopes come back times the number of ranks, since DistributedDataParallel takes the mean of
         the ranks' gradients where their sum is meant.
         """
-        if self.number == 1:
+        if self.world_size == 1:
             return sums
         flat = torch.cat([values.float().reshape(-1) for values in sums])
-        parts = _Total.apply(flat).split([values.numel() for values in sums])  # type: ignore[no-untyped-call]
+        parts = _Sum.apply(flat).split([values.numel() for values in sums])  # type: ignore[no-untyped-call]
         return tuple(part.view_as(values) for part, values in zip(parts, sums, strict=True))
 
-    def joint(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def over_batch(self, loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """Return a named loss for shares of batches: its value is that of the whole batch."""
-        return loss if self.number == 1 else partial(loss, total=self.total)
+        return loss if self.world_size == 1 else partial(loss, reduce=self.reduce)
 
     def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
         """Return the network as training calls it: its gradients are added up over ranks."""
-        if self.number == 1:
+        if self.world_size == 1:
             return network
         devices = [device] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(network, device_ids=devices)
@@ -141,7 +164,7 @@ class Ranks:
         Raises:
             PlanError: the device is not there, or not one for each rank.
         """
-        if self.number == 1:
+        if self.world_size == 1:
             return pick_device(device)
         beside = int(os.environ["LOCAL_WORLD_SIZE"])
         chosen = _own_device(device, int(os.environ["LOCAL_RANK"]), beside)
@@ -156,19 +179,19 @@ class Ranks:
             torch.set_num_threads(max(1, available_cores() // beside))
         return chosen
 
-    def end_in_peace(self) -> None:
+    def ignore_termination(self) -> None:
         """Be left to save and say what there is: torchrun ends all ranks when it sees one end."""
-        if self.number > 1 and threading.current_thread() is threading.main_thread():
+        if self.world_size > 1 and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def describe(self, device: torch.device) -> str:
         """Say how many train together, and on what."""
         threads = torch.get_num_threads()
         each = f"{threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else "a GPU"
-        return f"{self.number} processes train together, each on {each}."
+        return f"{self.world_size} processes train together, each on {each}."
 
 
-class _Total(torch.autograd.Function):
+class _Sum(torch.autograd.Function):
     """The sum of a tensor over ranks."""
 
     @staticmethod
@@ -211,8 +234,8 @@ def joined_ranks() -> Ranks:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, timeout=STEP_TIMEOUT)
         atexit.register(_leave)
-    patient = dist.new_group(backend="gloo", timeout=FIRST_TIMEOUT)
-    return Ranks(dist.get_rank(), dist.get_world_size(), patient)
+    slow_group = dist.new_group(backend="gloo", timeout=FIRST_TIMEOUT)
+    return Ranks(dist.get_rank(), dist.get_world_size(), slow_group)
 
 
 def _leave() -> None:
@@ -239,7 +262,7 @@ def ending_together() -> Iterator[Ranks]:
     try:
         yield ranks
     except Exception as error:
-        if ranks.number == 1:
+        if ranks.world_size == 1:
             raise
         atexit.unregister(_leave)  # it might wait for the others
         time.sleep(LEAVING_SECONDS)

@@ -80,7 +80,7 @@ class RunFolder:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether a training got so far that it can go on; if not, it begins anew."""
+        """Whether a training got so far that it can go on; if not, it starts from new weights."""
         return (self.checkpoint / FILE_NAME).is_file()
 
     @property

@@ -1,7 +1,12 @@
-"""Validation: scores, loss and metrics over whole images, by the predictor that users get."""
+"""Validation: scores, loss and metrics over whole images, by the predictor that users get.
+
+Pixelwise's own losses are added up block by block, so that large images take no more memory than
+their blocks.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,11 +17,90 @@ from pixelwise.data import Sample
 from pixelwise.inference import Predictor
 from pixelwise.inference.evaluate import count_samples, summarize_samples
 from pixelwise.metrics import Scores
-from pixelwise.training.image_measures import ImageMeasure, measure_image
-from pixelwise.training.objective import Loss, logits_of
+from pixelwise.network import losses
+from pixelwise.training.objective import Loss, Metric, logits_of
 from pixelwise.training.ranks import Ranks
 
-Metric = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar
+Measure = Callable[..., Tensor]  # (logits, target) -> scalar
+
+
+class ImageMeasure(Protocol):
+    """What a loss or a metric is of an image."""
+
+    def add(self, window: tuple[slice, ...], logits: Tensor, target: Tensor) -> None:
+        """Take a block: slices of the image, logits (1, K, *block), target (1, [K,] *block)."""
+
+    def value(self) -> float:
+        """Of the blocks so far, which are the image."""
+
+
+def measure_image(measure: Measure) -> ImageMeasure:
+    """Measure an image by sums over its blocks where that gives the same, else as a whole."""
+    function = measure.func if isinstance(measure, partial) else measure
+    options = measure.keywords if isinstance(measure, partial) else {}
+    is_own = getattr(function, "__module__", None) == losses.__name__
+    return BlockSums(measure) if is_own and options.get("batch", True) else WholeImage(measure)
+
+
+class BlockSums:
+    """A loss of this package: from sums over pixels, which blocks have in part.
+
+    Its `reduce` is where a loss adds the sums over its images to those of images elsewhere; here
+    those of a block to those of the blocks before it.
+    """
+
+    def __init__(self, loss: Measure) -> None:
+        self._loss = loss
+        self._sums: list[tuple[Tensor, ...]] = []  # float64, of each use of `reduce`
+        self._value = torch.zeros(())
+
+    def add(self, window: tuple[slice, ...], logits: Tensor, target: Tensor) -> None:
+        """Add the sums of a block; what the loss makes of all sums so far is its value so far."""
+        before = iter(self._sums)
+        after: list[tuple[Tensor, ...]] = []
+
+        def reduce(*sums: Tensor) -> tuple[Tensor, ...]:
+            earlier = next(before, None) or [torch.zeros((), dtype=torch.float64)] * len(sums)
+            after.append(tuple(s.double() + e for s, e in zip(sums, earlier, strict=True)))
+            return tuple(s.float() for s in after[-1])
+
+        self._value = self._loss(logits, target, reduce=reduce)
+        self._sums = after
+
+    def value(self) -> float:
+        """The loss of the blocks so far."""
+        return float(self._value)
+
+
+class WholeImage:
+    """Any function of logits and target: blocks are put together first."""
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self._windows: list[tuple[slice, ...]] = []
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
+
+    def add(self, window: tuple[slice, ...], logits: Tensor, target: Tensor) -> None:
+        """Keep a block."""
+        self._windows.append(window)
+        self._logits.append(logits)
+        self._targets.append(target)
+
+    def value(self) -> float:
+        """What the function makes of the whole image."""
+        return float(self._measure(self._join(self._logits), self._join(self._targets)))
+
+    def _join(self, blocks: list[Tensor]) -> Tensor:
+        """Put blocks together."""
+        if len(blocks) == 1:
+            return blocks[0]
+        size = [max(axis.stop for axis in axes) for axes in zip(*self._windows, strict=True)]
+        whole = blocks[0].new_empty(*blocks[0].shape[: -len(size)], *size)
+        for window, block in zip(self._windows, blocks, strict=True):
+            place: tuple[Any, ...] = (Ellipsis, *window)
+            whole[place] = block
+        return whole
 
 
 def validate(
@@ -48,7 +132,7 @@ def validate(
         for measure in sums.values():
             measure.add(window, logits, target)
 
-    own = (samples[index] for index in range(ranks.rank, len(samples), ranks.number))
+    own = (samples[index] for index in range(ranks.rank, len(samples), ranks.world_size))
     found = []
     for named_counts in count_samples(predictor, own, add):
         found.append(named_counts)

@@ -12,8 +12,8 @@ from pixelwise.doctor.repair import Repair, fix, fixable_codes
 from pixelwise.workflows.check import check, shorten_paths, summarize_check
 from pixelwise.workflows.demo import demo
 from pixelwise.workflows.evaluate import evaluate
-from pixelwise.workflows.keeping import Run
 from pixelwise.workflows.predict import Predictions, predict, predict_images
+from pixelwise.workflows.run import Run
 from pixelwise.workflows.sheet import write_sheet
 from pixelwise.workflows.train import train
 

@@ -27,7 +27,7 @@ from pixelwise.report import ReportContent, build_report
 from pixelwise.text import show_size
 from pixelwise.training import RunFolder
 from pixelwise.workflows.check import accepting
-from pixelwise.workflows.closing import accepted_of, name_evaluated
+from pixelwise.workflows.final_scores import accepted_of, name_evaluated
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
 from pixelwise.workflows.pair_predictions import pair_predictions
@@ -110,7 +110,7 @@ def evaluate(
         check = IntensityCheck(loaded.config)
         samples = CheckedSamples(_samples_of(dataset, split), check)
         _prepare(out)
-        predictor = Predictor(loaded, device=device)
+        predictor = Predictor(loaded, device=device, in_place=True)
         with showing(progress, "evaluating") as count:
             scores = evaluate_samples(predictor, samples, progress=count)
         check.warn()

@@ -70,6 +70,6 @@ def _refuse_other_unit(own: IntensityFacts, planned: IntensityFacts) -> None:
     if compare_intensities(own, planned).kind in ("converted", "refused"):
         raise PlanError(
             f"The plan was made for images of {planned.describe()}, but these have "
-            f"{own.describe()}: scaled by its statistics they would be next to nothing. Plan anew "
+            f"{own.describe()}: scaled by its statistics they would be next to nothing. Plan again "
             "without --plan, or give images in that unit."
         )

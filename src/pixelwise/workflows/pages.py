@@ -18,7 +18,7 @@ from pixelwise.network import Model, load_model
 from pixelwise.planning import Plan
 from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
 from pixelwise.training import FILES, Outcome, RunFolder
-from pixelwise.workflows.closing import Closing
+from pixelwise.workflows.final_scores import Closing
 
 FOLDS_FILES = {
     "model.safetensors": "the models of all folds as one: the mean of their probabilities",
@@ -137,7 +137,7 @@ def _fold_examples(
     for kind, index in choose_examples(dice):
         fold, position = places[index]
         model, sample = load_model(models[fold]), samples[fold][position]
-        mask = Predictor(model, device=device).segment(sample.image)
+        mask = Predictor(model, device=device, in_place=True).segment(sample.image)
         examples.append(_example(mask, sample, kind, dice[index], model))
     return examples
 

@@ -39,7 +39,7 @@ def pair_predictions(
     """Find the prediction of each sample.
 
     Args:
-        folder: of the predictions; those in the folders inside it count, too.
+        folder: folder of the predictions; those in the folders inside it count, too.
         wanted: the samples whose predictions are needed.
         known: all samples of the data, whose images may share a stem with those.
 
@@ -148,9 +148,9 @@ def _match_tree(
 
     Args:
         given: files by their names.
-        names: of each sample.
+        names: names of each sample.
         samples: that are to be matched.
-        images: of each sample, for the message.
+        images: images of each sample, for the message.
     """
     if not all(sample in names for sample in samples):
         return {}

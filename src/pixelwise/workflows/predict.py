@@ -38,7 +38,7 @@ class Predictions:
     """What a prediction wrote, left out and could not do.
 
     Attributes:
-        folder: of the results.
+        folder: folder of the results.
         num_images: that were to be predicted.
         written: the files, image by image.
         left_out: pictures in the folders given that were not taken, and why.
@@ -158,7 +158,7 @@ def predict_images(
     folder = Path(out)
     paths = [Path(path) for path in _as_list(inputs)]
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
-    predictor = Predictor(load_for_files(Path(model)), device=device, flip_average=tta)
+    predictor = Predictor(load_for_files(Path(model)), device=device, tta=tta, in_place=True)
     targets = _plan_targets(found, folder, predictor.model, save)
     result = Predictions(make_folder(folder), len(targets), left_out=found.left_out)
     if found.left_out:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from pixelwise.planning import Plan, format_seconds
 from pixelwise.text import visible
-from pixelwise.training.watch import Watcher
+from pixelwise.training.watcher import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
 BARS = "▁▂▃▄▅▆▇█"

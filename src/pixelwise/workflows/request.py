@@ -22,24 +22,24 @@ from pixelwise.planning import (
     take_fingerprint,
 )
 from pixelwise.training import Checkpoint, Clock, Ranks, joined_ranks
-from pixelwise.workflows.machine import TrainingMachine
+from pixelwise.workflows.calibration import TrainingMachine
 from pixelwise.workflows.start import Start
 
 MAX_READING_SHARE = 0.5  # of the budget, that reading the data may count
 UNVALIDATED_BUDGET = 600.0  # seconds, where no time is given and no validation can end training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for, checked."""
 
-    budget: float | None
-    epochs: int | None
-    plan: Plan | None
-    resume: bool
-    overwrite: bool
-    seed: int | None
     device: torch.device
+    budget: float | None = None  # seconds for everything
+    epochs: int | None = None
+    plan: Plan | None = None
+    resume: bool = False
+    overwrite: bool = False
+    seed: int | None = None
     start: Start | None = None
     log: tuple[str, ...] = ()
     encoder: Encoder | None = None
@@ -98,7 +98,7 @@ def plan_for(
             epochs=request.epochs,
             seed=request.seed or 0,
             start=_name_and_config(request.start),
-            num_ranks=joined_ranks().number,
+            num_ranks=joined_ranks().world_size,
             class_names=dataset.encoding.class_names,
             encoder=request.encoder,
         )
@@ -152,8 +152,8 @@ def _check_encoder(asked: Encoder | None, plan: Plan) -> None:
             plan.encoder and f"the encoder {plan.encoder} with {plan.encoder_weights or 'its own'}"
         )
         raise PlanError(
-            f"The encoder {asked.name} was asked for, but the plan has {own or 'none'}. Plan anew, "
-            "or leave the encoder to the plan."
+            f"The encoder {asked.name} was asked for, but the plan has {own or 'none'}. Plan "
+            "again, or leave the encoder to the plan."
         )
 
 
@@ -169,21 +169,22 @@ def check_ranks(ranks: Ranks, plan: Plan) -> None:
         PlanError: there are more processes than images in a batch; or batch normalization, which
             would take its statistics from a share of the batch, as ready-made encoders have it.
     """
-    if ranks.number > plan.batch_size:
+    if ranks.world_size > plan.batch_size:
         raise PlanError(
-            f"The plan has batches of {plan.batch_size} images, which {ranks.number} processes "
+            f"The plan has batches of {plan.batch_size} images, which {ranks.world_size} processes "
             "cannot share. Start fewer processes, or give a plan with a larger batch_size."
         )
-    if ranks.number > 1 and plan.encoder is not None:
+    if ranks.world_size > 1 and plan.encoder is not None:
         raise PlanError(
             f"The encoder {plan.encoder} takes statistics of a whole batch, but each of "
-            f"{ranks.number} processes sees a share of it. Train with one process, or without it."
+            f"{ranks.world_size} processes sees a share of it. Train with one process, or without "
+            "it."
         )
-    if ranks.number > 1 and plan.normalization == "batch":
+    if ranks.world_size > 1 and plan.normalization == "batch":
         raise PlanError(
-            f"Batch normalization takes statistics of a whole batch, but each of {ranks.number} "
-            "processes sees a share of it. Give a plan with normalization: instance or group, or "
-            "train with one process."
+            "Batch normalization takes statistics of a whole batch, but each of "
+            f"{ranks.world_size} processes sees a share of it. Give a plan with "
+            "normalization: instance or group, or train with one process."
         )
 
 
@@ -193,7 +194,7 @@ def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
     Args:
         dataset: as it is given now.
         model: what the training gave.
-        path: of the training, for the message.
+        path: path of the training, for the message.
 
     Raises:
         DataError: the arrays are not those of the training: its split says nothing about them.

@@ -37,8 +37,8 @@ def write_sheet(
 
     Args:
         data: the folder that was examined.
-        examination: what `check` found in it.
-        path: HTML file to write.
+        examination: as `check` gives it.
+        path: path of the page.
 
     Raises:
         OutputError: the page cannot be written.

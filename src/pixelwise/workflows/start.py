@@ -44,7 +44,7 @@ def choose_start(asked: str | None, plan: Plan | None, resumed: RunFolder | None
         if asked not in (None, own):
             raise PlanError(
                 f"{resumed.path} started from {own or 'fresh weights'}, not from {asked}. Resume "
-                "without it, or begin anew with --overwrite."
+                "without it, or start over with --overwrite."
             )
         path = own
     if path is None:
@@ -95,12 +95,12 @@ def start_encoder(model: Model, plan: Plan, watcher: Watcher) -> Plan:
 
 
 def describe_start(path: str, earlier: ModelConfig, config: ModelConfig) -> str:
-    """Say what of the earlier model is kept, and what begins anew."""
+    """Say what of the earlier model is kept, and what starts from new weights."""
     text = f"Training starts from the weights of {path}."
     if not has_same_classes(earlier, config):
         text += (
             f" Its classes are {', '.join(earlier.class_names)}, those of the data "
-            f"{', '.join(config.class_names)}: the last layer begins anew."
+            f"{', '.join(config.class_names)}: the last layer starts from new weights."
         )
     channels = earlier.network.in_channels, config.network.in_channels
     if channels[0] != channels[1]:

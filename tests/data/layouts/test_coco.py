@@ -13,7 +13,7 @@ from pixelwise.data.layouts.coco import find_coco
 from pixelwise.data.layouts.found import LayoutOptions
 from pixelwise.data.layouts.unique import with_unique_names
 from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.masks.shapes import encode_runs
+from pixelwise.data.masks.runs import encode_runs
 from pixelwise.errors import DataError, FileError, LayoutError
 
 SQUARE = [[2, 1, 6, 1, 6, 4, 2, 4]]  # x 2..6, y 1..4: 12 pixels

@@ -14,7 +14,7 @@ from pixelwise.data.layouts.found import FoundSample, Layout
 from pixelwise.data.layouts.unique import check_names, with_unique_names
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError
-from pixelwise.workflows.fold_choice import find_folds
+from pixelwise.workflows.crossval.folds import find_folds
 
 SPLITS = {"train": 9, "val": 4, "test": 5}
 
@@ -78,7 +78,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_splits_are_those_of_the_folders_though_their_names_start_anew(tmp_path, layout):
+def test_splits_are_those_of_the_folders_though_their_names_start_again(tmp_path, layout):
     data, (image, mask) = tmp_path / "data", LAYOUTS[layout]
     random = np.random.default_rng(0)
     for split, number in SPLITS.items():

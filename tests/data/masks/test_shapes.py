@@ -12,14 +12,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from pixelwise.data.masks import shapes
 from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.masks.shapes import (
-    decode_runs,
-    encode_runs,
-    join_runs,
-    paint_rings,
-    paint_runs,
-    paint_shapes,
-)
+from pixelwise.data.masks.runs import decode_runs, encode_runs, join_runs
+from pixelwise.data.masks.shapes import paint_rings, paint_runs, paint_shapes
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import MaskError
 

@@ -52,7 +52,7 @@ def declare_classes(
 
     Args:
         categories: in the order of their values.
-        path: the annotation file, named in errors.
+        path: path of the annotation file, for the message.
         ignores: whether some shapes have the value IGNORE_INDEX, which is left out.
 
     Returns:

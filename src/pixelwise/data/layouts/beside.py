@@ -33,7 +33,7 @@ class Beside:
 
     Attributes:
         description: in one line.
-        masks: for each image none, one, or several that make up one mask together.
+        masks: masks of each image: none, one, or several that make up one mask together.
         lone: masks without an image.
         aside: other views of the masks, which are not used.
         near_misses: masks whose names are only nearly those of their images.

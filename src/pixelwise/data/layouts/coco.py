@@ -40,7 +40,7 @@ from pixelwise.data.layouts.notes import (
 )
 from pixelwise.data.layouts.places import OFFICIAL_PREFIX, Place, find_places
 from pixelwise.data.layouts.tables import parse_json, read_table
-from pixelwise.data.masks.shapes import decode_runs, join_runs
+from pixelwise.data.masks.runs import decode_runs, join_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import LayoutError, MaskError
 

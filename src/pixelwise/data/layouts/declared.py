@@ -17,7 +17,7 @@ def find_class_file(root: Path, names: Sequence[str] = (CLASS_FILE,)) -> Path | 
 
     Args:
         root: the data folder.
-        names: file names to look for, the preferred one first.
+        names: names of the files to look for, in the order in which they are preferred.
 
     Raises:
         MaskError: the files of two split folders differ.

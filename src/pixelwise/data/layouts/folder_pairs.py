@@ -123,7 +123,7 @@ class PairedFiles:
         images: image file of each name, (folder, stem).
         masks: mask file of each name.
         pairing: which mask belongs to which image.
-        splits: split of each image that lies in a split folder, by its name.
+        splits: split of the name of each image that lies in a split folder.
         aside: other views of images and masks, such as colours.
     """
 
@@ -193,7 +193,7 @@ def settle(folder: Path, other: Path) -> Path:
     """The folder inside a folder that holds its files, where it only wraps it: labels/masks/.
 
     Args:
-        folder: holds images or masks.
+        folder: folder of images or of masks.
         other: its counterpart; folders that are in both keep step and wrap nothing.
     """
     steps = {path.name.lower() for path in list_folder(other)[0]}

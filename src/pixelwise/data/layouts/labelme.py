@@ -44,7 +44,7 @@ from pixelwise.data.layouts.notes import (
 )
 from pixelwise.data.layouts.places import split_of
 from pixelwise.data.layouts.tables import parse_json, read_names, read_table
-from pixelwise.data.masks.shapes import encode_runs
+from pixelwise.data.masks.runs import encode_runs
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.errors import FileError, LayoutError
 from pixelwise.io import decode_mask

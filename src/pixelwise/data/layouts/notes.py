@@ -83,7 +83,7 @@ class Notes:
     """What is noticed in one annotation file, or in a folder of files of one image each.
 
     Attributes:
-        path: the annotation file or folder that the notes are about.
+        path: path of the file or folder.
         noted: name and file of every case of a kind.
         totals: how many images and shapes the file speaks of.
         lost: how many of these cannot be used.
@@ -110,10 +110,10 @@ class Notes:
         """Note one case.
 
         Args:
-            kind: what kind of thing is noticed.
-            name: what the note names: a file, an image or a shape.
-            file: the file that has it, where `path` is a folder of many.
-            value: class of a shape that is lost.
+            kind: kind of what is noticed.
+            name: name of the case.
+            file: that has it, where `path` is the folder of many.
+            value: value of the class of a shape that is lost.
             is_part: only a part of a shape is lost.
         """
         self.noted.setdefault(kind, []).append((name, file or self.path))

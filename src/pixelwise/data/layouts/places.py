@@ -36,7 +36,7 @@ def find_places(root: Path, options: LayoutOptions, suffix: str) -> list[Place]:
     Args:
         root: the data folder.
         options: `masks` may name the file or its folder, `images` the folder of the images.
-        suffix: file ending to look for, for example ".json".
+        suffix: suffix of the files, for example ".json".
     """
     images = None if options.images is None else root / options.images
     if options.masks is not None:

@@ -109,7 +109,7 @@ def declare_classes(content: Mapping[str, object], path: Path) -> ClassDeclarati
 
     Args:
         content: as classes.json would hold it.
-        path: the file or folder that lists them, named in errors.
+        path: path of the file or folder that lists them, for the message.
     """
     try:
         return ClassDeclaration.model_validate(content)

@@ -122,7 +122,7 @@ class MaskEncoding(BaseModel):
 
         Args:
             mask: as `read_stored_mask` gives it.
-            path: named in errors.
+            path: path of the file, for the message.
 
         Returns:
             (*S) uint8 class index, IGNORE_INDEX (255) where ignored; (K, *S) bool where
@@ -295,7 +295,7 @@ def instances_of(mask: StoredMask, encoding: MaskEncoding) -> NDArray[np.int32] 
 
     Args:
         mask: as `read_stored_mask` gives it.
-        encoding: what the stored values mean.
+        encoding: encoding of its data set.
     """
     if mask.instances is not None:
         return mask.instances

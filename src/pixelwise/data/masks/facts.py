@@ -37,7 +37,7 @@ class MaskFacts:
         between: pixels of each with a lower and a higher value within two pixels, as soft edges
             have; a single 0 where there can be no grey edges.
         is_jpeg: the file is a JPEG file.
-        num_bytes: size of the files on disk.
+        num_bytes: number of bytes of the files.
         form: what `values` are.
         num_values: distinct values, also of those that are not kept.
         num_regions: connected regions of one value, 0 left out; 0 where it was not counted.
@@ -46,7 +46,7 @@ class MaskFacts:
         num_outside: objects that reach beyond the image.
         num_undrawn: shapes that cover no pixel.
         palette: colour 0xRRGGBB of each of `values`, where the file has a palette.
-        note: what the reader assumed; "" if nothing.
+        note: note of the reader, what it assumed.
     """
 
     size: tuple[int, ...]

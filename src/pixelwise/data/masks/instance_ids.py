@@ -85,7 +85,7 @@ def as_instances(names: Sequence[str], ignore: tuple[int, ...], reason: str) -> 
     """Background and objects, whatever their number; said with the reason.
 
     Args:
-        names: what background and object are called.
+        names: names of background and object.
         ignore: values left out.
         reason: why the values were taken for ids; "" where a person said so.
     """

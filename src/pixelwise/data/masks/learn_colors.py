@@ -115,7 +115,7 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
     """The colours that are classes, and whether others are damage of these.
 
     Args:
-        counts: how often each colour occurs in all masks.
+        counts: counts of the colours.
         total: pixels of all masks.
         is_cut: not all colours were kept.
 

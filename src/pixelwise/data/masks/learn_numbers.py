@@ -41,7 +41,7 @@ def learn_encoding(
     """Work out the encoding of masks about which nothing is declared.
 
     Args:
-        counts: how often each value occurs in all masks.
+        counts: counts of the values in all masks.
         foreground: the value that is the foreground, where a person says so.
         ignore: values to leave out, where a person says so.
 
@@ -83,7 +83,7 @@ def apply_known(known: MaskEncoding, counts: ValueCounts, *, exact: bool = False
 
     Args:
         known: the classes.
-        counts: how often each value occurs in all masks.
+        counts: counts of the values in all masks.
         exact: take the values of `known` literally.
     """
     named = counts.without(known.ignore)

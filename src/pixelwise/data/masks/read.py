@@ -41,7 +41,7 @@ def read_stored_mask(source: MaskSource, image_size: tuple[int, ...] | None) -> 
     """Read what a source stores.
 
     Args:
-        source: file, parts, shapes or array that the mask comes from.
+        source: source of the mask.
         image_size: (height, width) of the image, in which shapes are painted; None where the image
             cannot be read.
 
@@ -65,7 +65,7 @@ def read_mask(
     """Read a mask as class indices.
 
     Args:
-        source: file, parts, shapes or array that the mask comes from.
+        source: source of the mask.
         image_size: (height, width), or (depth, height, width), of its image.
         encoding: what the stored values mean.
 

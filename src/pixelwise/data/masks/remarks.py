@@ -12,10 +12,10 @@ class Remark:
     """Something that was assumed.
 
     Attributes:
-        code: a key of `findings.KINDS`.
+        code: code of its finding.
         message: what was assumed.
         fix: how to change it.
-        severity: "error", "warning" or "note".
+        severity: severity of the finding.
         values: where they are the reason; the masks that hold them can be named.
         masks: where these masks are the reason.
     """

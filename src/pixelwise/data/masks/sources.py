@@ -47,7 +47,7 @@ class Shape:
     """One annotated region, as polygons or as run lengths.
 
     Attributes:
-        value: its class, from 1; IGNORE_INDEX (255) leaves the region out.
+        value: value of its class, from 1; IGNORE_INDEX (255) leaves the region out.
         polygons: rings of (N, 2) float (row, column) corners in pixels, where 0 is the outer edge
             of the first pixel; in shares of the image's size where `is_relative`.
         runs: COCO run lengths: numbers of pixels, column by column, starting with those outside.
@@ -71,7 +71,7 @@ class MaskShapes:
     """Shapes of one image in an annotation file; they are painted in their order.
 
     Attributes:
-        path: the annotation file.
+        path: path of the annotation file.
         shapes: in the order in which they are painted; none where the image holds nothing.
         size: (height, width) that the annotation claims for the image, where it does.
     """

@@ -33,9 +33,9 @@ class StoredMask:
         num_overlap: pixels that several objects or layers claim.
         num_outside: objects that reach beyond the image.
         num_undrawn: shapes that cover no pixel.
-        num_bytes: size of the files on disk.
+        num_bytes: number of bytes of the files.
         palette: (N, 3) uint8 colours of the numbers 0..N-1, where the file has a palette.
-        note: what the reader assumed; "" if nothing.
+        note: note of the reader, what it assumed.
     """
 
     values: NDArray[Any]
@@ -62,7 +62,7 @@ def to_stored(values: NDArray[Any], path: Path, num_spatial: int = 2) -> StoredM
 
     Args:
         values: (*S) or (*S, C) of any type.
-        path: named in errors.
+        path: path of the file, for the message.
         num_spatial: number of axes of S.
 
     Raises:

@@ -37,8 +37,7 @@ def to_grey(values: NDArray[Any], step: int) -> Floats:
 
     Args:
         values: (H, W, C) of any type; NaN and infinity count as 0.
-        step: side of a block in pixels, see `step_for`. Only about four pixels
-            of each block are looked at.
+        step: as `step_for` gives it. Only about four pixels of each block are looked at.
 
     Returns:
         (H // step, W // step) float32.

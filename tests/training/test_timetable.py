@@ -1,11 +1,11 @@
-"""The pace: budgets are met whatever steps and validations turn out to take.
+"""The timetable: budgets are met whatever steps and validations turn out to take.
 
 No time passes: a clock of our own is moved by hand, as training would.
 """
 
 import pytest
 
-from pixelwise.training import Clock, Pace
+from pixelwise.training import Clock, Timetable
 
 
 class Time:
@@ -25,7 +25,7 @@ def train(step_seconds, validation_seconds, *, budget, forecast, validate_every=
     """
     time = Time()
     clock = Clock(now=time)
-    pace = Pace(
+    timetable = Timetable(
         clock,
         num_steps=max(1, int(budget / forecast[0])),
         budget=budget,
@@ -36,17 +36,17 @@ def train(step_seconds, validation_seconds, *, budget, forecast, validate_every=
     )
     step = validations = 0
     while True:
-        is_over = pace.is_over or step >= pace.num_steps
-        if is_over or pace.is_validation_due(step):
+        is_over = timetable.is_over or step >= timetable.num_steps
+        if is_over or timetable.is_validation_due(step):
             time.now += validation_seconds
-            pace.validated(step, validation_seconds)
+            timetable.validated(step, validation_seconds)
             validations += 1
         if is_over:
             return clock.elapsed, step, validations
         seconds = step_seconds(clock.elapsed)
         time.now += seconds
         step += 1
-        pace.stepped(step, seconds)
+        timetable.stepped(step, seconds)
 
 
 def is_met(elapsed, budget):
@@ -73,6 +73,19 @@ class TestBudget:
         )
         assert is_met(elapsed, 300)
 
+    @pytest.mark.parametrize(("crowding", "kept_back"), [(1, 5), (0.5, 5), (2, 10), (100, 20)])
+    def test_a_crowded_processor_takes_longer_for_what_follows(self, crowding, kept_back):
+        time = Time()
+        timetable = Timetable(
+            Clock(now=time), num_steps=900, budget=100, validate_every=10**6,
+            closing_seconds=5, seconds_per_step=0.1,
+        )  # fmt: skip
+        for step in range(1, 201):
+            time.now += 0.1
+            timetable.stepped(step, 0.1, crowding)
+        ends = timetable.num_steps * 0.1  # steps that fit, and their seconds
+        assert ends == pytest.approx(100 - kept_back, abs=0.2)
+
     def test_when_steps_get_slower_near_the_end(self):
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)
@@ -80,52 +93,52 @@ class TestBudget:
     def test_when_other_programs_come_after_the_last_but_one_validation(self):
         """Steps take four times as long, and so does the validation at the end."""
         time = Time()
-        pace = Pace(
+        timetable = Timetable(
             Clock(now=time), num_steps=3000, budget=300, validate_every=600,
             seconds_per_step=0.1, seconds_per_validation=10,
         )  # fmt: skip
         step = 0
-        while not (pace.is_over or step >= pace.num_steps):
-            factor = 4 if pace.clock.elapsed > 200 else 1
+        while not (timetable.is_over or step >= timetable.num_steps):
+            factor = 4 if timetable.clock.elapsed > 200 else 1
             time.now += 0.1 * factor
             step += 1
-            pace.stepped(step, 0.1 * factor)
-            if factor == 1 and pace.is_validation_due(step):
+            timetable.stepped(step, 0.1 * factor)
+            if factor == 1 and timetable.is_validation_due(step):
                 time.now += 10
-                pace.validated(step, 10)
-        assert 240 <= pace.clock.elapsed <= 300 - 40
-        assert is_met(pace.clock.elapsed + 40, 300)
+                timetable.validated(step, 10)
+        assert 240 <= timetable.clock.elapsed <= 300 - 40
+        assert is_met(timetable.clock.elapsed + 40, 300)
 
     def test_one_step_that_was_held_up_ends_nothing(self):
         time = Time()
-        pace = Pace(Clock(now=time), num_steps=3000, budget=300, validate_every=50)
+        timetable = Timetable(Clock(now=time), num_steps=3000, budget=300, validate_every=50)
         for step in range(1, 100):
             time.now += 0.1
-            pace.stepped(step, 0.1)
-        pace.validated(99, 20)
+            timetable.stepped(step, 0.1)
+        timetable.validated(99, 20)
         time.now += 30
-        pace.stepped(100, 30)
-        assert not pace.is_over
+        timetable.stepped(100, 30)
+        assert not timetable.is_over
         for step in range(101, 200):
             time.now += 0.1
-            pace.stepped(step, 0.1)
+            timetable.stepped(step, 0.1)
         # 250 s are left: 23 for the validation at the end, a step and its share of others 0.112
-        assert pace.clock.elapsed == pytest.approx(49.8)
-        assert pace.num_steps == pytest.approx(199 + 227 / 0.112, rel=0.1)
+        assert timetable.clock.elapsed == pytest.approx(49.8)
+        assert timetable.num_steps == pytest.approx(199 + 227 / 0.112, rel=0.1)
 
     def test_a_forecast_that_is_wrong_keeps_little_back_for_the_validation(self):
         """Steps are ten times as slow as forecast; the validation has its tenth of the budget."""
         time = Time()
-        pace = Pace(
+        timetable = Timetable(
             Clock(now=time), num_steps=15_000, budget=300, validate_every=15_000,
             seconds_per_step=0.02, seconds_per_validation=3000,
         )  # fmt: skip
         step = 0
-        while not (pace.is_over or step >= pace.num_steps):
+        while not (timetable.is_over or step >= timetable.num_steps):
             time.now += 0.2
             step += 1
-            pace.stepped(step, 0.2)
-        assert pace.clock.elapsed == pytest.approx(300 - 1.15 * 30, abs=1)
+            timetable.stepped(step, 0.2)
+        assert timetable.clock.elapsed == pytest.approx(300 - 1.15 * 30, abs=1)
 
     def test_when_every_tenth_step_is_slow(self):
         count = iter(range(10**6))
@@ -161,111 +174,113 @@ class TestBudget:
 
 
 class TestSteps:
-    def pace(self, time, budget=None, **options):
+    def timetable(self, time, budget=None, **options):
         values = {"num_steps": 40, "budget": budget, "validate_every": 10}
-        return Pace(Clock(now=time), **values | options)
+        return Timetable(Clock(now=time), **values | options)
 
     def test_without_a_budget_their_number_stays(self):
         time = Time()
-        pace = self.pace(time)
+        timetable = self.timetable(time)
         for step in range(1, 30):
             time.now += 1000
-            pace.stepped(step, 1000)
-            assert (pace.num_steps, pace.is_over) == (40, False)
+            timetable.stepped(step, 1000)
+            assert (timetable.num_steps, timetable.is_over) == (40, False)
 
     def test_with_one_their_number_follows_their_time(self):
         time = Time()
-        pace = self.pace(time, budget=100, seconds_per_step=1)
+        timetable = self.timetable(time, budget=100, seconds_per_step=1)
         time.now += 2
-        pace.stepped(1, 2)
-        assert pace.num_steps == 1 + 49  # 98 seconds at 2 seconds each
+        timetable.stepped(1, 2)
+        assert timetable.num_steps == 1 + 49  # 98 seconds at 2 seconds each
 
     def test_validations_take_their_time_from_steps(self):
         time = Time()
-        free, dear = (self.pace(time, budget=100, seconds_per_step=2) for _ in range(2))
+        free, dear = (self.timetable(time, budget=100, seconds_per_step=2) for _ in range(2))
         dear.validated(0, 10)
         time.now += 2
-        for pace in (free, dear):
-            pace.stepped(1, 2)
+        for timetable in (free, dear):
+            timetable.stepped(1, 2)
         # each step pays its share, and the last validation is kept back
         assert dear.num_steps < free.num_steps - 10 / 2
 
     def test_the_number_is_never_below_the_steps_done(self):
         time = Time()
-        pace = self.pace(time, budget=10)
+        timetable = self.timetable(time, budget=10)
         time.now += 50
-        pace.stepped(7, 50)
-        assert pace.num_steps == 7
-        assert pace.is_over
+        timetable.stepped(7, 50)
+        assert timetable.num_steps == 7
+        assert timetable.is_over
 
     def test_forecast_of_the_time_left(self):
-        pace = self.pace(Time(), seconds_per_step=2, seconds_per_validation=5)
-        assert pace.seconds_for(20) == pytest.approx(20 * 2 + 2 * 5)
+        timetable = self.timetable(Time(), seconds_per_step=2, seconds_per_validation=5)
+        assert timetable.seconds_for(20) == pytest.approx(20 * 2 + 2 * 5)
 
     def test_seconds_left_never_below_zero(self):
         time = Time()
-        pace = self.pace(time, budget=10)
-        assert pace.seconds_left == 10
+        timetable = self.timetable(time, budget=10)
+        assert timetable.seconds_left == 10
         time.now += 4
-        assert pace.seconds_left == 6
+        assert timetable.seconds_left == 6
         time.now += 40
-        assert pace.seconds_left == 0
+        assert timetable.seconds_left == 0
 
 
 class TestValidations:
     """When they are due."""
 
-    def pace(self, time, budget, **options):
+    def timetable(self, time, budget, **options):
         values = {"num_steps": 100, "budget": budget, "validate_every": 25, "seconds_per_step": 1}
-        return Pace(Clock(now=time), **values | options)
+        return Timetable(Clock(now=time), **values | options)
 
-    def due_steps(self, pace, time, seconds_per_step, validation_seconds, num_steps=100):
+    def due_steps(self, timetable, time, seconds_per_step, validation_seconds, num_steps=100):
         due = []
         for step in range(1, num_steps + 1):
             time.now += seconds_per_step
-            pace.stepped(step, seconds_per_step)
-            if pace.is_validation_due(step):
+            timetable.stepped(step, seconds_per_step)
+            if timetable.is_validation_due(step):
                 time.now += validation_seconds
-                pace.validated(step, validation_seconds)
+                timetable.validated(step, validation_seconds)
                 due.append(step)
         return due
 
     def test_without_a_budget_every_so_many_steps(self):
         time = Time()
-        assert self.due_steps(self.pace(time, None), time, 1, 500) == [25, 50, 75, 100]
+        assert self.due_steps(self.timetable(time, None), time, 1, 500) == [25, 50, 75, 100]
 
     def test_never_before_the_first_step(self):
-        assert not self.pace(Time(), None).is_validation_due(0)
-        assert not self.pace(Time(), 100).is_validation_due(0)
+        assert not self.timetable(Time(), None).is_validation_due(0)
+        assert not self.timetable(Time(), 100).is_validation_due(0)
 
     @pytest.mark.parametrize("factor", [0.25, 1, 4])
     def test_under_a_budget_about_as_many_as_planned_however_many_steps_fit(self, factor):
         time = Time()
         num_steps = int(100 / factor)
-        due = self.due_steps(self.pace(time, 100), time, factor, 0, num_steps)
+        due = self.due_steps(self.timetable(time, 100), time, factor, 0, num_steps)
         assert 3 <= len(due) <= 5
 
     def test_under_a_budget_none_shortly_before_the_last(self):
         """After which comes one in any case."""
         time = Time()
-        pace = self.pace(time, 100, validate_every=32)  # 100 steps fit
-        assert self.due_steps(pace, time, 1, 0) == [32, 64]
+        timetable = self.timetable(time, 100, validate_every=32)  # 100 steps fit
+        assert self.due_steps(timetable, time, 1, 0) == [32, 64]
 
     def test_dear_ones_come_seldom(self):
         time = Time()
-        due = self.due_steps(self.pace(time, 1000, num_steps=1000), time, 1, 50, 500)
+        due = self.due_steps(self.timetable(time, 1000, num_steps=1000), time, 1, 50, 500)
         assert 50 * len(due) < 0.25 * (time.now - 100)
 
     def test_one_that_was_held_up_does_not_put_off_the_next(self):
         time = Time()
-        pace = self.pace(time, 1000, num_steps=1000, validate_every=100, seconds_per_validation=2)
-        assert len(self.due_steps(pace, time, 1, 100, 100)) == 1
+        timetable = self.timetable(
+            time, 1000, num_steps=1000, validate_every=100, seconds_per_validation=2
+        )
+        assert len(self.due_steps(timetable, time, 1, 100, 100)) == 1
         due = []
         for step in range(101, 401):
             time.now += 1
-            pace.stepped(step, 1)
-            if pace.is_validation_due(step):
-                pace.validated(step, 2)
+            timetable.stepped(step, 1)
+            if timetable.is_validation_due(step):
+                timetable.validated(step, 2)
                 due.append(step)
         assert len(due) == 3
 
@@ -288,12 +303,12 @@ class TestCheckpoints:
     def due_at(self, *, budget=None, writing=0.0, until=100):
         """Seconds at which a checkpoint is due, looked at each second."""
         time = Time()
-        pace = Pace(Clock(now=time), num_steps=10**6, budget=budget, validate_every=50)
+        timetable = Timetable(Clock(now=time), num_steps=10**6, budget=budget, validate_every=50)
         found = []
         for _ in range(until):
-            if pace.is_checkpoint_due:
-                found.append(round(pace.clock.elapsed))
-                pace.checkpointed(writing)
+            if timetable.is_checkpoint_due:
+                found.append(round(timetable.clock.elapsed))
+                timetable.checkpointed(writing)
             time.now += 1
         return found
 
@@ -308,18 +323,18 @@ class TestCheckpoints:
 
     def test_one_written_with_a_validation_counts(self):
         time = Time()
-        pace = Pace(Clock(now=time), num_steps=9, budget=None, validate_every=3)
-        pace.checkpointed()
+        timetable = Timetable(Clock(now=time), num_steps=9, budget=None, validate_every=3)
+        timetable.checkpointed()
         time.now += 29
-        assert not pace.is_checkpoint_due
+        assert not timetable.is_checkpoint_due
         time.now += 1
-        assert pace.is_checkpoint_due
+        assert timetable.is_checkpoint_due
 
 
 def test_a_training_that_goes_on_validates_when_it_would_have():
     time = Time()
-    pace = Pace(Clock(100.0, now=time), num_steps=100, budget=1000, validate_every=10)
-    assert pace.is_validation_due(15)
-    pace.resumed([{"step": 5, "seconds": 50.0}, {"step": 10, "seconds": 90.0}])
-    assert not pace.is_validation_due(19)
-    assert pace.is_validation_due(20)
+    timetable = Timetable(Clock(100.0, now=time), num_steps=100, budget=1000, validate_every=10)
+    assert timetable.is_validation_due(15)
+    timetable.resumed([{"step": 5, "seconds": 50.0}, {"step": 10, "seconds": 90.0}])
+    assert not timetable.is_validation_due(19)
+    assert timetable.is_validation_due(20)

@@ -5,8 +5,8 @@ import torch
 
 from pixelwise.network import IntensityScaling
 from pixelwise.planning import Plan, Timing
-from pixelwise.workflows import remembered
-from pixelwise.workflows.remembered import RememberedTimings
+from pixelwise.workflows import calibration
+from pixelwise.workflows.calibration import RememberedTimings
 
 CPU = torch.device("cpu")
 
@@ -54,15 +54,15 @@ def test_it_holds_for_what_was_measured_alone(path, changes):
 def test_other_channels_versions_and_processors_are_others(path, monkeypatch):
     RememberedTimings(CPU, (3, 2), path).keep(plan_of(), timing_of())
     assert RememberedTimings(CPU, (1, 2), path).find(plan_of()) is None
-    monkeypatch.setattr(remembered, "describe_processor", lambda device: "another")
+    monkeypatch.setattr(calibration, "describe_processor", lambda device: "another")
     assert RememberedTimings(CPU, (3, 2), path).find(plan_of()) is None
     monkeypatch.undo()
-    monkeypatch.setattr(remembered, "__version__", "99")
+    monkeypatch.setattr(calibration, "__version__", "99")
     assert RememberedTimings(CPU, (3, 2), path).find(plan_of()) is None
 
 
 def test_the_newest_counts_and_the_oldest_give_way(path, monkeypatch):
-    monkeypatch.setattr(remembered, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(calibration, "MAX_ENTRIES", 2)
     timings = RememberedTimings(CPU, (3, 2), path)
     for seconds, batch_size in ((0.1, 1), (0.2, 2), (0.3, 1), (0.4, 3)):
         timings.keep(plan_of(batch_size=batch_size), timing_of(seconds))
@@ -73,7 +73,7 @@ def test_the_newest_counts_and_the_oldest_give_way(path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
-def test_a_file_that_is_no_use_is_written_anew(path, text):
+def test_a_file_that_is_no_use_is_written_again(path, text):
     path.parent.mkdir()
     path.write_text(text)
     timings = RememberedTimings(CPU, (3, 2), path)

@@ -6,7 +6,7 @@ import pytest
 from pixelwise.data import Sample
 from pixelwise.planning import take_fingerprint
 from pixelwise.planning.fingerprint import SCALES, mean_ceilings
-from pixelwise.planning.scale import choose_scale, scale_ceilings
+from pixelwise.planning.working_scale import choose_scale, scale_ceilings
 from pixelwise.task import Task
 
 BINARY, MULTICLASS = Task.BINARY, Task.MULTICLASS

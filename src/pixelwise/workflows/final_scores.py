@@ -33,7 +33,7 @@ def name_scored(number: int, kind: str, accepted: Sequence[str], remark: str = "
     """Say what scores are of: "12 test images that training did not use".
 
     Args:
-        number: of images.
+        number: number of images.
         kind: "test", "validation"; may be empty.
         accepted: codes of errors in the data that a person accepted.
         remark: to follow.
@@ -58,7 +58,7 @@ def name_evaluated(dataset: Dataset, number: int, split: str, model: Model | Non
 
     Args:
         dataset: as it was evaluated.
-        number: of images.
+        number: number of images.
         split: "train", "val", "test" or "all".
         model: that was scored; None for masks that were there.
     """
@@ -113,11 +113,11 @@ def score_test(
     """Score the test split at the end of a training, as far as the budget leaves time.
 
     Args:
-        predictor: of the model.
+        predictor: predictor of the model.
         dataset: with or without a test split.
         plan: has the budget, which is not passed.
-        outcome: of the training.
-        clock: of the training.
+        outcome: outcome of the training.
+        clock: clock of the training.
         note: is told before it begins.
 
     Returns:
@@ -160,8 +160,8 @@ class Closing:
     """The scores at the end of a training, which say what they are of.
 
     Attributes:
-        scores: of the validation images.
-        test_scores: of the test split.
+        scores: scores of the validation images.
+        test_scores: test scores of the test split.
         why_not: why the test split was not scored, where there is one.
     """
 

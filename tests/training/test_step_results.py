@@ -1,21 +1,21 @@
-"""The tally: losses come back as they went in, fetched together; a lost one is named."""
+"""Results of steps: losses come back as they went in, fetched together; a lost one is named."""
 
 import math
 
 import pytest
 import torch
 
-from pixelwise.training.tally import LostLoss, Tally, weighted_means
+from pixelwise.training.step import LostLoss, Measured, StepResults, weighted_means
 
 CPU = torch.device("cpu")
 
 
 def filled(*losses):
-    tally = Tally(CPU)
+    results = StepResults(CPU)
     for number, loss in enumerate(losses, 1):
         metric = {"accuracy": torch.tensor(number / 10, dtype=torch.float64)}
-        tally.add(torch.tensor(loss, requires_grad=True), metric, number)
-    return tally
+        results.add(Measured(torch.tensor(loss, requires_grad=True), metric, number))
+    return results
 
 
 def test_a_row_for_each_step():
@@ -27,36 +27,36 @@ def test_a_row_for_each_step():
 
 
 def test_it_is_empty_afterwards():
-    tally = filled(0.5)
-    tally.collect(1)
-    assert tally.collect(1) == []
-    assert not tally.is_full
+    results = filled(0.5)
+    results.collect(1)
+    assert results.collect(1) == []
+    assert not results.is_full
 
 
 @pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
 def test_the_step_of_a_lost_loss_is_named(lost):
-    tally = filled(0.5, lost, 0.25)
+    results = filled(0.5, lost, 0.25)
     with pytest.raises(LostLoss) as caught:
-        tally.collect(step=12)
+        results.collect(step=12)
     assert caught.value.step == 11
     assert math.isnan(caught.value.loss) or caught.value.loss == lost
-    assert tally.collect(12) == []
+    assert results.collect(12) == []
 
 
 def test_steps_can_be_forgotten():
-    tally = filled(0.5, math.nan)
-    tally.clear()
-    assert tally.collect(2) == []
+    results = filled(0.5, math.nan)
+    results.clear()
+    assert results.collect(2) == []
 
 
 def test_a_cpu_is_asked_at_each_step_and_other_devices_every_twenty():
     assert filled(0.5).is_full
-    tally = Tally(torch.device("meta"))
+    results = StepResults(torch.device("meta"))
     for _ in range(19):
-        tally.add(torch.tensor(1.0), {}, 1)
-    assert not tally.is_full
-    tally.add(torch.tensor(1.0), {}, 1)
-    assert tally.is_full
+        results.add(Measured(torch.tensor(1.0), {}, 1))
+    assert not results.is_full
+    results.add(Measured(torch.tensor(1.0), {}, 1))
+    assert results.is_full
 
 
 def test_means_weigh_by_the_number_of_images():

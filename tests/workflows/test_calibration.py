@@ -8,8 +8,8 @@ import torch
 
 from pixelwise.data import Sample
 from pixelwise.planning import Timing
-from pixelwise.workflows import machine
-from pixelwise.workflows.machine import MAX_VALIDATED, TrainingMachine
+from pixelwise.workflows import calibration
+from pixelwise.workflows.calibration import MAX_VALIDATED, TrainingMachine
 
 PLAN = SimpleNamespace(num_threads=1)
 
@@ -35,9 +35,9 @@ def forecast(monkeypatch):
             taken.extend(sample.name for sample in some)
             return sum(sample.image[0].size for sample in some) / 1000
 
-        monkeypatch.setattr(machine, "time_validation", time_validation)
-        monkeypatch.setattr(machine, "new_model", lambda *_: None)
-        monkeypatch.setattr(machine, "new_loss", lambda *_: None)
+        monkeypatch.setattr(calibration, "time_validation", time_validation)
+        monkeypatch.setattr(calibration, "new_model", lambda *_: None)
+        monkeypatch.setattr(calibration, "new_loss", lambda *_: None)
         dataset = SimpleNamespace(in_channels=1, encoding=SimpleNamespace(classes=(0, 1)))
         trained = TrainingMachine(dataset, [], samples, torch.device("cpu"))
         return trained.time_validation(PLAN), taken
@@ -80,10 +80,10 @@ class TestThreads:
                 num_threads=plan.num_threads, seconds_per_step=0.5,
             )  # fmt: skip
 
-        monkeypatch.setattr(machine, "find_threads", find_threads)
-        monkeypatch.setattr(machine, "time_steps", time_steps)
-        monkeypatch.setattr(machine, "new_model", lambda *_: None)
-        monkeypatch.setattr(machine, "new_loss", lambda *_: None)
+        monkeypatch.setattr(calibration, "find_threads", find_threads)
+        monkeypatch.setattr(calibration, "time_steps", time_steps)
+        monkeypatch.setattr(calibration, "new_model", lambda *_: None)
+        monkeypatch.setattr(calibration, "new_loss", lambda *_: None)
         dataset = SimpleNamespace(in_channels=1, encoding=SimpleNamespace(classes=(0, 1)))
 
         def begin(device="cpu"):
@@ -98,7 +98,7 @@ class TestThreads:
         assert training.time_steps(plan, seconds=1).num_threads == 3
         assert asked == ["find", 3, 3]
 
-    def test_found_anew_at_every_start_whatever_is_remembered(self, trained, plan):
+    def test_found_again_at_every_start_whatever_is_remembered(self, trained, plan):
         trained()[0].time_steps(plan, seconds=None)
         training, asked = trained()
         assert training.time_steps(plan, seconds=None).num_threads == 3
@@ -110,8 +110,8 @@ class TestThreads:
         assert asked == [2]
 
     def test_a_gpu_has_none(self, trained, plan, monkeypatch):
-        monkeypatch.setattr(machine.RememberedTimings, "keep", lambda *_: None)
-        monkeypatch.setattr("pixelwise.workflows.remembered.describe_processor", lambda _: "gpu")
+        monkeypatch.setattr(calibration.RememberedTimings, "keep", lambda *_: None)
+        monkeypatch.setattr("pixelwise.workflows.calibration.describe_processor", lambda _: "gpu")
         training, asked = trained("cuda")
         training.time_steps(plan, seconds=1)
         assert asked == [None]
@@ -119,7 +119,9 @@ class TestThreads:
     def test_a_validation_is_measured_with_the_same_number(self, trained, plan, monkeypatch):
         used = []
         training, _ = trained()
-        monkeypatch.setattr(machine, "time_validation", lambda *given: used.append(given[-1]) or 1)
+        monkeypatch.setattr(
+            calibration, "time_validation", lambda *given: used.append(given[-1]) or 1
+        )
         training.time_steps(plan, seconds=1)
         training.time_validation(plan)
         assert used == [3]

@@ -1,6 +1,6 @@
 """What a training leaves in its run folder: as it goes on, when it is stopped, and at its end."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from pixelwise.training import (
     Checkpoint,
     Clock,
     Outcome,
+    Row,
     RunFolder,
     Trainer,
+    Watcher,
     is_lost_rank,
     write_checkpoint,
 )
-from pixelwise.workflows.closing import Closing, name_validation, score_test
+from pixelwise.workflows.final_scores import Closing, name_validation, score_test
 from pixelwise.workflows.pages import write_run_report
 
 
@@ -57,7 +59,7 @@ def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
     except OutputError as error:
         raise OutputError(_describe_stop(error, trainer, folder)) from error
     except RuntimeError as error:
-        if trainer.ranks.number == 1 or not is_lost_rank(error):
+        if trainer.ranks.world_size == 1 or not is_lost_rank(error):
             raise
         _save_last(trainer, folder)
         raise TrainingError(_describe_stop(LOST, trainer, folder)) from error
@@ -65,7 +67,7 @@ def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
 
 def _save_last(trainer: Trainer, folder: RunFolder) -> None:
     """Write a checkpoint of the steps that were done."""
-    trainer.ranks.end_in_peace()
+    trainer.ranks.ignore_termination()
     if trainer.ranks.is_first:
         write_checkpoint(folder.checkpoint, trainer.checkpoint())
 
@@ -81,26 +83,28 @@ def _describe_stop(reason: PixelwiseError | str, trainer: Trainer, folder: RunFo
     )
 
 
-class Keeper:
-    """Writes to the run folder after each validation: the model only where it is a new best one.
+class RunWriter(Watcher):
+    """Writes to the run folder: checkpoints, and after each validation what it changed.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         name: makes scores say what they are of.
     """
+
+    saves = True
 
     def __init__(self, folder: RunFolder, name: Callable[[Scores], Scores]) -> None:
         self._folder = folder
         self._name = name
 
-    def __call__(
-        self,
-        newest: Model,
-        best: Best,
-        history: Sequence[Mapping[str, float]],
-        checkpoint: Checkpoint,
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint."""
+        write_checkpoint(self._folder.checkpoint, checkpoint)
+
+    def keep(
+        self, newest: Model, best: Best, history: Sequence[Row], checkpoint: Checkpoint
     ) -> None:
-        """Write what a validation changed."""
+        """Write history and checkpoint; the model only where it is a new best one."""
         scores = self._name(best.scores) if best.scores else None
         is_best = best.step == checkpoint.facts["step"]
         model = newest.with_config(scores=scores.to_json() if scores else {}) if is_best else None
@@ -122,13 +126,13 @@ def finish(
     """Write the final model, score it on the test split, write the plan as it was and the report.
 
     Args:
-        outcome: of the training.
+        outcome: outcome of the training.
         plan: that was carried out.
         val: the validation samples.
         dataset: all of the data.
-        folder: of the run.
-        clock: of the training.
-        predictor: of its validations.
+        folder: folder of the run.
+        clock: clock of the training.
+        predictor: predictor of its validations.
         note: is told before the test split is scored.
         keeps_last: whether this is a fold: its scores did not choose the weights, and the test
             split is left for all folds together.

@@ -10,7 +10,6 @@ RUN/model.safetensors   all models as one: the mean of their probabilities
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import torch
 
@@ -27,29 +26,14 @@ from pixelwise.planning import Plan
 from pixelwise.planning.budget import MIN_BUDGET
 from pixelwise.planning.numbers import NUM_SEEDS, check_number
 from pixelwise.training import INTERRUPTED, InnerWatcher, RunFolder, Watcher
-from pixelwise.workflows.closing import describe_scores, name_scored
-from pixelwise.workflows.fold_choice import describe_groups, find_folds, rare_classes
-from pixelwise.workflows.joining import CLOSING_SECONDS, Fold, join_folds
-from pixelwise.workflows.keeping import Run
+from pixelwise.workflows.crossval.folds import describe_groups, find_folds, rare_classes
+from pixelwise.workflows.crossval.results import CLOSING_SECONDS, Fold, join_folds
+from pixelwise.workflows.final_scores import describe_scores, name_scored
 from pixelwise.workflows.pages import FoldPart
 from pixelwise.workflows.request import UNVALIDATED_BUDGET, Request, check_same_sequence, read_plan
+from pixelwise.workflows.run import Run
 from pixelwise.workflows.start import choose_start
-
-
-class TrainFold(Protocol):
-    """Trains on a data set and leaves a run folder."""
-
-    def __call__(
-        self,
-        dataset: Dataset,
-        folder: RunFolder,
-        request: Request,
-        watcher: Watcher,
-        *,
-        begin: Callable[[], None],
-        keep_last: bool,
-    ) -> Run:
-        """Train; `begin` is called when nothing is left that could refuse the training."""
+from pixelwise.workflows.train_once import train_once
 
 
 def num_folds_of(folder: RunFolder, asked: int | None, *, resume: bool) -> int | None:
@@ -82,7 +66,6 @@ def cross_validate(
     folder: RunFolder,
     request: Request,
     watcher: Watcher,
-    train_fold: TrainFold,
 ) -> Run:
     """Train a model for each fold, score every image by the one that did not see it, join them.
 
@@ -90,12 +73,11 @@ def cross_validate(
     the images that are scored would flatter them. The plan is made in the first fold, for all.
 
     Args:
-        examination: of data that can be trained on.
+        examination: examination of data that can be trained on.
         num_folds: 2 or more.
-        folder: of the run.
-        request: of the user; the budget is for everything.
+        folder: folder of the run.
+        request: request of the user; the budget is for everything.
         watcher: is told what happens.
-        train_fold: trains one of them.
 
     Raises:
         PlanError: the budget is too short.
@@ -117,12 +99,12 @@ def cross_validate(
         Fold(n, folder.fold(n), fold_dataset(dataset, assigned, n)) for n in range(1, num_folds + 1)
     ]
     parts: list[FoldPart] = []
-    left = request.budget and request.budget - request.seconds_read  # the folds read nothing anew
+    left = request.budget and request.budget - request.seconds_read  # the folds read nothing again
     shared = replace(request, budget=left, seconds_read=0.0)
     for fold in folds:
         asked = _request_for(fold, folds, shared, parts)
         begin = _beginning(fold, folder, asked, dataset, assigned)
-        parts.append(_train_or_read(fold, num_folds, asked, watcher, train_fold, begin))
+        parts.append(_train_or_read(fold, num_folds, asked, watcher, begin))
     return join_folds(folder, dataset, folds, parts, request, warnings, watcher)
 
 
@@ -141,7 +123,7 @@ def _choose_folds(
     folder: RunFolder,
     request: Request,
 ) -> dict[str, int]:
-    """Deal the images anew, or read how they were dealt; DataError where they are others."""
+    """Deal the images again, or read how they were dealt; DataError where they are others."""
     if not (request.resume and _has_split(folder)):
         return find_folds(examination, num_folds, request.split_seed)
     folds = read_folds(folder.split)
@@ -150,7 +132,7 @@ def _choose_folds(
     if other:
         raise DataError(
             f"{dataset.root} has other images than the folds in {folder.split}: {other[0]} is "
-            f"{'new' if other[0] in names else 'gone'}. Restore them, or train anew with "
+            f"{'new' if other[0] in names else 'gone'}. Restore them, or train again with "
             "--overwrite."
         )
     for number in range(1, num_folds + 1):
@@ -212,7 +194,7 @@ def seconds_for_fold(number: int, num_folds: int, total: float, parts: Sequence[
     """Seconds for training and scoring a fold: an equal share of what the earlier ones leave.
 
     Args:
-        number: of the fold, from 1.
+        number: number of the fold, from 1.
         num_folds: in all.
         total: seconds for everything.
         parts: what the earlier folds took.
@@ -244,7 +226,6 @@ def _train_or_read(
     num_folds: int,
     request: Request,
     watcher: Watcher,
-    train_fold: TrainFold,
     begin: Callable[[], None],
 ) -> FoldPart:
     """The scores of a fold: from its table where it is done, else by training it."""
@@ -254,7 +235,7 @@ def _train_or_read(
         return _read_part(fold)
     splits = fold.dataset.splits
     watcher.note(f"{name}: {splits['train']} images to train, {splits['val']} to score")
-    run = train_fold(
+    run = train_once(
         fold.dataset, fold.folder, request, InnerWatcher(watcher), begin=begin, keep_last=True
     )
     if run.stopped == INTERRUPTED:
@@ -276,7 +257,7 @@ def _score(run: Run, fold: Fold, device: torch.device) -> Scores:
     files = [entry for entry in fold.dataset.files if entry.split == "val"]
     if run.scores is not None and run.scores.names == tuple(entry.name for entry in files):
         return run.scores
-    predictor = Predictor(load_model(fold.folder.model), device=device)
+    predictor = Predictor(load_model(fold.folder.model), device=device, in_place=True)
     return evaluate_samples(predictor, fold.dataset.samples("val"))
 
 

@@ -9,10 +9,10 @@ from pixelwise.io import write_json, write_text
 from pixelwise.metrics import Scores
 from pixelwise.network import Model, join_models, load_model, save_model
 from pixelwise.training import RunFolder, Watcher
-from pixelwise.workflows.closing import describe_scores, name_scored
-from pixelwise.workflows.keeping import Run
+from pixelwise.workflows.final_scores import describe_scores, name_scored
 from pixelwise.workflows.pages import FoldPart, write_folds_report
 from pixelwise.workflows.request import Request, read_plan
+from pixelwise.workflows.run import Run
 
 MAX_EXCESS = 1.05  # of the budget, before it is said
 OUT_OF_FOLD = "out of fold, each scored by the model that did not see it"
@@ -45,11 +45,11 @@ def join_folds(
     """Join the models, add up the scores, report.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         dataset: all of the data.
         folds: the trainings, all of them done.
         parts: what each gave.
-        request: of the user.
+        request: request of the user.
         warnings: about the data.
         watcher: is told how it ended.
 

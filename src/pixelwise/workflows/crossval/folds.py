@@ -14,9 +14,9 @@ def find_folds(examination: Examination, num_folds: int, seed: int) -> dict[str,
     """Spread the samples of train and val over folds.
 
     Args:
-        examination: of data that can be trained on.
+        examination: examination of data that can be trained on.
         num_folds: 2 or more.
-        seed: of the order in which groups of one kind are dealt.
+        seed: seed of the order in which groups of one kind are dealt.
 
     Returns:
         Fold, from 1, of every sample of train and val.

@@ -5,14 +5,14 @@ import pytest
 import torch
 from PIL import Image
 from tests.reading import read_dataset
+from tests.training.conftest import make_source
 
 import pixelwise as pw
 from pixelwise.data import FolderSamples, Sample
 from pixelwise.data.cache import ArrayCache
 from pixelwise.network import IntensityScaling, resize_images, resize_masks, scale_intensities
-from pixelwise.training import working
-from pixelwise.training.patches import PatchSource
-from pixelwise.training.working import WorkingSamples, sizes_of
+from pixelwise.training import working_samples
+from pixelwise.training.working_samples import WorkingSamples, sizes_of
 
 SCALING = IntensityScaling(scheme="statistics", mean=(50.0,), std=(50.0,))
 
@@ -137,7 +137,7 @@ class TestFiles:
     def test_they_are_made_once(self, folder, monkeypatch):
         made = []
         monkeypatch.setattr(
-            working, "resize_images", lambda *given: made.append(1) or resize_images(*given)
+            working_samples, "resize_images", lambda *given: made.append(1) or resize_images(*given)
         )
         for _ in range(2):  # the second is another training
             small = WorkingSamples(folder, SCALING, 0.5, memory_limit=0)
@@ -149,7 +149,7 @@ class TestFiles:
     def test_batches_are_the_same_as_from_memory(self, folder):
         options = {"crop_size": (6, 6), "batch_size": 3, "foreground_share": 0.5}
         sources = [
-            PatchSource(WorkingSamples(folder, SCALING, 0.5, limit), scaling=SCALING, **options)
+            make_source(WorkingSamples(folder, SCALING, 0.5, limit), scaling=SCALING, **options)
             for limit in (2**20, 0)
         ]
         for step in range(6):

@@ -1,4 +1,4 @@
-"""From a plan to what a training is made of: the model, the loss and the pace."""
+"""From a plan to what a training is made of: the model, the loss and the timetable."""
 
 import platform
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pixelwise.data import Dataset
 from pixelwise.errors import PlanError
 from pixelwise.network import Model, ModelConfig, UNet
 from pixelwise.planning import Plan, closing_seconds, network_config
-from pixelwise.training import Clock, Loss, Pace, loss_for
+from pixelwise.training import Clock, Loss, Timetable, loss_for
 
 MAX_SCORING_SHARE = 0.5  # of the budget, kept back for scoring all images in the end
 
@@ -59,11 +59,13 @@ def new_loss(model: Model, plan: Plan) -> Loss:
     return loss_for(plan.loss, config.task, background=background, class_weights=plan.class_weights)
 
 
-def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False, after: float = 0.0) -> Pace:
+def new_timetable(
+    plan: Plan, clock: Clock, *, scores_all: bool = False, after: float = 0.0
+) -> Timetable:
     """The clock of a training, with what is kept back for its end.
 
     Args:
-        plan: of the training.
+        plan: plan of the training.
         clock: that is running.
         scores_all: whether all validation images are to be scored afterwards, within the budget.
         after: seconds of the budget for what else follows training.
@@ -75,7 +77,7 @@ def new_pace(plan: Plan, clock: Clock, *, scores_all: bool = False, after: float
         if scores_all and budget is not None:
             closing += min(per_validation, MAX_SCORING_SHARE * budget)
         per_validation *= plan.num_val_images / plan.fingerprint.num_val
-    return Pace(
+    return Timetable(
         clock,
         num_steps=plan.num_steps,
         budget=budget,

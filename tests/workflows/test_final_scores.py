@@ -17,8 +17,7 @@ from pixelwise.metrics import summarize
 from pixelwise.network import load_model, save_model
 from pixelwise.planning import Calibration, closing_seconds
 from pixelwise.training import INTERRUPTED, Clock, Watcher
-from pixelwise.workflows.build import new_pace
-from pixelwise.workflows.closing import (
+from pixelwise.workflows.final_scores import (
     CHOSEN,
     UNSEEN,
     Closing,
@@ -28,6 +27,7 @@ from pixelwise.workflows.closing import (
     score_test,
     seconds_for_test,
 )
+from pixelwise.workflows.from_plan import new_timetable
 
 GOOD, MISSED = [[80, 2, 1], [17, 1, 2]], [[80, 20, 0], [0, 0, 20]]
 
@@ -121,8 +121,8 @@ def test_training_ends_earlier_by_what_is_kept_back(plan):
     timed = with_times(plan, 0.0, budget=100.0)
     shown = [0.0, 100.0 - closing_seconds(100.0) - 6.0]
     clock = Clock(now=lambda: shown.pop(0) if len(shown) > 1 else shown[0])
-    assert not new_pace(timed, clock).is_over
-    assert new_pace(timed, clock, after=6.9).is_over
+    assert not new_timetable(timed, clock).is_over
+    assert new_timetable(timed, clock, after=6.9).is_over
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ def choose_scale(
     """Choose the scale from which most is expected.
 
     Args:
-        fingerprint: of the data.
-        task: of the model.
+        fingerprint: fingerprint of the data.
+        task: task of the model.
         num_pixels: that the cheapest network can train on in the time given; None without a budget.
 
     Returns:

@@ -48,7 +48,7 @@ class WorkingSamples(Sequence[Sample]):
 
     Args:
         samples: in their own size, with masks.
-        scaling: of the model; by the statistics of the whole image in its own size.
+        scaling: scaling of the model; by the statistics of the whole image in its own size.
         scale: the working scale, below 1.
         memory_limit: bytes of small samples that are kept in memory.
     """

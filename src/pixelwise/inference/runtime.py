@@ -1,0 +1,84 @@
+"""The runtime: what computes probabilities, so that all around it need not know with what.
+
+    image -> scaled tile (B, C, *spatial) -> Runtime -> probabilities (B, K, *spatial) -> blended
+
+`TorchRuntime` computes with the network itself; other runtimes may compute with what it was
+exported to.
+"""
+
+from copy import deepcopy
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pixelwise.device import autocast
+from pixelwise.network import Ensemble, Model, UNet
+
+
+class Runtime(Protocol):
+    """Computes probabilities on one device.
+
+    Attributes:
+        device: on which batches are expected, and probabilities come back.
+    """
+
+    device: torch.device
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Give the probabilities of a batch.
+
+        Args:
+            batch: (B, C, *spatial) float32, scaled as the model says, at its working size.
+
+        Returns:
+            (B, K, *spatial) float32 in [0, 1].
+        """
+
+
+class TorchRuntime:
+    """Computes with the network of a model.
+
+    Args:
+        model: whose network and task to take, as they are when a batch is computed: weights may
+            change in between.
+        device: to compute on.
+        in_place: whether the network itself may be moved to the device, and into the layout that
+            is fastest there; else a copy is, where it has to be moved.
+    """
+
+    def __init__(self, model: Model, device: torch.device, *, in_place: bool = False) -> None:
+        self.device = device
+        self._is_exclusive = model.config.task.is_exclusive
+        self._precision = model.config.precision
+        self._channels_last = model.config.network.spatial_dims == 2
+        network = model.network
+        if not in_place and not self._lies_right(network):
+            network = deepcopy(network)
+        self._network = network.to(device)
+        if self._channels_last:
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""
+        if self._channels_last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        was_training = self._network.training
+        self._network.eval()
+        with autocast(self.device, self._precision):
+            logits: Tensor = self._network(batch).float()
+        self._network.train(was_training)
+        return logits.softmax(1) if self._is_exclusive else logits.sigmoid()
+
+    def _lies_right(self, network: UNet | Ensemble) -> bool:
+        """Whether a network is on the device already, in the layout that is wanted."""
+        device = torch.empty(0, device=self.device).device  # "cuda" is "cuda:0"
+        return all(
+            weight.device == device
+            and (
+                not self._channels_last
+                or weight.ndim != 4
+                or weight.is_contiguous(memory_format=torch.channels_last)
+            )
+            for weight in network.parameters()
+        )
