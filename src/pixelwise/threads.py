@@ -192,7 +192,7 @@ class Threads:
 
     Args:
         device: a CPU, or another one, for which there is nothing to choose.
-        number: of threads, fixed; None: as many as are fastest, at most as many as torch uses.
+        number: fixed number of threads; None: as many as are fastest, at most those of torch.
         first: to begin with, where it is not fixed; None: as many as torch uses.
     """
 

@@ -1,4 +1,4 @@
-"""Arrays that a caller hands over: each usual mistake is refused with the line that mends it."""
+"""Arrays that a caller hands over: each usual mistake is refused with the line that corrects it."""
 
 from contextlib import contextmanager
 
@@ -198,7 +198,7 @@ def test_another_number_of_planes_is_refused(form):
 
 
 def test_ragged_masks_are_refused():
-    with refuses("y is no array", "different sizes"):
+    with refuses("y is not an array", "different sizes"):
         to_targets([np.zeros((6, 8)), np.zeros((6, 9))], IMAGES, "binary", 2)
 
 

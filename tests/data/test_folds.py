@@ -176,7 +176,7 @@ def test_a_split_without_folds_has_none_and_a_wrong_one_is_refused(tmp_path):
     path.write_text("name,split\na,train\n")
     assert read_folds(path) == {}
     path.write_text("name,split,fold\na,train,first\n")
-    with pytest.raises(DataError, match="'first' is no fold"):
+    with pytest.raises(DataError, match="'first' is not a fold"):
         read_folds(path)
 
 

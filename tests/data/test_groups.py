@@ -69,7 +69,7 @@ def test_names_that_do_not_match_are_their_own_group():
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", r"'\(' is no regular expression: missing \).* Give one such as"),
+        ("(", r"'\(' is not a regular expression: missing \).* Give one such as"),
         ("mouse", "is found in none of the 20 names .*patient_00_slice_0.* Give"),
         ("^(patient)", "puts all 20 images into one group, 'patient'.* Give"),
         ("x*", "is found in none"),  # it matches, but nothing

@@ -197,7 +197,7 @@ def test_a_sequence_by_its_methods_alone_will_do(pairs):
         (("a.png", "b.png"), "array 3 is a path, though the first item"),
         ((noise(0),), "item 3 of the data has 1 entries"),
         (noise(0), r"item 3 of the data is a ndarray of shape \(32, 32\)"),
-        ((noise(0), [[1], [1, 2]]), "mask of array 3 is no array"),
+        ((noise(0), [[1], [1, 2]]), "mask of array 3 is not an array"),
     ],
 )
 def test_what_a_lazy_sequence_gives_later_is_named(pairs, item, message):

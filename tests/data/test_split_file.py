@@ -86,7 +86,7 @@ def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path):
         ("name,split\na,b,train\n", "line 2: 'b' is not a split"),
         ("name,split\na,train\nb,val\na,test\n", "line 4: 'a' is in test here and in train above"),
         ("name,split\na,train\n\0\0\0\0,\0\n", "no table|is not a split"),
-        ('name,split\n"a,train\n' + "b,val\n" * 30_000, "is no table .*field larger"),
+        ('name,split\n"a,train\n' + "b,val\n" * 30_000, "is not a table .*field larger"),
     ],
 )
 def test_bad_split_files_are_refused_with_the_fix(text, message, tmp_path):

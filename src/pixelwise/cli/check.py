@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -120,15 +120,13 @@ def _describe_repair(repair: "Repair") -> str:
     return "\n".join(lines)
 
 
-def _facts(summary: dict[str, object], examination: "Examination") -> dict[str, str]:
+def _facts(summary: dict[str, Any], examination: "Examination") -> dict[str, str]:
     """What was understood, by name, for the head of the output."""
     facts = {"layout": str(summary["layout"] or "not understood")}
     if not examination.errors:
         facts["data"] = examination.dataset.describe()
     else:
-        splits = summary["splits"]
-        assert isinstance(splits, dict)
-        counts = ", ".join(f"{number} {name}" for name, number in splits.items())
+        counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())
         facts["data"] = f"{summary['num_images']} images" + (f" ({counts})" if counts else "")
     if examination.encoding is not None:
         facts["masks"] = f"{summary['mask_encoding']}: {_class_table(summary)}"
@@ -151,10 +149,8 @@ def _print_facts(facts: dict[str, str]) -> None:
     Console().print(table)
 
 
-def _class_table(summary: dict[str, object]) -> str:
-    classes = summary["classes"]
-    assert isinstance(classes, list)
-    table = ", ".join(f"{entry['source']} = {entry['name']}" for entry in classes)
+def _class_table(summary: dict[str, Any]) -> str:
+    table = ", ".join(f"{entry['source']} = {entry['name']}" for entry in summary["classes"])
     ignored = summary["ignore"]
     return table if ignored is None else f"{table}; {ignored} = ignored"
 

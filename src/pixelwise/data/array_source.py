@@ -20,7 +20,7 @@ class ArraySource:
     """An image or a mask that a caller gave as an array.
 
     Attributes:
-        path: the name that stands for it in messages, "array 3"; there is no such file.
+        path: the name that stands for it in messages, "array 3"; the file does not exist.
         get: gives it, at each call; a sequence may make it only then.
         is_mask: a PIL image gives the numbers of its palette, not the colours.
     """
@@ -33,7 +33,7 @@ class ArraySource:
         """The array as it was given: (H, W) or (H, W, C) integers, floats or booleans.
 
         Raises:
-            FileError: it cannot be had, or is no such array.
+            FileError: it cannot be had, or is not such an array.
         """
         given = self.get()
         if isinstance(given, str | os.PathLike):
@@ -46,12 +46,14 @@ class ArraySource:
         except ArrayError as error:
             raise FileError(str(error)) from error
         except ValueError as error:  # rows of different lengths
-            raise FileError(f"{self.path} is no array ({error}). Give a NumPy array.") from error
+            raise FileError(
+                f"{self.path} is not an array ({error}). Give a NumPy array."
+            ) from error
         self._check(array)
         return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
     def _check(self, array: NDArray[Any]) -> None:
-        """Refuse what is no picture."""
+        """Refuse what is not a picture."""
         if array.dtype.kind not in "buif":
             raise FileError(
                 f"{self.path} has dtype {array.dtype}; expected integers or floats. Give a NumPy "

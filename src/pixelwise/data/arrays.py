@@ -1,7 +1,7 @@
 """Arrays that a caller hands over: checked, then turned into samples.
 
 The usual mistakes (a missing channel axis, channels first, masks of 0 and 255, one-hot against
-index masks, images and masks of different sizes) are refused with the line that mends them.
+index masks, images and masks of different sizes) are refused with the line that corrects them.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def to_array(name: str, values: ArrayLike) -> NDArray[Any]:
         values: an array, a torch tensor, a PIL image, or lists of these or of numbers.
 
     Raises:
-        ArrayError: the items have different sizes, or are no numbers.
+        ArrayError: the items have different sizes, or are not numbers.
     """
     try:
         array = to_numbers(name, values, as_mask=name == "y")
@@ -37,12 +37,12 @@ def to_array(name: str, values: ArrayLike) -> NDArray[Any]:
         raise
     except ValueError as error:  # NumPy cannot stack items of different sizes
         raise ArrayError(
-            f"{name} is no array: its items have different sizes. {PADDING}"
+            f"{name} is not an array: its items have different sizes. {PADDING}"
         ) from error
     if array.dtype == object:
         raise ArrayError(
             f"{name} has dtype object, of shape {array.shape}: its items have different sizes, or "
-            f"are no numbers. {PADDING}"
+            f"are not numbers. {PADDING}"
         )
     if array.dtype.kind not in "buif":
         raise ArrayError(

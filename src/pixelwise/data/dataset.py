@@ -85,7 +85,7 @@ class Dataset:
             memory_limit: bytes of decoded samples that are kept in memory.
 
         Raises:
-            DataError: there is no such split here.
+            DataError: the data have no such split.
         """
         to_split(split)
         files = [entry for entry in self.files if entry.split == split]

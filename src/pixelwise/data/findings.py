@@ -48,7 +48,7 @@ KINDS: dict[str, FindingKind] = {
     "unknown-value": FindingKind("error", "values that are none of the classes", "left out"),
     "size-mismatch": FindingKind(
         "error",
-        "masks of another size than their images, and whether a turn would mend it",
+        "masks of another size than their images, and whether a turn would correct it",
         "turned like their images where EXIF says so, other pairs left out",
     ),
     "non-finite": FindingKind("error", "images with NaN or infinite pixels", "left out"),
@@ -61,7 +61,7 @@ KINDS: dict[str, FindingKind] = {
     ),
     "broken-shape": FindingKind(
         "warning",
-        "shapes that are no areas (error: most of them, or run lengths that are damaged)",
+        "shapes that are not areas (error: most of them, or run lengths that are damaged)",
         also="error",
     ),
     "inverted-mask": FindingKind(

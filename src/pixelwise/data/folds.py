@@ -120,7 +120,7 @@ def read_folds(path: Path) -> dict[str, int]:
     """Read the folds from split.csv; empty where it has none.
 
     Raises:
-        DataError: it cannot be read, or a fold is no number.
+        DataError: it cannot be read, or a fold is not a number.
     """
     text = decode_text(read_bytes(path), path, is_raw=True)
     _, header = next(rows := read_rows(text), (0, []))

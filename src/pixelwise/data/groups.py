@@ -83,14 +83,14 @@ def match_groups(names: Sequence[str], pattern: str) -> dict[str, str]:
         Group of every name in which the pattern is found.
 
     Raises:
-        DataError: the pattern is no regular expression, is found in no name, or puts all names
+        DataError: the pattern is not a regular expression, is found in no name, or puts all names
             into one group.
     """
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise DataError(
-            f"the split pattern {pattern!r} is no regular expression: {error}. Give one such as "
+            f"the split pattern {pattern!r} is not a regular expression: {error}. Give one such as "
             r"'^(patient\d+)_', whose first parenthesis is the group."
         ) from error
     found = {name: match for name in names if (match := compiled.search(name))}

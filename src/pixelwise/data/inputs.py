@@ -33,7 +33,7 @@ class FoundImages:
     """The images to predict.
 
     Attributes:
-        places: of each image, its path below the folder that was given; below the folder that holds
+        places: for each image its path below the folder that was given; below the folder that holds
             all inputs where several were.
         left_out: other pictures in the folders, and why they are not taken.
     """

@@ -45,7 +45,7 @@ def find_pairs(pairs: Sequence[Pair]) -> Layout:
     """Find the images and masks of a sequence; nothing is decoded.
 
     Raises:
-        LayoutError: it is no sequence of (image, mask), holds nothing, or holds two of one name.
+        LayoutError: it is not a sequence of (image, mask), holds nothing, or holds two of one name.
     """
     _check_sequence(pairs)
     items = _Items(pairs)
@@ -75,7 +75,7 @@ class _Items:
         self._last = threading.local()
 
     def get(self, index: int) -> tuple[Any, ...]:
-        """Image, mask and, maybe, details; LayoutError or FileError where there is no such item."""
+        """Image, mask and, maybe, details; LayoutError or FileError where it cannot be had."""
         if getattr(self._last, "index", None) != index:
             self._last.item, self._last.index = _check_item(index, self._ask(index)), index
         item: tuple[Any, ...] = self._last.item
@@ -87,12 +87,12 @@ class _Items:
                 return self._pairs[index]
         except Exception as error:  # a sequence of a caller raises whatever it likes
             raise FileError(
-                f"item {index} of the data cannot be had ({type(error).__name__}: {error}). Mend "
-                "the sequence, or leave the item out."
+                f"item {index} of the data cannot be had ({type(error).__name__}: {error}). "
+                "Correct the sequence, or leave the item out."
             ) from error
 
     def part(self, index: int, place: int) -> object:
-        """The image (0) or mask (1) of an item; FileError where there is no such item."""
+        """The image (0) or mask (1) of an item; FileError where the item does not exist."""
         try:
             return self.get(index)[place]
         except LayoutError as error:
@@ -100,7 +100,7 @@ class _Items:
 
 
 def _check_sequence(pairs: object) -> None:
-    """Refuse what cannot hold pairs, with the line that mends it."""
+    """Refuse what cannot hold pairs, with the line that corrects it."""
     if isinstance(pairs, np.ndarray) or _is_two_lists(pairs):
         raise LayoutError(
             "the data are images and masks apart from each other; expected pairs. Give "

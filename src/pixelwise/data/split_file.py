@@ -36,7 +36,7 @@ def with_split_file(layout: Layout, root: Path, decided: Mapping[str, str] | Non
         decided: an earlier split, which has the word over the file.
 
     Raises:
-        DataError: the file is no such table.
+        DataError: the file is not such a table.
     """
     path = (root if root.is_dir() else root.parent) / SPLIT_FILE
     if not path.is_file():
@@ -73,7 +73,7 @@ def read_split(path: Path) -> dict[str, Split]:
 
     Raises:
         FileError: it cannot be read.
-        DataError: it is no such table, or says two things of one name.
+        DataError: it is not such a table, or says two things of one name.
     """
     text = decode_text(read_bytes(path), path, is_raw=True)
     split: dict[str, Split] = {}
@@ -91,7 +91,7 @@ def read_split(path: Path) -> dict[str, Split]:
             _enter(split, cells, f"{path}, line {line}")
     except csv.Error as error:
         raise DataError(
-            f"{path} is no table ({error}). Copy it again from its run folder, or remove it."
+            f"{path} is not a table ({error}). Copy it again from its run folder, or remove it."
         ) from error
     return split
 

@@ -1,6 +1,6 @@
 """Which sample is in which split: train, val or test.
 
-A hash decides, and balancing mends what the hash left wrong:
+A hash decides, and balancing corrects what the hash left wrong:
 
     position of a group or name   0 ...... 0.15 ...... 0.30 .................... 1
     split                            test        val              train

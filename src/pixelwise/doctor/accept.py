@@ -13,7 +13,7 @@ def check_accepted(codes: Iterable[str]) -> tuple[str, ...]:
     """The codes of errors that a person accepts, each once.
 
     Raises:
-        DataError: one of them is no code of an error that training is possible with.
+        DataError: one of them is not the code of an error that training is possible with.
     """
     known = tuple(code for code, kind in KINDS.items() if kind.can_accept)
     codes = tuple(dict.fromkeys(codes))

@@ -105,7 +105,7 @@ def _describe_corners(mask: MaskShapes) -> str:
 def _describe_mismatch(
     facts: SampleFacts, image: ImageFacts, path: Path, mask_size: tuple[int, ...]
 ) -> MaskError:
-    """What differs, and whether turning the mask would mend it."""
+    """What differs, and whether turning the mask would correct it."""
     sizes = f"({show_size(mask_size)} against {show_size(image.size)}, height x width)"
     if mask_size != image.size[::-1]:
         return MaskError(describe_size_mismatch(path, mask_size, facts.found.image, image.size))
@@ -122,7 +122,7 @@ def _describe_mismatch(
         )
     return MaskError(
         f"{path} lies across {facts.found.image} {sizes}; a quarter turn or a transpose would "
-        "mend the size. Turn the mask as its image is, or remove the pair."
+        "correct the size. Turn the mask as its image is, or remove the pair."
     )
 
 

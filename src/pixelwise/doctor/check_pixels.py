@@ -13,7 +13,7 @@ from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images
 from pixelwise.io import same_spacing, show_spacing
 from pixelwise.text import show_size
 
-MAX_SATURATED = 0.5  # share of pixels; what most images have is no fault
+MAX_SATURATED = 0.5  # share of pixels; what most images have is not a fault
 USUAL_SATURATED = 0.1
 WIDE_FACTOR = 4  # between the areas of the largest and the smallest image
 CLEAR_SPACING_FACTOR = 1.25  # between pixels: objects look clearly larger or smaller

@@ -6,7 +6,7 @@ check_leaks     the same image or group in two splits
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,6 +58,7 @@ from pixelwise.doctor.check_pixels import check_pixels, check_split_ranges
 from pixelwise.doctor.examination import Examination, sort_findings
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
 from pixelwise.io import common_spacing
+from pixelwise.parallel import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class ReadOptions:
 def examine_dataset(
     data: DataSource,
     options: ReadOptions | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Examination:
     """Read data and keep all findings, instead of raising the first error.
 
@@ -136,14 +137,14 @@ def examine_dataset(
     if channels and encoding and not any(found.severity == "error" for found in findings):
         usable = _build(root, layout, choice, channels, encoding, findings)
     return Examination(
-        root,
-        tuple(findings),
-        layout,
-        tuple(surveyed),
-        encoding,
-        splits,
-        choice.name_groups,
-        usable,
+        root=root,
+        findings=tuple(findings),
+        layout=layout,
+        surveyed=tuple(surveyed),
+        encoding=encoding,
+        splits=splits,
+        name_groups=choice.name_groups,
+        usable=usable,
     )
 
 
@@ -255,12 +256,12 @@ def _build(
         layout=layout.description,
         files=tuple(
             SampleFiles(
-                f.found.name,
-                f.found.images,
-                f.found.mask,
-                choice.splits[f.found.name],
-                image.size,
-                f.found.group,
+                name=f.found.name,
+                images=f.found.images,
+                mask=f.found.mask,
+                split=choice.splits[f.found.name],
+                size=image.size,
+                group=f.found.group,
             )
             for f, image in images
         ),

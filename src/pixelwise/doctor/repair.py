@@ -10,7 +10,7 @@ OUT/fixes.csv         file, code, change: everything that was done
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from pixelwise.io import (
     write_pixels,
     write_text,
 )
-from pixelwise.parallel import map_in_threads
+from pixelwise.parallel import Progress, map_in_threads
 from pixelwise.text import format_csv
 
 MANIFEST = "manifest.csv"
@@ -48,8 +48,6 @@ ALWAYS_GONE = frozenset(
         *("ignored-values", "mixed-tones", "out-of-bounds", "overlapping-objects"),
     }
 )
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def fix(
     plan = plan_repair(examination, encoding)
     if not plan.kept:
         raise DataError(
-            f"{data} holds no image with a mask that can be used. Mend the files by hand first."
+            f"{data} holds no image with a mask that can be used. Repair the files by hand first."
         )
     in_splits = all(kept.has_split for kept in plan.kept)
     writer = _Writer(folder, encoding, _alpha_is_idle(plan.kept), in_splits)

@@ -301,5 +301,15 @@ def _name_safely(
             changes.append(Change(found.image, "", f"renamed to {name}"))
         turns = isinstance(sample.mask, MaskFacts) and may_turn(image, sample.mask)
         has_split = found.split is not None
-        kept.append(Kept(name, found, image, mask, turns, splits[found.name], has_split))
+        kept.append(
+            Kept(
+                name=name,
+                found=found,
+                image=image,
+                mask=mask,
+                turns_mask=turns,
+                split=splits[found.name],
+                has_split=has_split,
+            )
+        )
     return tuple(kept)

@@ -4,7 +4,7 @@ YX              (H, W)
 YXC, CYX        (H, W, C)          S, the samples of a TIFF pixel, are channels too
 ZYX             (D, H, W)
 ZCYX, CZYX      (D, H, W, C)
-T               refused            moments are no axis of a picture
+T               refused            moments are not an axis of a picture
 Q or I          no name: a short one is taken for channels, a first one for slices, and it is said
 """
 

@@ -137,7 +137,9 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error.strerror}). Check the disk.") from error
     except ValueError as error:  # a null character in the name
-        raise FileError(f"{str(path)!r} is no name of a file ({error}). Check the name.") from error
+        raise FileError(
+            f"{str(path)!r} is not the name of a file ({error}). Check the name."
+        ) from error
     if not data:
         raise FileError(f"{path} is empty (0 bytes). Copy it again from its source, or remove it.")
     return data

@@ -42,7 +42,7 @@ def decode_text(data: bytes, path: Path, *, is_raw: bool = False) -> str:
             rather than taken for letters.
 
     Raises:
-        FileError: it is no text in an encoding that is known.
+        FileError: it is not text in an encoding that is known.
     """
     encoding, mark = _find_unicode(data)
     body = data[len(mark) :]
@@ -95,7 +95,7 @@ def _decode_letters(data: bytes) -> str:
 
 
 def as_letters(name: str) -> str:
-    """A name whose bytes are no UTF-8, kept as they were, with the letters that they may mean."""
+    """A name whose bytes are not UTF-8, kept as they were, with the letters that they may mean."""
     if name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name):
         return name
     return _decode_letters(name.encode("utf-8", RAW_BYTES))
@@ -108,7 +108,7 @@ def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     semicolon or tab that is most frequent in the header.
 
     Raises:
-        csv.Error: the text is no table.
+        csv.Error: the text is not a table.
     """
     header = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(DELIMITERS, key=header.count)

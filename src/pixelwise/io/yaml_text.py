@@ -25,7 +25,7 @@ def parse_yaml(text: str) -> object:
     """The values that YAML stands for: numbers, texts, lists and dictionaries.
 
     Raises:
-        yaml.YAMLError: it is no YAML, refers to anchors, or is absurdly long or deep.
+        yaml.YAMLError: it is not YAML, refers to anchors, or is absurdly long or deep.
     """
     if len(text) > MAX_CHARACTERS:
         raise yaml.YAMLError(f"{len(text)} characters, where {MAX_CHARACTERS} are the limit")

@@ -140,7 +140,7 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no such file."""
+    """A JSON object; empty where the file does not exist."""
     if not path.is_file():
         return {}
     if path.stat().st_size > MAX_METADATA_BYTES:

@@ -62,8 +62,8 @@ def test_the_ignored_name_of_labelme(read):
         ("classes.csv", "Sky,128,128,128\n", "no column of names in its header"),
         ("classes.csv", "name,value\nSky,blue\n", "every line|Every line"),
         ("classes.csv", "name,value\nSky\n", "Every line should have the columns"),
-        ("classes.csv", "name,r,g,b\nSky,300,0,0\n", "300, 0, 0 is no colour"),
-        ("label_colors.txt", "300 0 0 Sky\n", "300, 0, 0 is no colour"),
+        ("classes.csv", "name,r,g,b\nSky,300,0,0\n", "300, 0, 0 is not a colour"),
+        ("label_colors.txt", "300 0 0 Sky\n", "300, 0, 0 is not a colour"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file(read, name, text, message):

@@ -131,7 +131,7 @@ def to_id(identity: object) -> int | str | None:
     """An id as what it means, however it is written: 7, 7.0, "7" and "0007" are one id.
 
     Returns:
-        A number; the text where it is no number; None where it is neither.
+        A number; the text where it is not a number; None where it is neither.
     """
     if isinstance(identity, float) and identity.is_integer():
         return int(identity)

@@ -5,7 +5,7 @@ DATA/train/annotations.json  DATA/train/images/a.jpg                 one file a 
 DATA/annotations/instances_train2017.json  DATA/train2017/a.jpg      as COCO itself
 
 The format: cocodataset.org/#format-data. Categories get the values 1, 2, ... in the order of their
-ids; 0 is background. A crowd region (`iscrowd`) belongs to its class but is no object, and lies
+ids; 0 is background. A crowd region (`iscrowd`) belongs to its class but is not an object, and lies
 below the objects. An image that the file lists without shapes is background; one that it does not
 list has no mask.
 """

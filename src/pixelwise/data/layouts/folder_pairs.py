@@ -120,8 +120,8 @@ class PairedFiles:
     """The files of two folders by their names, and which belong together.
 
     Attributes:
-        images: file of each name, (folder, stem).
-        masks: the same of the masks.
+        images: image file of each name, (folder, stem).
+        masks: mask file of each name.
         pairing: which mask belongs to which image.
         splits: split of the name of each image that lies in a split folder.
         aside: other views of images and masks, such as colours.

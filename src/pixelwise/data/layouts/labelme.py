@@ -244,7 +244,7 @@ def _outline(
 
 
 def _to_points(points: object) -> NDArray[np.float64] | None:
-    """(N, 2) (row, column) of at least two points; None where they are no numbers."""
+    """(N, 2) (row, column) of at least two points; None where they are not numbers."""
     try:
         pairs = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):

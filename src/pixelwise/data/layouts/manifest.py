@@ -63,7 +63,7 @@ def _read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         rows = list(read_rows(text))
     except csv.Error as error:
-        raise LayoutError(f"{path} is no table ({error}). Save it as CSV in UTF-8.") from error
+        raise LayoutError(f"{path} is not a table ({error}). Save it as CSV in UTF-8.") from error
     columns = [name.strip().lower() for name in rows[0][1]] if rows else []
     return columns, rows[1:]
 

@@ -91,7 +91,7 @@ def _read_content(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise _not_understood(path, error) from error
     if not isinstance(content, dict):
-        raise _not_understood(path, "it is no object")
+        raise _not_understood(path, "it is not an object")
     return content
 
 

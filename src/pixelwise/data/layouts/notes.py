@@ -59,7 +59,7 @@ UNKNOWN_SHAPE = NoteKind(
 BROKEN_SHAPE = NoteKind(
     "broken-shape",
     "warning",
-    "{path} has shapes with fewer than three corners or corners that are no numbers: {names}.",
+    "{path} has shapes with fewer than three corners or corners that are not numbers: {names}.",
     "Draw them again, or remove them; they are left out.",
     "shapes",
 )

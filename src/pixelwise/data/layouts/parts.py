@@ -34,7 +34,7 @@ from pixelwise.errors import LayoutError
 from pixelwise.task import names_background
 
 NUMBERED = re.compile(r"(?:(?P<name>.*?)[_\-. ]+)?(?P<number>\d+)")
-MAX_CLASSES = 64  # more different endings than this are no classes
+MAX_CLASSES = 64  # more different endings than this are not classes
 
 
 def find_objects(root: Path, options: LayoutOptions) -> Layout | None:

@@ -131,7 +131,7 @@ def _read_via(path: Path) -> Entries | None:
 
 
 def _read_entry(key: str, entry: object, path: Path) -> tuple[str, list[dict[str, Any]]]:
-    """File name and regions of one image; LayoutError where they are no such thing."""
+    """File name and regions of one image; LayoutError where they are something else."""
     fields = as_object(entry, path, key)
     name, regions = fields.get("filename"), fields.get("regions", [])
     if isinstance(regions, dict):  # version 1: {"0": {...}, "1": {...}}

@@ -153,7 +153,7 @@ def _read_objects(path: Path) -> list[Object]:
 
 
 def _read_object(path: Path, line: int, text: str) -> Object:
-    """One line; LayoutError says what it is where it is no outline."""
+    """One line; LayoutError says what it is where it is not an outline."""
     where = f"{path}, line {line}"
     try:
         numbers = np.array(_numbers_of(text), dtype=np.float64)
@@ -172,7 +172,7 @@ def _read_object(path: Path, line: int, text: str) -> Object:
         )
     if not (np.abs(corners) <= MAX_SHARE).all():
         raise LayoutError(
-            f"{where} has corners up to {np.abs(corners).max():g}, which are no shares of the "
+            f"{where} has corners up to {np.abs(corners).max():g}, which are not shares of the "
             "image's size. Divide x by the width and y by the height."
         )
     return line, int(numbers[0]), corners.reshape(-1, 2)[:, ::-1]
@@ -196,7 +196,7 @@ def _declare(
 
 
 def _read_class_names(root: Path) -> list[str] | None:
-    """Names of the classes 0, 1, ... from YAML or text; None where there is no such file."""
+    """Names of the classes 0, 1, ... from YAML or text; None where the file does not exist."""
     folders = (root, root.resolve().parent) if own_split(root) else (root,)
     for folder in folders:
         for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):

@@ -51,7 +51,7 @@ def read_class_table(path: Path) -> dict[str, Any]:
         path: a .csv file with a header, or a .txt file of one class a line.
 
     Raises:
-        MaskError: the file is no such table. FileError: it cannot be read.
+        MaskError: the file is not such a table. FileError: it cannot be read.
     """
     text = decode_text(read_bytes(path), path)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -131,5 +131,5 @@ def _read_lines(lines: list[str], path: Path) -> list[dict[str, Any]]:
 def _hex(parts: list[str]) -> str:
     numbers = [int(part) for part in parts]
     if not all(0 <= number <= 255 for number in numbers):
-        raise ValueError(f"{', '.join(parts)} is no colour of 0..255")
+        raise ValueError(f"{', '.join(parts)} is not a colour of 0..255")
     return "#" + "".join(f"{number:02x}" for number in numbers)

@@ -64,8 +64,8 @@ class MaskEncoding(BaseModel):
         ignore: values in the files that mean "leave this pixel out".
         snap: other values mean the nearest class value (two-tone masks with grey edges or JPEG
             damage).
-        tones: of two classes: a mask whose highest value is one of these has it in place of the
-            higher class value; its other values go to the nearer of the two.
+        tones: for two classes only: a mask whose highest value is one of these has it in place of
+            the higher class value; its other values go to the nearer of the two.
         form: what the values are: "numbers" are class values, "colors" 0xRRGGBB, "layers" one
             plane a class (value 0: no plane), "instances" object ids, all of one class.
         multilabel: a pixel may have several classes, or none.

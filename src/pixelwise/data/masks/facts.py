@@ -30,8 +30,8 @@ class MaskFacts:
         values: stored values that occur, in order: numbers, 0xRRGGBB, or layers from 1 with 0 where
             none is set. No more than MAX_KEPT_VALUES, those of the most pixels.
         counts: pixels of each.
-        interior: pixels of each that are no edge: all four neighbours have the same value; all of
-            them where there are no more than two values.
+        interior: pixels of each that are not at an edge: all four neighbours have the same value;
+            all of them where there are no more than two values.
         largest: pixels of the largest connected region of each; all of them where regions were not
             counted, and for 0.
         between: pixels of each with a lower and a higher value within two pixels, as soft edges

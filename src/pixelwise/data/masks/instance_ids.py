@@ -18,8 +18,8 @@ from pixelwise.data.masks.remarks import Reading, Remark
 from pixelwise.data.masks.value_counts import add_counts
 
 MAX_REGIONS = 1.2  # regions a value: objects are whole, but for a few that others cut in two
-MANY_IDS = 32  # more values than that, each one region, are no classes
-MIN_IDS = 8  # that many, numbered without gaps to another end in every image, are no classes
+MANY_IDS = 32  # more values than that, each one region, are not classes
+MIN_IDS = 8  # that many, numbered without gaps to another end in every image, are not classes
 
 
 @dataclass(frozen=True, slots=True)

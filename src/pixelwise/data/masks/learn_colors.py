@@ -22,7 +22,7 @@ from pixelwise.errors import MaskError
 MAX_UNDECLARED_CLASSES = 32
 MAX_EDGE_INTERIOR = 0.02  # of its pixels: a colour of edges has hardly one among equals
 MIN_TONE_INTERIOR = 0.1  # of its pixels: a colour of areas has many
-MIN_TONE_SHARE = 1e-4  # of all pixels: rarer colours are no tones of damaged masks
+MIN_TONE_SHARE = 1e-4  # of all pixels: rarer colours are not tones of damaged masks
 MIN_TONE_PIXELS = 16  # inside it: where soft edges cross, a few pixels of a shade lie together
 MERGED = 16.0  # colours this near to a tone (Euclidean, 0..255) are that tone, damaged
 NEAR = 40.0  # pixels this near to a tone speak for it
@@ -164,7 +164,7 @@ def _refuse_lines(counts: ValueCounts) -> None:
 
 
 def _refuse_dots(counts: ValueCounts) -> None:
-    """MaskError where several colours are dots of a few pixels, which are no classes."""
+    """MaskError where several colours are dots of a few pixels, which are not classes."""
     is_dot = counts.largest <= MAX_DOT
     is_few = counts.counts[is_dot].sum() <= MAX_SPECKS * counts.counts.sum()
     if is_dot.sum() < MIN_MIXED or not is_few:

@@ -56,9 +56,11 @@ def foreign_values(mask: MaskFacts, encoding: MaskEncoding) -> NDArray[np.int64]
     """The values of one mask that mean nothing in an encoding, or that only seem to mean something.
 
     Where values are moved to the nearest class, or every number is an object, a photograph would
-    pass: what is no damage of the classes, or no whole object, is foreign here.
+    pass: what is not damage of the classes, or no whole object, is foreign here.
     """
-    if encoding.form == "colors" and mask.form == "numbers":  # beyond 255, so that it is no colour
+    if (
+        encoding.form == "colors" and mask.form == "numbers"
+    ):  # beyond 255, so that it is not a colour
         filled: NDArray[np.int64] = mask.values[mask.values != 0]
         return filled
     encoding = encoding.in_tones_of(mask.values)

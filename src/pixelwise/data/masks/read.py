@@ -147,7 +147,7 @@ def _read_shapes(source: MaskShapes, image_size: tuple[int, ...] | None) -> Stor
 def _size_to_paint(source: MaskShapes, image_size: tuple[int, ...] | None) -> tuple[int, int]:
     """(height, width) in which shapes are painted: what the file claims is compared before.
 
-    Shapes of an image that lies across are painted as they are, to see which turn would mend it.
+    Shapes of an image that lies across are painted as they are, to see which turn would correct it.
 
     Raises:
         MaskError: no picture of two axes.

@@ -38,7 +38,7 @@ class Painted:
             object: outside, in groups, in ignored regions and in shapes of the value 0.
         num_overlap: pixels that more than one object covers.
         num_outside: shapes with corners more than a pixel beyond the image.
-        num_undrawn: shapes that cover no pixel: fewer than three corners, a corner that is no
+        num_undrawn: shapes that cover no pixel: fewer than three corners, a corner that is not a
             number, smaller than a pixel, or wholly outside.
     """
 
@@ -100,7 +100,7 @@ def paint_rings(
 
     Yields:
         The pixels whose centres are inside; None where the ring has fewer than three corners, a
-        corner that is no number, or a box without a pixel.
+        corner that is not a number, or a box without a pixel.
     """
     boxes = find_boxes(rings)  # NaN where there is none
     first = np.maximum(np.ceil(boxes[:, :2] - 0.5), 0)  # of the centres in the box
@@ -122,7 +122,7 @@ def find_boxes(rings: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lowest row and column of the corners of each ring, then the highest.
 
     Returns:
-        (R, 4); NaN where a ring encloses nothing: fewer than three corners, or one that is no
+        (R, 4); NaN where a ring encloses nothing: fewer than three corners, or one that is not a
         sensible number.
     """
     boxes = np.full((len(rings), 4), np.nan)

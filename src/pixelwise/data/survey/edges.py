@@ -71,7 +71,7 @@ def measure_fit(grey: Floats, plane: NDArray[Any]) -> Fit | None:
 
     Returns:
         The fit; None where the mask has no outlines, or hardly anything else, or a size that no
-        turn would mend.
+        turn would correct it.
     """
     step = step_for(plane.shape)
     small = plane[step // 2 :: step, step // 2 :: step]

@@ -4,7 +4,7 @@ Memory does not grow with the images: what is kept of a sample (`ImageFacts`, `M
 `PairFacts`) takes less than 4 kB, whatever the size of its files.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,7 @@ from pixelwise.data.survey.image_facts import ImageFacts, describe_image, read_p
 from pixelwise.data.survey.pair_facts import PairFacts, describe_pair
 from pixelwise.errors import FileError, MaskError
 from pixelwise.io import Pixels
-from pixelwise.parallel import map_in_threads
-
-Progress = Callable[[int, int], None]
+from pixelwise.parallel import Progress, map_in_threads
 
 
 @dataclass(frozen=True, slots=True)
