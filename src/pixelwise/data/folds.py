@@ -129,7 +129,7 @@ def read_folds(path: Path) -> dict[str, int]:
         row = dict(zip(header, cells, strict=False))
         fold = row.get(FOLD_COLUMN)
         if fold and not fold.isdecimal():
-            raise DataError(f"{path}: {fold!r} is no fold. Train again with --overwrite.")
+            raise DataError(f"{path}: {fold!r} is not a fold. Train again with --overwrite.")
         if fold:
             folds[plain_cell(row["name"])] = int(fold)
     return folds
