@@ -1,4 +1,4 @@
-"""Where Segmenters come from: built again, read from a model file, read from Keras."""
+"""Where Segmenters come from: built new, read from a model file, read from Keras."""
 
 import os
 from collections.abc import Sequence
@@ -126,7 +126,7 @@ def from_keras(
         path: a `.keras` file, or a `.weights.h5` file with its architecture given.
         architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
             that is built like it.
-        class_names: class names of the classes, if they should have names.
+        class_names: names of the classes, if they should have names.
         device: "auto", "cpu", "cuda", "mps".
 
     Raises:
