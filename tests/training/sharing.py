@@ -143,6 +143,8 @@ def train_by_the_clock(ranks):
 def lose_the_loss(ranks):
     """NaN at half the size after step 7, asked for at step 20, or where the first rank writes."""
 
+    written = []
+
     def change(trainer):
         trainer._results._every, loss = 20, trainer._stepper._loss
         steps = []
@@ -152,11 +154,16 @@ def lose_the_loss(ranks):
             return steps[-1] * (np.nan if len(steps) == 16 else 1)
 
         trainer._stepper._loss = lose_sixteenth
-        trainer.save = (lambda checkpoint: None) if ranks.is_first else None
+        trainer.watcher.saves = ranks.is_first
+        trainer.watcher.save = lambda checkpoint: written.append(checkpoint)
         type(trainer.timetable).is_checkpoint_due = True
 
     trainer, outcome = train(ranks, change=change)
-    return {"same_on_all": is_same_on_all(ranks, trainer), "warnings": outcome.warnings}
+    return {
+        "same_on_all": is_same_on_all(ranks, trainer),
+        "warnings": outcome.warnings,
+        "has_written": ranks.gather([bool(written)]),
+    }
 
 
 def compare_trainings(ranks):

@@ -73,6 +73,7 @@ def test_two_processes_compute_what_one_does(tmp_path):
 
     assert found["lost"]["same_on_all"]
     assert found["lost"]["warnings"][0].startswith("The loss became nan at step 8.")
+    assert found["lost"]["has_written"] == [True, False]
 
 
 class TestShares:

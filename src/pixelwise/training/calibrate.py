@@ -43,7 +43,7 @@ def time_steps(
             ready; later ones share the processor with the threads that prepare the next.
 
     Raises:
-        RuntimeError: RuntimeError of torch, where memory does not suffice (see `is_out_of_memory`).
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -81,7 +81,7 @@ def find_threads(
         device: where.
 
     Raises:
-        RuntimeError: RuntimeError of torch, where memory does not suffice (see `is_out_of_memory`).
+        RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
     """
     if device.type != "cpu" or plan.num_threads is not None:
         return plan.num_threads
