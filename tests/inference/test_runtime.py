@@ -1,10 +1,13 @@
 """The runtime: what computes can be exchanged, and the caller's network is left alone."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
 from pixelwise.inference import Predictor, TorchRuntime
+from pixelwise.inference.runtime import evaluating
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.task import Task
 
@@ -36,6 +39,17 @@ def test_the_network_of_the_caller_is_not_moved_nor_changed_of_mode():
     Predictor(model, device="cpu").probabilities(IMAGE)
     assert layouts(model.network) == before
     assert model.network.training
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_network_partly_in_training_is_so_afterwards(fails):
+    """A head that trains on a frozen encoder; also where the computation breaks off."""
+    network = make_model().single_network.eval()
+    network.head.train()
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), evaluating(network):
+        assert not any(module.training for module in network.modules())
+        _ = 1 / (not fails)
+    assert [name for name, module in network.named_modules() if module.training] == ["head"]
 
 
 def test_in_place_it_is_and_gives_the_same():

@@ -6,11 +6,13 @@
 exported to.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelwise.device import autocast
 from pixelwise.network import Ensemble, Model, UNet
@@ -63,11 +65,8 @@ class TorchRuntime:
         """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""
         if self._channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        was_training = self._network.training
-        self._network.eval()
-        with autocast(self.device, self._precision):
+        with evaluating(self._network), autocast(self.device, self._precision):
             logits: Tensor = self._network(batch).float()
-        self._network.train(was_training)
         return logits.softmax(1) if self._is_exclusive else logits.sigmoid()
 
     def _lies_right(self, network: UNet | Ensemble) -> bool:
@@ -82,3 +81,15 @@ class TorchRuntime:
             )
             for weight in network.parameters()
         )
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Keep a network in evaluation mode meanwhile; each of its modules gets its own mode back."""
+    in_training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in in_training:
+            module.training = True
