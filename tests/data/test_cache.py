@@ -13,6 +13,7 @@ import pytest
 from tests.reading import read_dataset
 
 from pixelwise.data import cache as cache_room
+from pixelwise.data import samples as samples_room
 from pixelwise.data.cache import ArrayCache, cache_at, default_folder, make_key
 from pixelwise.data.masks.sources import MaskShapes, Shape
 from pixelwise.data.samples import FolderSamples
@@ -333,7 +334,7 @@ def test_a_second_process_decodes_nothing_again(dataset, cache, monkeypatch):
     list(samples_of(dataset, cache))  # the first one that did not fit is kept now
     samples = samples_of(dataset, again(cache), memory_limit=0)
     first = samples[0]  # tells that memory is full
-    monkeypatch.setattr(samples, "_read_image", unexpected)
+    monkeypatch.setattr(samples_room, "read_pixels", unexpected)
     assert samples[5].image.shape == first.image.shape
 
 

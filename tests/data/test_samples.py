@@ -7,9 +7,71 @@ import numpy as np
 import pytest
 from tests.reading import read_dataset
 
-from pixelwise.data import FolderSamples, SampleFiles
+from pixelwise.data import CachedSamples, FolderSamples, LazySamples, Sample, SampleFiles
 from pixelwise.data.masks.sources import MaskParts
 from pixelwise.errors import DataError, FileError, MaskError
+
+PIXELS = 100  # bytes of each sample of `Noting`
+
+
+class Noting(CachedSamples):
+    """Four samples that note how each was given."""
+
+    def __init__(self, room):
+        super().__init__(memory_limit=room * PIXELS)
+        self.made, self.mapped = [], []
+
+    def __len__(self):
+        return 4
+
+    @property
+    def sizes(self):
+        return [(10, 10)] * 4
+
+    def _make(self, index):
+        self.made.append(index)
+        return Sample(str(index), np.zeros((1, 10, 10), np.uint8), None, None)
+
+    def _map_from_disk(self, index):
+        self.mapped.append(index)
+        return Sample(f"disk {index}", np.zeros((1, 10, 10), np.uint8), None, None)
+
+
+def test_what_is_made_is_kept_until_memory_is_full():
+    samples = Noting(room=2)
+    assert [sample.name for sample in samples] == ["0", "1", "2", "disk 3"]
+    assert [sample.name for sample in samples[::-1]] == ["disk 3", "disk 2", "1", "0"]
+    assert (samples.made, samples.mapped) == ([0, 1, 2], [3, 3, 2])
+    assert repr(samples) == "Noting(4 samples, 2 in memory)"
+
+
+def test_one_that_fits_exactly_is_kept():
+    samples = Noting(room=4)
+    assert all(samples[index] is samples[index] for index in range(4))
+    assert (samples.made, samples.mapped) == ([0, 1, 2, 3], [])
+
+
+def test_loading_ahead_ends_when_memory_is_full():
+    samples = Noting(room=1)
+    assert samples.load(num_threads=1) is samples
+    assert (samples.made, samples.mapped) == ([0, 1], [])
+
+
+def test_samples_are_asked_for_as_of_a_list():
+    class Numbers(LazySamples):
+        def __len__(self):
+            return 5
+
+        def _sample_at(self, index):
+            return index
+
+    numbers, expected = Numbers(), list(range(5))
+    assert list(numbers) == expected
+    for index in (0, 4, -1, -5, slice(1, 3), slice(None, None, -2), slice(9, 2)):
+        assert numbers[index] == expected[index]
+    for index in (5, -6):
+        with pytest.raises(IndexError):
+            numbers[index]
 
 
 @pytest.fixture

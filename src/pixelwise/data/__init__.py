@@ -20,7 +20,13 @@ from pixelwise.data.inputs import FoundImages, find_images, walk_images
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.read import read_mask
 from pixelwise.data.masks.stored import to_stored
-from pixelwise.data.samples import FolderSamples, Sample, SampleFiles
+from pixelwise.data.samples import (
+    CachedSamples,
+    FolderSamples,
+    LazySamples,
+    Sample,
+    SampleFiles,
+)
 from pixelwise.data.sequences import (
     SEQUENCE,
     DataSource,
@@ -47,11 +53,13 @@ __all__ = [
     "SEVERITIES",
     "SPLITS",
     "SPLIT_BY_IMAGE",
+    "CachedSamples",
     "DataSource",
     "Dataset",
     "Finding",
     "FolderSamples",
     "FoundImages",
+    "LazySamples",
     "MaskClass",
     "MaskEncoding",
     "Sample",

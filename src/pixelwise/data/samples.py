@@ -1,11 +1,12 @@
 """Samples of a data set: decoded on demand, kept as the integers they are in memory or on disk."""
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,36 +82,12 @@ class SampleFiles:
         return None if isinstance(self.images, ArraySource) else self.image
 
 
-class FolderSamples(Sequence[Sample]):
-    """Samples of one split: a sequence that reads files when asked, from any number of threads.
+class LazySamples(Sequence[Sample]):
+    """A sequence of samples that are made when they are asked for."""
 
-    A sample that was decoded stays in memory until the samples together reach `memory_limit` bytes;
-    those that come later are decoded into the cache on disk, once, and mapped into memory from
-    there; their arrays are read-only. What a caller gave as arrays is never written.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[SampleFiles],
-        in_channels: int,
-        encoding: MaskEncoding,
-        memory_limit: int = MEMORY_LIMIT,
-        cache: ArrayCache | None = None,
-    ) -> None:
-        """Take the files; nothing is read yet. Without a cache that of the user is taken."""
-        self.files = tuple(files)
-        self.in_channels = in_channels
-        self.encoding = encoding
-        self.memory_limit = memory_limit
-        self.cache = cache or cache_at(default_folder())
-        self._kept: dict[int, Sample] = {}
-        self._num_bytes = 0
-        self._is_full = False  # memory; what is not in it comes from the cache
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.files)
+    @abstractmethod
+    def _sample_at(self, index: int) -> Sample:
+        """Give the sample at an index from 0 to the length."""
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
@@ -119,26 +96,102 @@ class FolderSamples(Sequence[Sample]):
     def __getitem__(self, index: slice) -> list[Sample]: ...
 
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        """The sample at an index, from memory or files; DataError where they cannot be read."""
+        """The sample at an index, or those of a slice, as of a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        position = range(len(self))[index]  # IndexError, and negative indices, as for a list
-        with self._lock:
-            kept = self._kept.get(position)
-        if kept is not None:
-            return kept
-        if self._is_full:
-            return self._read(self.files[position], self.cache)
-        return self._keep(position, self._read(self.files[position]))
+        return self._sample_at(range(len(self))[index])
+
+
+class CachedSamples(LazySamples):
+    """Samples that are kept in memory once they are made; from any number of threads.
+
+    When one is made for which `memory_limit` leaves no room, memory is full: from then on those
+    that are not in it are mapped from the cache on disk.
+
+    Args:
+        memory_limit: bytes that the samples in memory may take together.
+    """
+
+    def __init__(self, memory_limit: float = MEMORY_LIMIT) -> None:
+        self.memory_limit = memory_limit
+        self._kept: dict[int, Sample] = {}
+        self._num_bytes = 0
+        self._is_full = False
+        self._lock = threading.Lock()
+
+    @property
+    @abstractmethod
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Spatial size of each sample, without making it."""
+
+    @abstractmethod
+    def _make(self, index: int) -> Sample:
+        """Make a sample in memory."""
+
+    @abstractmethod
+    def _map_from_disk(self, index: int) -> Sample:
+        """Map a sample from the cache on disk, into which it is written first where needed."""
+
+    def load(self, num_threads: int | None = None) -> Self:
+        """Make ahead, in threads, as many samples as the memory limit lets in; return self."""
+
+        def load_one(index: int) -> None:
+            if not self._is_full:
+                self[index]
+
+        map_in_threads(load_one, range(len(self)), num_threads)
+        return self
 
     def __repr__(self) -> str:
         """Number of samples, and of those in memory."""
-        return f"FolderSamples({len(self)} samples, {len(self._kept)} in memory)"
+        return f"{type(self).__name__}({len(self)} samples, {len(self._kept)} in memory)"
 
-    def load(self, num_threads: int | None = None) -> "FolderSamples":
-        """Decode ahead, in threads, as many samples as the memory limit lets in; return self."""
-        map_in_threads(self._load_one, range(len(self)), num_threads)
-        return self
+    def _sample_at(self, index: int) -> Sample:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        if self._is_full:
+            return self._map_from_disk(index)
+        return self._keep(index, self._make(index))
+
+    def _keep(self, index: int, sample: Sample) -> Sample:
+        """Keep a sample where there is room; return the one of another thread that was faster."""
+        with self._lock:
+            if index in self._kept:
+                return self._kept[index]
+            if self._num_bytes + sample.num_bytes <= self.memory_limit:
+                self._kept[index] = sample
+                self._num_bytes += sample.num_bytes
+            else:
+                self._is_full = True
+        return sample
+
+
+class FolderSamples(CachedSamples):
+    """Samples of one split, decoded from their files when they are asked for.
+
+    Those that are mapped from the cache on disk have read-only arrays. What a caller gave as arrays
+    is never written there.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[SampleFiles],
+        in_channels: int,
+        encoding: MaskEncoding,
+        memory_limit: float = MEMORY_LIMIT,
+        cache: ArrayCache | None = None,
+    ) -> None:
+        """Take the files; nothing is read yet. Without a cache that of the user is taken."""
+        super().__init__(memory_limit)
+        self.files = tuple(files)
+        self.in_channels = in_channels
+        self.encoding = encoding
+        self.cache = cache or cache_at(default_folder())
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.files)
 
     @property
     def sizes(self) -> list[tuple[int, ...]]:
@@ -174,20 +227,11 @@ class FolderSamples(Sequence[Sample]):
         paths, own = self._origin(files, part)
         return _cached(self.cache, paths, (*own, how), make)
 
-    def _load_one(self, position: int) -> None:
-        if not self._is_full:
-            self[position]
+    def _make(self, index: int) -> Sample:
+        return self._read(self.files[index])
 
-    def _keep(self, position: int, sample: Sample) -> Sample:
-        with self._lock:
-            if position in self._kept:
-                return self._kept[position]
-            if self._num_bytes + sample.num_bytes <= self.memory_limit:
-                self._kept[position] = sample
-                self._num_bytes += sample.num_bytes
-            else:
-                self._is_full = True
-        return sample
+    def _map_from_disk(self, index: int) -> Sample:
+        return self._read(self.files[index], self.cache)
 
     def _read(self, files: SampleFiles, cache: ArrayCache | None = None) -> Sample:
         """Decode a sample, or map it from a cache."""

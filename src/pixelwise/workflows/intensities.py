@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import overload
 
 import numpy as np
 
-from pixelwise.data import Sample
+from pixelwise.data import LazySamples, Sample
 from pixelwise.errors import PlanError
 from pixelwise.inference import IntensityCheck
 from pixelwise.network import (
@@ -21,7 +20,7 @@ from pixelwise.planning import Plan
 MAX_SAMPLES = 300  # looked at, evenly spread
 
 
-class CheckedSamples(Sequence[Sample]):
+class CheckedSamples(LazySamples):
     """Samples with their images brought to the intensities that a model was trained on."""
 
     def __init__(self, samples: Sequence[Sample], check: IntensityCheck) -> None:
@@ -32,16 +31,8 @@ class CheckedSamples(Sequence[Sample]):
         """Number of samples."""
         return len(self._samples)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        """The sample at an index; ArrayError where its unit is not plain."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def _sample_at(self, index: int) -> Sample:
+        """Check a sample; ArrayError where its unit is not plain."""
         sample = self._samples[index]
         name = str(sample.path or sample.name)
         return replace(sample, image=self._check.take(sample.image, name))
