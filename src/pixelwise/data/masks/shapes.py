@@ -74,7 +74,10 @@ def paint_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> Painted:
     instances = np.zeros(size, dtype=np.int32)
     is_covered, is_shared = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
     num_undrawn = 0
-    for number, (shape, patches) in enumerate(_locate(shapes, size), 1):
+    rings = [ring for shape in shapes for ring in _rings_of(shape, size)]
+    boxes = find_boxes(rings)
+    painted = paint_rings(rings, size, boxes)
+    for number, (shape, patches) in enumerate(_locate(shapes, painted, size), 1):
         is_object = not shape.is_group and shape.value not in (0, IGNORE_INDEX)
         num_undrawn += not any(patch.inside.any() for patch in patches)
         for patch in patches:
@@ -82,13 +85,14 @@ def paint_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> Painted:
             instances[patch.place][patch.inside] = number if is_object else 0
         if is_object:
             _count_cover(patches, is_covered, is_shared)
-    return Painted(
-        values, instances, int(is_shared.sum()), _count_outside(shapes, size), num_undrawn
-    )
+    num_outside = _count_outside(shapes, boxes, size)
+    return Painted(values, instances, int(is_shared.sum()), num_outside, num_undrawn)
 
 
 def paint_rings(
-    rings: Sequence[NDArray[np.float64]], size: tuple[int, int]
+    rings: Sequence[NDArray[np.float64]],
+    size: tuple[int, int],
+    boxes: NDArray[np.float64] | None = None,
 ) -> Iterator[Patch | None]:
     """Where each ring of corners is, inside its bounding box.
 
@@ -97,12 +101,13 @@ def paint_rings(
     Args:
         rings: (N, 2) float (row, column) corners in pixels, 0 at the outer edge of the first pixel.
         size: (height, width) of the image, beyond which nothing is painted.
+        boxes: (R, 4), where `find_boxes` has found them already.
 
     Yields:
         The pixels whose centres are inside; None where the ring has fewer than three corners, a
         corner that is not a number, or a box without a pixel.
     """
-    boxes = find_boxes(rings)  # NaN where there is none
+    boxes = find_boxes(rings) if boxes is None else boxes  # NaN where a ring encloses nothing
     first = np.maximum(np.ceil(boxes[:, :2] - 0.5), 0)  # of the centres in the box
     stop = np.minimum(np.ceil(boxes[:, 2:] - 0.5), size)
     has_pixels: NDArray[np.bool_] = np.asarray((first < stop).all(axis=1))
@@ -200,14 +205,20 @@ def paint_runs(
 
 def covers_pixels(shape: Shape, size: tuple[int, int]) -> bool:
     """Whether a shape covers any pixel of an image of a size (height, width)."""
-    return any(patch.inside.any() for _, patches in _locate([shape], size) for patch in patches)
+    painted = paint_rings(_rings_of(shape, size), size)
+    return any(part.inside.any() for _, parts in _locate([shape], painted, size) for part in parts)
 
 
-def _locate(shapes: Sequence[Shape], size: tuple[int, int]) -> Iterator[tuple[Shape, list[Patch]]]:
-    """Each shape with its parts; MaskError names the shape whose run lengths are wrong."""
-    rings = paint_rings([ring for shape in shapes for ring in _rings_of(shape, size)], size)
+def _locate(
+    shapes: Sequence[Shape], painted: Iterator[Patch | None], size: tuple[int, int]
+) -> Iterator[tuple[Shape, list[Patch]]]:
+    """Each shape with its parts: its share of the painted rings of all shapes, and its runs.
+
+    Raises:
+        MaskError: the run lengths are wrong; the message names the shape.
+    """
     for number, shape in enumerate(shapes, 1):
-        patches = list(islice(rings, len(shape.polygons)))
+        patches = list(islice(painted, len(shape.polygons)))
         if shape.runs is not None:
             try:
                 patches.append(paint_runs(shape.runs, size, is_open=shape.is_open))
@@ -256,9 +267,10 @@ def _count_cover(
         is_covered[patch.place] |= patch.inside
 
 
-def _count_outside(shapes: Sequence[Shape], size: tuple[int, int]) -> int:
-    """Shapes with corners more than a pixel outside the image."""
-    boxes = find_boxes([ring for shape in shapes for ring in _rings_of(shape, size)])
+def _count_outside(
+    shapes: Sequence[Shape], boxes: NDArray[np.float64], size: tuple[int, int]
+) -> int:
+    """Shapes with corners more than a pixel outside the image, by the boxes of all their rings."""
     is_beyond = (boxes < -OUTSIDE_MARGIN) | (boxes > np.add([*size, *size], OUTSIDE_MARGIN))
     owner = np.arange(len(shapes)).repeat([len(shape.polygons) for shape in shapes])
     return len(np.unique(owner[is_beyond.any(axis=1)]))
