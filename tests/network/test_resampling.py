@@ -165,8 +165,9 @@ def test_whole_steps_are_as_any_others(steps, num_classes):
     sides = [5, 4, 3][: len(steps)]
     masks = torch.randint(0, num_classes, [2, *map(mul, sides, steps)], dtype=torch.uint8)
     masks[torch.rand(masks.shape) < 0.3] = 255
-    compared = resize_masks(masks, sides)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "MAX_COMPARED", 16)
+        compared = resize_masks(masks, sides)
         patch.setattr(resampling, "MAX_COMPARED", 0)
         assert torch.equal(compared, resize_masks(masks, sides))
 

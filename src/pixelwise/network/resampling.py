@@ -22,7 +22,7 @@ from pixelwise.task import IGNORE_INDEX
 LINEAR = {2: "bilinear", 3: "trilinear"}
 TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
-MAX_COMPARED = 16  # pixels of a new one whose classes are compared with one another
+MAX_COMPARED = 8  # pixels of a new one that are compared with one another; more take votes
 ABOVE_TIES = 512  # as many as there are class indices, and more
 Windows = list[tuple[Tensor, Tensor]]
 
