@@ -18,6 +18,9 @@ from pixelwise.planning import Augmentation
 from pixelwise.training.batches import Batch
 from pixelwise.training.ranks import Share
 
+ELASTIC_CELL = 32  # pixels between the control points of the random field
+INTENSITY_SHARE = 0.15  # of patches that each change of intensity applies to
+
 
 @dataclass(frozen=True)
 class BatchRandom:
@@ -61,10 +64,6 @@ class BatchRandom:
 
     def _here(self, values: Tensor) -> Tensor:
         return values[self.share.start : self.share.stop]
-
-
-ELASTIC_CELL = 32  # pixels between the control points of the random field
-INTENSITY_SHARE = 0.15  # of patches that each change of intensity applies to
 
 
 def crop_size_for(patch_size: Sequence[int], augmentation: Augmentation) -> tuple[int, ...]:

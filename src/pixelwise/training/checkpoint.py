@@ -37,6 +37,9 @@ UNREADABLE = (  # what reading raises on a file that is none, is damaged or was 
     SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError,
 )  # fmt: skip
 
+HEADS = "deep."  # before the names of their weights, in a checkpoint
+Row = dict[str, float]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -122,11 +125,6 @@ def _regroup(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> Checkpoint
         if group.startswith("optimizer.")
     }
     return Checkpoint(facts, groups["network"], groups["average"], optimizer, groups["best"])
-
-
-HEADS = "deep."  # before the names of their weights, in a checkpoint
-
-Row = dict[str, float]
 
 
 @dataclass

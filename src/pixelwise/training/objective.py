@@ -30,6 +30,7 @@ from pixelwise.task import Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar float32
 Metric = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> scalar float32
+HALVED = 0.5  # weight of a level's loss relative to the level above it
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,6 @@ def logits_of(probabilities: Tensor, task: Task) -> Tensor:
     """Return logits (B, K, *spatial) that give these probabilities."""
     safe = probabilities.clamp(1e-6, 1 - 1e-6)
     return safe.log() if task.is_exclusive else torch.logit(safe)
-
-
-HALVED = 0.5  # weight of a level's loss relative to the level above it
 
 
 class DeepSupervision(nn.Module):

@@ -32,6 +32,15 @@ from pixelwise.parallel import available_cores
 from pixelwise.training.interrupt import INTERRUPTED
 
 ALL_DONE = "all steps were done"
+STEP_TIMEOUT = timedelta(minutes=30)  # from which a rank that is silent in training is lost
+FIRST_TIMEOUT = timedelta(days=1)  # the same, while the first one reads and plans
+LEAVING_SECONDS = 0.2  # for the threads of gloo to end what they do, which takes microseconds
+LOST = (
+    "One of the processes that train together ended or does not answer; what torchrun prints says "
+    "which."
+)
+FAILURES = "pixelwise_failures"  # counter that all ranks share
+Value = TypeVar("Value")
 
 
 class Decision(NamedTuple):
@@ -52,17 +61,6 @@ class Decision(NamedTuple):
         if step >= self.num_steps:
             return "the budget was used" if has_budget else ALL_DONE
         return ""
-
-
-STEP_TIMEOUT = timedelta(minutes=30)  # from which a rank that is silent in training is lost
-FIRST_TIMEOUT = timedelta(days=1)  # the same, while the first one reads and plans
-LEAVING_SECONDS = 0.2  # for the threads of gloo to end what they do, which takes microseconds
-LOST = (
-    "One of the processes that train together ended or does not answer; what torchrun prints says "
-    "which."
-)
-FAILURES = "pixelwise_failures"  # counter that all ranks share
-Value = TypeVar("Value")
 
 
 class Share(NamedTuple):

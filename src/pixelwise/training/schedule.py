@@ -22,6 +22,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 FINAL_SHARE = 0.01  # of the highest learning rate, left at the end of a cosine
+MIN_GAIN = 0.002  # of the validation Dice
+PATIENCE_SHARE = 0.3  # of the steps, without a gain
+DECAY_SHARE = 0.25  # of the steps until then
+MIN_VALIDATIONS = 8  # before the score can be called flat
+WARMUP_STEPS = 50
+Rows = Sequence[Mapping[str, float]]
+PATIENCE = 3  # validations in a row with a loss above the lowest
+MIN_RISE = 1.1  # times the lowest validation loss
+ADVICE = (
+    "More images, stronger augmentation, a smaller network (fewer or lower widths) or fewer epochs "
+    "help."
+)
+FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
+VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
+MAX_SLOWDOWN = 4.0  # of steps since a validation, as far as the next one is expected to follow
+MAX_VALIDATION_SHARE = 0.12  # of the time, under a budget
+CHECKPOINT_SECONDS = 30.0  # between checkpoints, or longer:
+CHECKPOINT_SHARE = 0.02  # of the budget between two of them, and of the time for writing them
+SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
 def learning_rate_at(
@@ -45,15 +64,6 @@ def learning_rate_at(
         return highest
     rest = min(1.0, (progress - warmup_share) / (1 - warmup_share))
     return highest * (FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * rest)) / 2)
-
-
-MIN_GAIN = 0.002  # of the validation Dice
-PATIENCE_SHARE = 0.3  # of the steps, without a gain
-DECAY_SHARE = 0.25  # of the steps until then
-MIN_VALIDATIONS = 8  # before the score can be called flat
-WARMUP_STEPS = 50
-
-Rows = Sequence[Mapping[str, float]]
 
 
 class Plateau(NamedTuple):
@@ -113,14 +123,6 @@ def _end(flat_step: int) -> int:
     return flat_step + max(1, round(DECAY_SHARE * flat_step))
 
 
-PATIENCE = 3  # validations in a row with a loss above the lowest
-MIN_RISE = 1.1  # times the lowest validation loss
-ADVICE = (
-    "More images, stronger augmentation, a smaller network (fewer or lower widths) or fewer epochs "
-    "help."
-)
-
-
 def find_overfitting(history: Sequence[Mapping[str, float]]) -> str | None:
     """Say whether validation loss has risen for several validations while training loss fell.
 
@@ -144,15 +146,6 @@ def find_overfitting(history: Sequence[Mapping[str, float]]) -> str | None:
         f"training loss fell from {lowest['train_loss']:.4f} to {newest['train_loss']:.4f}. "
         f"{ADVICE}"
     )
-
-
-FORECAST_SHARE = 0.1  # of the budget, the most kept back for a validation not yet measured
-VALIDATION_MARGIN = 1.15  # the last validation may take longer than the one before
-MAX_SLOWDOWN = 4.0  # of steps since a validation, as far as the next one is expected to follow
-MAX_VALIDATION_SHARE = 0.12  # of the time, under a budget
-CHECKPOINT_SECONDS = 30.0  # between checkpoints, or longer:
-CHECKPOINT_SHARE = 0.02  # of the budget between two of them, and of the time for writing them
-SMOOTHING = 0.05  # weight of the newest step in the running mean of step times
 
 
 class Clock:

@@ -17,6 +17,9 @@ from pixelwise.training.objective import DeepSupervision, Objective, deep_loss
 from pixelwise.training.optimizer import AveragedWeights, make_optimizer
 from pixelwise.training.ranks import Ranks
 
+LOSS = "train_loss"
+COLLECT_EVERY = 20  # steps, on a device that works while the host waits
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -116,10 +119,6 @@ def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
     if channels_last:
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network
-
-
-LOSS = "train_loss"
-COLLECT_EVERY = 20  # steps, on a device that works while the host waits
 
 
 class LostLoss(Exception):
