@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from tests.plans import small_plan
 
-from pixelwise.network import IntensityScaling
-from pixelwise.planning import Fingerprint, Plan, Timing
+from pixelwise.planning import Fingerprint, Timing
 
 
 class FakeMachine:
@@ -82,19 +82,5 @@ def make_fingerprint():
 @pytest.fixture
 def make_small_plan():
     """Return a maker of small plans."""
-
-    def make(**changes):
-        values = {
-            "scaling": IntensityScaling(scheme="percentiles"),
-            "patch_size": (16, 24),
-            "batch_size": 4,
-            "widths": (4, 8),
-            "normalization": "batch",
-            "loss": "cross_entropy_dice",
-            "learning_rate": 1e-2,
-            "num_steps": 100,
-            "validate_every": 20,
-        }
-        return Plan(**values | changes)
-
-    return make
+    own = {"patch_size": (16, 24), "learning_rate": 1e-2, "num_steps": 100, "validate_every": 20}
+    return lambda **changes: small_plan(**own | changes)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from tests.plans import small_plan
 
 from pixelwise.data import Sample
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
-from pixelwise.planning import Plan
 from pixelwise.task import Task
 from pixelwise.training.patches import Cropping, PatchSource
 from pixelwise.training.ranks import Ranks
@@ -55,22 +55,7 @@ def make_model():
 @pytest.fixture
 def make_small_plan():
     """Return a maker of small plans."""
-
-    def make(**changes):
-        values = {
-            "scaling": IntensityScaling(scheme="percentiles"),
-            "patch_size": (16, 16),
-            "batch_size": 4,
-            "widths": (4, 8),
-            "normalization": "batch",
-            "loss": "cross_entropy_dice",
-            "learning_rate": 2e-2,
-            "num_steps": 10,
-            "validate_every": 5,
-        }
-        return Plan(**values | changes)
-
-    return make
+    return small_plan
 
 
 ALONE = Ranks()
