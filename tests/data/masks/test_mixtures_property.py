@@ -225,7 +225,18 @@ def test_two_tones_with_soft_edges_and_specks(scene, damage, other, tmp_path_fac
     assert_read_as(decoded, scene.masks)
 
 
+def thin_greys() -> Scenes:
+    """Two classes are areas, three are cracks, whose greys lie between those of the areas."""
+    masks = [np.zeros(SIZE, np.uint8) for _ in range(5)]
+    for number, mask in enumerate(masks):
+        mask[2, 5:35], mask[5, 5:35], mask[8, 5:35] = 1, 3, 4
+        if number:
+            mask[12:24, 4:20], mask[28:44, 30:50] = 2, 5
+    return Scenes(masks, 0)
+
+
 @some
+@example(scene=thin_greys(), way="spaced", other="colours", ignore=False)  # cracks were edges
 @given(
     scene=scenes(low=3),
     way=st.sampled_from(sorted(MANY)),

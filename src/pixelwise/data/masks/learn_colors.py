@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.colors import GREY, default_color, hex_of, packed_of, unpack_colors
-from pixelwise.data.masks.binary_artifacts import MAX_DOT, MAX_SPECKS
+from pixelwise.data.masks.binary_artifacts import MAX_DOT, MAX_SPECKS, MIN_LINE
 from pixelwise.data.masks.class_file import ClassDeclaration
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding, shorten_values
 from pixelwise.data.masks.facts import MAX_KEPT_VALUES, MaskFacts
@@ -131,7 +131,7 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
     if is_few and not _has_soft_edges(counts):
         _refuse_dots(counts)
         return counts.values.tolist(), False
-    tones = _find_tones(counts, total)
+    tones = _add_lines(_find_tones(counts, total), counts)
     near = distances(counts.values, tones).min(axis=1) <= NEAR if len(tones) else np.zeros(1, bool)
     share = counts.counts[near].sum() / total if len(tones) else 0.0
     if len(tones) < 2 or len(tones) > MAX_UNDECLARED_CLASSES or share < MIN_NEAR:
@@ -144,18 +144,37 @@ def find_colors(counts: ValueCounts, total: int, is_cut: bool = False) -> tuple[
     return sorted(tones.tolist()), True
 
 
+def is_line(counts: ValueCounts | MaskFacts) -> NDArray[np.bool_]:
+    """Which colours run in lines that are no edges: mostly without two others on their sides."""
+    found: NDArray[np.bool_] = (2 * counts.between < counts.counts) & (counts.largest >= MIN_LINE)
+    return found & (not counts.is_jpeg)
+
+
+def _is_thin(counts: ValueCounts) -> NDArray[np.bool_]:
+    """Which colours have no inside: soft edges, and classes of thin lines."""
+    thin: NDArray[np.bool_] = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
+    return thin
+
+
 def _has_soft_edges(counts: ValueCounts) -> bool:
-    """Whether the colours without an inside are mixtures of two that have one."""
-    is_edge = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
+    """Whether the thin colours that are no lines are mixtures of two others."""
+    is_edge = _is_thin(counts) & ~is_line(counts)
     return int(is_edge.sum()) >= MIN_MIXED and bool(_is_mixed(counts, is_edge).all())
 
 
 def _refuse_lines(counts: ValueCounts) -> None:
-    """MaskError where one colour or two may be soft edges, or classes of thin lines."""
-    is_edge = counts.interior <= MAX_EDGE_INTERIOR * counts.counts
-    if not 0 < is_edge.sum() < MIN_MIXED or not _is_mixed(counts, is_edge).all():
+    """MaskError where a colour or two may be soft edges, or classes of thin lines."""
+    is_thin = _is_thin(counts)
+    is_edge = is_thin & ~is_line(counts)
+    if not is_edge.any() or not _is_mixed(counts, is_edge).all():
         return
-    shown = " and ".join(hex_of(value) for value in counts.values[is_edge].tolist())
+    unsure = is_edge
+    if is_edge.sum() >= MIN_MIXED:  # soft edges: and lines of a mixture?
+        unsure = is_thin & ~is_edge
+        unsure[is_thin] &= _is_mixed(counts, is_thin)
+    if not unsure.any():
+        return
+    shown = " and ".join(hex_of(value) for value in counts.values[unsure].tolist())
     raise MaskError(
         f"{shown} in the masks lies only along edges, between two other colours: a smoothed edge, "
         "or a class of thin lines. Export the masks without anti-aliasing, or give the colour of "
@@ -202,6 +221,18 @@ def _find_tones(counts: ValueCounts, total: int) -> NDArray[np.int64]:
         if fills[place] and is_new:
             tones.append(int(value[0]))
     return np.array(tones, dtype=np.int64)
+
+
+def _add_lines(tones: NDArray[np.int64], counts: ValueCounts) -> NDArray[np.int64]:
+    """The tones and the colours of thin lines that no tones mix."""
+    if not len(tones):
+        return tones
+    is_far = ~np.isin(counts.values, tones) & is_line(counts)
+    is_far &= distances(counts.values, tones).min(axis=1) > NEAR
+    own = counts.only(is_far | np.isin(counts.values, tones))
+    is_new = ~np.isin(own.values, tones)
+    is_new[is_new] &= ~_is_mixed(own, is_new)
+    return np.union1d(tones, own.values[is_new])
 
 
 def distances(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pixelwise.data.masks.binary_artifacts import fits_two_tones
 from pixelwise.data.masks.encoding import MaskEncoding
 from pixelwise.data.masks.facts import MANY_VALUES, MaskFacts
-from pixelwise.data.masks.learn_colors import MAX_EDGE_INTERIOR, MERGED, NEAR, distances
+from pixelwise.data.masks.learn_colors import MAX_EDGE_INTERIOR, MERGED, NEAR, distances, is_line
 from pixelwise.data.masks.read import TWO_TONE_RANGE
 from pixelwise.data.masks.value_counts import LOW_INDEX
 from pixelwise.task import IGNORE_INDEX
@@ -151,8 +151,10 @@ def _belongs_in_colors(mask: MaskFacts, common: NDArray[np.int64], ignored: Sequ
 
 
 def _is_damage_of_colors(mask: MaskFacts, own: NDArray[np.int64]) -> bool:
-    """Whether a mask is mostly in the colours given, and has no area of another."""
+    """Whether a mask is mostly in the colours given, and has no area or thin line of another."""
     distance = distances(mask.values, own).min(axis=1)
+    if (is_line(mask) & (distance > NEAR)).any():
+        return False
     total = float(np.prod(mask.size))
     near = mask.counts[distance <= NEAR].sum() / total
     inside = mask.interior[distance > NEAR].sum() / total
