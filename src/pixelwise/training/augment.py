@@ -95,10 +95,10 @@ def augment(batch: Batch, augmentation: Augmentation, generator: torch.Generator
         moved, targets = batch.moved, targets.clone()
         index, draws_of_chosen = draws.of_chosen(moved.is_chosen)
         grid = _sampling_grid(
-            moved.images.shape[2:], images.shape[2:], augmentation, draws_of_chosen
+            moved.images.shape[2:], images.shape[2:], augmentation, draws_of_chosen, images.device
         )
         if len(index):  # else none is here, but the numbers of those elsewhere are drawn
-            index, grid = index.to(images.device), grid.to(images.device)
+            index = index.to(images.device)
             images[index] = _resample(moved.images, grid)
             targets[index] = _resample_targets(moved.targets, grid)
     images = _change_intensities(images, augmentation, draws)
@@ -123,20 +123,24 @@ def _sampling_grid(
     patch_size: Sequence[int],
     augmentation: Augmentation,
     draws: BatchRandom,
+    device: torch.device,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
-    matrix = _random_matrices(len(crop_size), augmentation, draws)
+    matrix = _random_matrices(len(crop_size), augmentation, draws).to(device)
     batch_size = len(matrix)
-    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_size]
+    axes = [
+        torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
+        for side in patch_size
+    ]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # (*patch, dims), pixels
     positions = offsets.expand(batch_size, *offsets.shape)
     if augmentation.elastic_px > 0:
-        positions = positions + _smooth_field(patch_size, augmentation.elastic_px, draws)
+        positions = positions + _smooth_field(patch_size, augmentation.elastic_px, draws, device)
     # (B, *patch, dims) @ (B, 1.., dims, dims)
     turned = positions @ matrix.transpose(1, 2).view(
         batch_size, *[1] * (len(crop_size) - 1), len(crop_size), len(crop_size)
     )
-    half = torch.tensor(crop_size, dtype=torch.float32) / 2
+    half = torch.tensor(crop_size, dtype=torch.float32, device=device) / 2
     return (turned / half).flip(-1)
 
 
@@ -150,11 +154,13 @@ def _random_matrices(dims: int, augmentation: Augmentation, draws: BatchRandom) 
     return matrix * zoom.view(-1, 1, 1)
 
 
-def _smooth_field(patch_size: Sequence[int], strength: float, draws: BatchRandom) -> Tensor:
+def _smooth_field(
+    patch_size: Sequence[int], strength: float, draws: BatchRandom, device: torch.device
+) -> Tensor:
     """Random displacements (B, *patch, dims) in pixels, smooth over about 32 pixels."""
     dims = len(patch_size)
     coarse = [max(2, side // ELASTIC_CELL + 1) for side in patch_size]
-    field = draws.normal(dims, *coarse) * strength
+    field = (draws.normal(dims, *coarse) * strength).to(device)
     mode = "bicubic" if dims == 2 else "trilinear"
     fine = F.interpolate(field, size=tuple(patch_size), mode=mode, align_corners=True)
     return fine.movedim(1, -1)

@@ -18,7 +18,8 @@ from pixelwise.training.patches import patch_source
 from pixelwise.training.step import Stepper
 from pixelwise.training.validate import validate
 
-NUM_STEPS = 3  # timed, after one that is not
+NUM_STEPS = 3  # timed, after those that are not
+NUM_WARM = 10  # steps that are not timed on a GPU, which loads its programs in the first ones
 
 
 def time_steps(
@@ -39,8 +40,8 @@ def time_steps(
         loss: (logits, target) -> scalar.
         device: where.
         num_steps: timed, at least; their median counts.
-        min_seconds: timed, at least; then the mean counts. The first steps find their batches
-            ready; later ones share the processor with the threads that prepare the next.
+        min_seconds: timed, at least; then the mean counts on a CPU. The first steps find their
+            batches ready; later ones share the processor with the threads that prepare the next.
 
     Raises:
         RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
@@ -48,15 +49,17 @@ def time_steps(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []
+    num_warm = 1 if device.type == "cpu" else NUM_WARM
     with using_threads(plan.num_threads), keeping_freed_memory():
         stepper = Stepper(model.single_network, plan, Objective(loss), device)
         with BatchQueue(patch_source(model, plan, samples)) as queue:
             ends = time.perf_counter() + min_seconds
-            while len(seconds) <= num_steps or time.perf_counter() < ends:
+            while len(seconds) < num_warm + num_steps or time.perf_counter() < ends:
                 step, started = len(seconds), time.perf_counter()
                 stepper.take(queue.take(), step, plan.num_steps, plan.learning_rate).loss.item()
                 seconds.append(time.perf_counter() - started)
-    average = statistics.fmean if min_seconds else statistics.median
+    is_mean = min_seconds > 0 and device.type == "cpu"
+    average = statistics.fmean if is_mean else statistics.median
     return Timing(
         batch_size=plan.batch_size,
         patch_size=plan.patch_size or samples[0].image.shape[1:],
@@ -64,7 +67,7 @@ def time_steps(
         precision=plan.precision,
         channels_last=plan.channels_last,
         num_threads=plan.num_threads,
-        seconds_per_step=round(average(seconds[1:]), 5),
+        seconds_per_step=round(average(seconds[num_warm:]), 5),
     )
 
 

@@ -172,8 +172,9 @@ class Trainer:
                 if self._results.is_full:
                     self._collect()
                 timetable.stepped(state.step, time.monotonic() - started, crowding)
-                loss = state.recent[-1][LOSS] if state.recent else math.nan
-                self.watcher.step(state.step, timetable.num_steps, loss, self._seconds_left())
+                self.watcher.step(
+                    state.step, timetable.num_steps, self._newest_loss(), self._seconds_left()
+                )
 
     def _why_stop(self, wish: Interruption) -> tuple[str, Decision]:
         """Return why training is to end now, or nothing, and what else is due on every rank."""
@@ -230,6 +231,12 @@ class Trainer:
     def _collect(self) -> None:
         """Enter the losses of the last steps; raise LostLoss where one is none."""
         self.state.recent += self._results.collect(self.state.step)
+
+    def _newest_loss(self) -> float:
+        """The last one that is known: of some devices losses come by the dozen."""
+        if self.state.recent:
+            return self.state.recent[-1][LOSS]
+        return self.state.history[-1][LOSS] if self.state.history else math.nan
 
     def _note_wait(self, waited: float, seconds: float) -> None:
         """Take note of the seconds of a step, and of those in which it waited for its batch."""
