@@ -92,16 +92,16 @@ class TestOtherTasks:
 
 
 class TestListeners:
-    def test_each_block_is_handed_on(self):
+    def test_each_band_is_handed_on(self):
         seen = []
         predictor = predictor_for()
-        list(count_samples(predictor, [HALF, RIGHT], lambda *block: seen.append(block)))
+        list(count_samples(predictor, [HALF, RIGHT], lambda *band: seen.append(band)))
         assert [one.name for one, _, _ in seen] == ["half", "right"]
         assert [values.shape for _, _, values in seen] == [(1, 1, 4), (1, 2, 1)]
         assert seen[0][1] == (slice(0, 1), slice(0, 4))
         assert (seen[0][2] > 0.5).tolist() == [[[True, True, False, False]]]
 
-    def test_scores_of_an_image_in_blocks_are_those_of_its_mask(self):
+    def test_scores_of_an_image_in_bands_are_those_of_its_mask(self):
         random = np.random.default_rng(0)
         logits, target = random.normal(size=(3, 40, 50)), random.integers(0, 3, (40, 50))
         target[5:9] = 255

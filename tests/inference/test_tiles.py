@@ -4,24 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelwise.inference import plan_tiles
-from pixelwise.inference.tiles import blend_tiles
+
+from .plans import plans
 
 THIRD = 1 / 3
-
-
-@st.composite
-def plans(draw):
-    """(size, tile_size, overlap) in 1, 2 or 3 dimensions; overlap below half of every tile side."""
-    dims = draw(st.integers(1, 3))
-    longest = {1: 200, 2: 60, 3: 20}[dims]
-    size = draw(st.tuples(*[st.integers(1, longest)] * dims))
-    tile_size = draw(st.tuples(*[st.integers(1, longest)] * dims))
-    overlap = draw(st.integers(0, (min(tile_size) - 1) // 2))
-    return size, tile_size, overlap
 
 
 def coverage(size, tiles):
@@ -125,46 +115,3 @@ class TestByHand:
     def test_weights_rise_and_fall_without_a_jump(self):
         (_, middle, _) = plan_tiles([60], [32], 15)
         assert np.abs(np.diff(middle.blend_weights())).max() < 1 / 8
-
-
-class TestBlend:
-    def test_by_hand(self):
-        """Tiles of 4 with 1, 3 and 5 in them, overlap 1: halfway where two meet."""
-        tiles = iter((1, 3, 5))
-        found = list(blend_tiles([10], [4], 1, lambda tile: np.full((1, 4), next(tiles), "f4")))
-        assert [window for window, _ in found] == [(slice(0, 3),), (slice(3, 6),), (slice(6, 10),)]
-        assert [values[0].tolist() for _, values in found] == [[1, 1, 1], [2, 3, 3], [4, 5, 5, 5]]
-
-    @settings(deadline=None)
-    @given(plans())
-    def test_blocks_are_the_sum_of_weighted_tiles_each_pixel_once(self, plan):
-        size, tile_size, overlap = plan
-        random, predicted = np.random.default_rng(0), {}
-
-        def predict(tile):
-            values = random.random((2, *map(len, tile.weights)), np.float32)
-            predicted[tile.starts] = values.copy()
-            return values
-
-        found, times = np.zeros((2, *size), np.float32), np.zeros(size, int)
-        for window, values in blend_tiles(size, tile_size, overlap, predict):
-            found[(slice(None), *window)] = values
-            times[window] += 1
-        expected = np.zeros((2, *size), np.float32)
-        for tile in plan_tiles(size, tile_size, overlap):
-            expected[(slice(None), *tile.slices)] += predicted[tile.starts] * tile.blend_weights()
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-        assert (times == 1).all()
-
-    def test_blocks_come_while_later_tiles_are_not_predicted(self):
-        seen = []
-
-        def predict(tile):
-            seen.append(tile.starts)
-            return np.zeros((1, *map(len, tile.weights)), np.float32)
-
-        largest = 0
-        for number, (_, values) in enumerate(blend_tiles((90, 90), (16, 16), 4, predict), start=1):
-            assert len(seen) == number
-            largest = max(largest, values.size)
-        assert largest <= 16 * 16

@@ -1,5 +1,6 @@
 """Prediction: image -> tiles -> probabilities -> mask, and its scores."""
 
+from pixelwise.inference.bands import Band, ImageReader, join_bands, predict_bands
 from pixelwise.inference.evaluate import evaluate_samples
 from pixelwise.inference.intensities import IntensityCheck
 from pixelwise.inference.predictor import Predictor
@@ -7,11 +8,15 @@ from pixelwise.inference.runtime import Runtime, TorchRuntime
 from pixelwise.inference.tiles import Tile, plan_tiles
 
 __all__ = [
+    "Band",
+    "ImageReader",
     "IntensityCheck",
     "Predictor",
     "Runtime",
     "Tile",
     "TorchRuntime",
     "evaluate_samples",
+    "join_bands",
     "plan_tiles",
+    "predict_bands",
 ]

@@ -22,7 +22,7 @@ class Counted(NamedTuple):
     group: str | None = None
 
 
-OnBlock = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
+OnBand = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
 
 
 def evaluate_samples(
@@ -47,26 +47,26 @@ def evaluate_samples(
 
 
 def count_samples(
-    predictor: Predictor, samples: Iterable[Sample], on_block: OnBlock | None = None
+    predictor: Predictor, samples: Iterable[Sample], on_band: OnBand | None = None
 ) -> Iterator[Counted]:
     """Predict samples one by one; give the pixel counts (K, 3) of each.
 
     Args:
         predictor: runs the model.
         samples: with masks.
-        on_block: called with each sample, slices of it and the probabilities (K, *block) there, so
-            that each of its pixels comes once.
+        on_band: called with each sample, a window of it and the probabilities (K, *window) there,
+            so that each of its pixels comes once.
     """
     num_classes = predictor.model.config.num_classes
     for sample in samples:
         assert sample.mask is not None
         counts = np.zeros((num_classes, 3), np.int64)
-        for window, probabilities in predictor.blocks(sample.image):
+        for window, probabilities in predictor.bands(sample.image):
             mask = predictor.to_mask(probabilities)
             place: tuple[Any, ...] = (Ellipsis, *window)
             counts += count_pixels(mask, sample.mask[place], num_classes)
-            if on_block is not None:
-                on_block(sample, window, probabilities)
+            if on_band is not None:
+                on_band(sample, window, probabilities)
         yield Counted(sample.name, counts, sample.group)
 
 

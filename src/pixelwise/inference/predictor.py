@@ -4,6 +4,7 @@ Validation during training, `Segmenter`, the command line and the server all use
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
+from pixelwise.inference.bands import Band, join_bands, predict_bands
 from pixelwise.inference.runtime import Runtime, TorchRuntime
-from pixelwise.inference.tiles import Block, Tile, blend_tiles
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.threads import Threads, free_threads
 
@@ -76,15 +77,9 @@ class Predictor:
 
         For a multi-label model the mask is bool (K, *spatial).
         """
-        blocks = self.blocks(image)  # the image is checked
-        size, config = image.shape[1:], self.model.config
-        can_overlap = config.task.can_overlap
-        shape = (config.num_classes, *size) if can_overlap else size
-        mask = np.zeros(shape, bool if can_overlap else np.uint8)
-        for window, probabilities in blocks:
-            place: tuple[Any, ...] = (Ellipsis, *window)
-            mask[place] = self.to_mask(probabilities)
-        return mask
+        bands = self.bands(image)  # the image is checked
+        masks = (Band(window, self.to_mask(values)) for window, values in bands)
+        return join_bands(masks, image.shape[1:])
 
     def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the mask that probabilities (K, *spatial) stand for."""
@@ -98,39 +93,22 @@ class Predictor:
         Raises:
             ArrayError: the image has the wrong number of axes or channels, or no pixels.
         """
-        result: NDArray[np.float32] | None = None
-        for window, values in self.blocks(image):
-            if values.shape[1:] == image.shape[1:]:
-                return values
-            if result is None:
-                result = np.empty((len(values), *image.shape[1:]), np.float32)
-            result[(slice(None), *window)] = values
-        assert result is not None
-        return result
+        return join_bands(self.bands(image), image.shape[1:])
 
-    def blocks(self, image: NDArray[Any]) -> Iterator[Block]:
-        """Predict an image (C, *spatial) block by block, in memory of a few tiles.
+    def bands(self, image: NDArray[Any]) -> Iterator[Band]:
+        """Predict an image (C, *spatial) part by part, in the memory of a few tiles.
 
-        Yields:
-            Slices of the image, and probabilities (K, *block) there; each pixel once. Small images
-            are one block.
+        Returns:
+            Probabilities (K, *band) in row order, each pixel once. Small images are one band.
 
         Raises:
             ArrayError: as for `probabilities`, at once.
         """
         self._check(image)
         offset, gain = self.model.config.scaling.coefficients(image)
-        size = image.shape[1:]
-        tile_size = self._plan_tile_size(size)
-        cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
-        overlap = min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
-
-        def predict(tile: Tile) -> NDArray[np.float32]:
-            return self._predict(image[(slice(None), *tile.slices)], offset, gain)
-
-        blocks = blend_tiles(size, tile_size, overlap, predict)
-        # rounding of weights may pass 1 by 1e-7
-        return ((window, np.minimum(values, 1, out=values)) for window, values in blocks)
+        tile_size, overlap = self._plan_tiles(image.shape[1:])
+        predict = partial(self._predict, offset=offset, gain=gain)
+        return predict_bands(image, tile_size, overlap, predict)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
@@ -174,6 +152,12 @@ class Predictor:
         """Compute a mirrored copy, and mirror the result back."""
         probabilities = self.runtime(batch.flip(axes) if axes else batch)
         return probabilities.flip(axes) if axes else probabilities
+
+    def _plan_tiles(self, size: Sequence[int]) -> tuple[tuple[int, ...], int]:
+        """Size and overlap of the tiles of an image, in pixels."""
+        tile_size = self._plan_tile_size(size)
+        cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
+        return tile_size, min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
 
     def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:
         """Whole image where it fits, else the largest tile that does."""

@@ -1,4 +1,4 @@
-"""Tile geometry: which windows cover an image, and how their results are blended.
+"""Where an image is cut: tiles that cover it, and how much each counts where they overlap.
 
 One axis at a time, since tiles stand on a grid. Three tiles on an axis of 20 pixels, tile size 8,
 overlap 2:
@@ -15,37 +15,53 @@ rather than running over its edge; an axis shorter than the tile size has one ti
 axis.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Part = tuple[int, NDArray[np.float32]]  # first pixel and weights of a tile along one axis
-Block = tuple[tuple[slice, ...], NDArray[np.float32]]  # where in the image, and values (K, *block)
+
+class Span(NamedTuple):
+    """A tile along one axis."""
+
+    start: int  # its first pixel
+    weights: NDArray[np.float32]  # how much each of its pixels counts, in (0, 1]
+
+    @property
+    def stop(self) -> int:
+        """The pixel after its last one."""
+        return self.start + len(self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A window into an image and the blend weights of its pixels, one array per axis."""
+    """A window into an image and the blend weights of its pixels."""
 
-    starts: tuple[int, ...]  # first pixel along each spatial axis
-    weights: tuple[NDArray[np.float32], ...]  # one per axis, each as long as the tile's side
+    spans: tuple[Span, ...]  # one per spatial axis
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """First pixel along each spatial axis."""
+        return tuple(span.start for span in self.spans)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Pixels along each spatial axis."""
+        return tuple(len(span.weights) for span in self.spans)
 
     @property
     def slices(self) -> tuple[slice, ...]:
         """Index of the tile in an array (*spatial)."""
-        return tuple(
-            slice(start, start + len(weights))
-            for start, weights in zip(self.starts, self.weights, strict=True)
-        )
+        return tuple(slice(span.start, span.stop) for span in self.spans)
 
     def blend_weights(self) -> NDArray[np.float32]:
         """Weight of each of the tile's pixels (*tile), in (0, 1]; tiles add up to 1."""
         weights = np.ones((), np.float32)
-        for axis_weights in self.weights:
-            weights = np.multiply.outer(weights, axis_weights)
+        for span in self.spans:
+            weights = np.multiply.outer(weights, span.weights)
         return weights
 
 
@@ -60,86 +76,19 @@ def plan_tiles(size: Sequence[int], tile_size: Sequence[int], overlap: int) -> l
     Returns:
         Tiles in row order; their blend weights add up to 1 at every pixel.
     """
-    return [_tile(parts) for parts in product(*_plan_axes(size, tile_size, overlap))]
+    return [Tile(spans) for spans in product(*plan_axes(size, tile_size, overlap))]
 
 
-def blend_tiles(
-    size: Sequence[int],
-    tile_size: Sequence[int],
-    overlap: int,
-    predict: Callable[[Tile], NDArray[np.float32]],
-) -> Iterator[Block]:
-    """Predict tiles in row order, and give what is blended as soon as no later tile touches it.
-
-    What is kept meanwhile is where tiles overlap, not the image:
-
-        tile 0     ######## given      tile 1     ######## given
-                   ########    ########           ########
-                   kept        the rest is given with what is kept added
-
-    Args:
-        size: image size in pixels, one entry per spatial axis.
-        tile_size: as for `plan_tiles`.
-        overlap: as for `plan_tiles`.
-        predict: gives the values (K, *tile) of a tile.
-
-    Yields:
-        Slices of the image, and its values (K, *block) there; each pixel once.
-    """
-    axes = _plan_axes(size, tile_size, overlap)
-    yield from _blend(axes, size, (), lambda parts: _weighted(_tile(parts), predict))
-
-
-def _weighted(tile: Tile, predict: Callable[[Tile], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The values of a tile as they go into the sum of all tiles."""
-    is_alone = all((weights == 1).all() for weights in tile.weights)
-    values = predict(tile)
-    return values if is_alone else values * tile.blend_weights()
-
-
-def _blend(
-    axes: Sequence[Sequence[_Part]],
-    size: Sequence[int],
-    chosen: tuple[_Part, ...],
-    predict: Callable[[tuple[_Part, ...]], NDArray[np.float32]],
-) -> Iterator[Block]:
-    """Blend along the axes that are left, with one tile chosen along those before them."""
-    if not axes:
-        yield (), predict(chosen)
-        return
-    axis = 1 + len(chosen)  # in the values, (K, *sides)
-    kept: dict[tuple[tuple[int, int], ...], NDArray[np.float32]] = {}
-    ends = [*(start for start, _ in axes[0][1:]), size[0]]
-    for part, end in zip(axes[0], ends, strict=True):
-        start = part[0]
-        for window, values in _blend(axes[1:], size[1:], (*chosen, part), predict):
-            values = np.moveaxis(values, axis, 0)
-            place = tuple((one.start, one.stop) for one in window)
-            if place in kept:
-                before = kept.pop(place)
-                values[: len(before)] += before
-            if len(values) > end - start:
-                kept[place] = values[end - start :].copy()
-            yield (
-                (slice(start, end), *window),
-                np.moveaxis(values[: end - start], 0, axis),
-            )
-
-
-def _tile(parts: Sequence[_Part]) -> Tile:
-    """The tile of a start and weights along each axis."""
-    return Tile(tuple(start for start, _ in parts), tuple(weights for _, weights in parts))
-
-
-def _plan_axes(size: Sequence[int], tile_size: Sequence[int], overlap: int) -> list[list[_Part]]:
+def plan_axes(size: Sequence[int], tile_size: Sequence[int], overlap: int) -> list[list[Span]]:
+    """The same, one axis after the other: each tile is one combination of their spans."""
     return [
-        list(_axis_tiles(length, side, overlap))
+        list(_plan_axis(length, side, overlap))
         for length, side in zip(size, tile_size, strict=True)
     ]
 
 
-def _axis_tiles(length: int, side: int, overlap: int) -> Iterator[_Part]:
-    """Yield (start, weights) of each tile along one axis."""
+def _plan_axis(length: int, side: int, overlap: int) -> Iterator[Span]:
+    """Yield each tile along one axis."""
     side = min(side, length)
     starts = _axis_starts(length, side, overlap)
     ramp = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1.0  # rises from 1 at both ends
@@ -148,7 +97,7 @@ def _axis_tiles(length: int, side: int, overlap: int) -> Iterator[_Part]:
     for start in starts:
         total[start : start + side] += raw
     for start in starts:
-        yield start, (raw / total[start : start + side]).astype(np.float32)
+        yield Span(start, (raw / total[start : start + side]).astype(np.float32))
 
 
 def _axis_starts(length: int, side: int, overlap: int) -> list[int]:
