@@ -169,9 +169,7 @@ def test_on_the_cpu_nothing_touches_the_gpu(data, tmp_path):
     before = torch.cuda.max_memory_allocated()
     pw.train(data, tmp_path / "run", plan=small_plan(), device="cpu", progress=False)
     pw.evaluate(data, model=tmp_path / "run", split="val", device="cpu", progress=False)
-    pw.predict(
-        tmp_path / "run", data / "images", tmp_path / "masks", device="cpu", progress=False
-    )
+    pw.predict(tmp_path / "run", data / "images", tmp_path / "masks", device="cpu", progress=False)
     assert torch.cuda.max_memory_allocated() == before
 
 

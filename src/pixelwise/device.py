@@ -1,8 +1,12 @@
 """Which device and number format computations run in."""
 
+from typing import Literal
+
 import torch
 
 from pixelwise.errors import PlanError
+
+Precision = Literal["float32", "bfloat16"]
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:

@@ -1,5 +1,6 @@
-"""`pixelwise predict`: a mask for every image, in the image's own size."""
+"""`pixelwise predict`: a mask for every image, in the image's own size and place."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,22 @@ from pixelwise.cli.data_options import MaxPixels
 from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 
 SAVED = ("mask", "probability", "overlay")
+
+
+class MaskFormat(StrEnum):
+    """How masks are written."""
+
+    AUTO = "auto"
+    PNG = "png"
+    TIF = "tif"
+
+
+class Precision(StrEnum):
+    """Which number format a model is run in."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def _parse_save(text: str) -> str:
@@ -24,14 +41,22 @@ def predict(
         Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
     ],
     inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="INPUT...", help="Images, or folders.", show_default=False),
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images, folders, patterns, .txt lists, or - for a list on stdin.",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the masks.", show_default=False)],
     save: Annotated[
         str,
         typer.Option(callback=_parse_save, help="What to write: mask,probability,overlay."),
     ] = "mask",
+    format: Annotated[
+        MaskFormat,
+        typer.Option(help="Of masks; auto: TIFF where the image knows its place or is large."),
+    ] = MaskFormat.AUTO,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
@@ -41,6 +66,24 @@ def predict(
     take_all: Annotated[
         bool, typer.Option("--all", help="Take what looks like a mask or an earlier result, too.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Do again what an interrupted run finished.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Only the K-th of N shares.", show_default=False),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="That may be taken, as 2GB; large TIFF, .npy and Zarr images are done in parts.",
+            show_default="half of what is free",
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the computation; auto: the fastest here.")
+    ] = Precision.AUTO,
     device: Device = "auto",
     max_pixels: MaxPixels = None,
     json: Json = None,
@@ -60,8 +103,13 @@ def predict(
             inputs,
             out,
             save=tuple(save.split(",")),
+            format=format.value,
             tta=tta,
             device=device,
+            precision=precision.value,
+            memory=memory,
+            shard=shard,
+            overwrite=overwrite,
             recursive=not no_recursive,
             take_all=take_all,
             progress=progress,
@@ -70,4 +118,4 @@ def predict(
     if result.failed:
         fail(result.describe_failed(len(result.failed)) if verbose else result.describe_failed())
     if not is_on_screen:
-        say(f"{len(result.written)} files written to {out}")
+        say(result.describe())

@@ -6,6 +6,7 @@ from pixelwise.inference.intensities import IntensityCheck
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtime import Runtime, TorchRuntime
 from pixelwise.inference.tiles import Tile, plan_tiles
+from pixelwise.inference.windows import WindowedImage
 
 __all__ = [
     "Band",
@@ -15,6 +16,7 @@ __all__ = [
     "Runtime",
     "Tile",
     "TorchRuntime",
+    "WindowedImage",
     "evaluate_samples",
     "join_bands",
     "plan_tiles",

@@ -4,16 +4,20 @@
                                                                              scores, file, ...
 
 Neither end needs the whole image in memory: an image is anything that gives windows of itself, and
-a band is given as soon as no later tile touches it.
+a band is given as soon as no later tile touches it. The next windows are read meanwhile.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.tiles import Span, Tile, plan_axes
+from pixelwise.inference.tiles import Span, Tile, plan_axes, plan_tiles
+
+NUM_AHEAD = 2  # windows that are read while one is computed
 
 
 class ImageReader(Protocol):
@@ -25,6 +29,14 @@ class ImageReader(Protocol):
 
     def __getitem__(self, window: tuple[slice, ...], /) -> NDArray[Any]:
         """Read a window (C, *window): a slice of each axis."""
+
+
+class WindowReader(ImageReader, Protocol):
+    """An image too large to be read whole."""
+
+    @property
+    def overview(self) -> NDArray[Any]:
+        """(C, *spatial of pixels evenly spread), by which intensities are scaled."""
 
 
 class Band(NamedTuple):
@@ -51,13 +63,30 @@ def predict_bands(
     Yields:
         Probabilities (K, *band) in row order; each pixel once.
     """
-
-    def predict_tile(tile: Tile) -> NDArray[np.float32]:
-        return predict(image[(slice(None), *tile.slices)])
-
-    for band in blend_tiles(image.shape[1:], tile_size, overlap, predict_tile):
+    size = image.shape[1:]
+    windows = read_ahead(image, plan_tiles(size, tile_size, overlap))
+    for band in blend_tiles(size, tile_size, overlap, lambda _: predict(next(windows))):
         np.minimum(band.values, 1, out=band.values)  # rounding of weights may pass 1 by 1e-7
         yield band
+
+
+def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[Any]]:
+    """Read the windows of tiles in their order, some of them before they are asked for."""
+    if isinstance(image, np.ndarray) or len(tiles) == 1:
+        yield from (image[(slice(None), *tile.slices)] for tile in tiles)
+        return
+    waiting: deque[Future[NDArray[Any]]] = deque()
+    with ThreadPoolExecutor(1, "reads windows") as reader:
+        try:
+            for tile in tiles:
+                waiting.append(reader.submit(image.__getitem__, (slice(None), *tile.slices)))
+                if len(waiting) > NUM_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def blend_tiles(

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
-from pixelwise.inference.bands import Band, join_bands, predict_bands
+from pixelwise.inference.bands import Band, WindowReader, join_bands, predict_bands
 from pixelwise.inference.runtime import Runtime, TorchRuntime
+from pixelwise.inference.windows import refuse_nan
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.threads import Threads, free_threads
 
@@ -95,8 +96,14 @@ class Predictor:
         """
         return join_bands(self.bands(image), image.shape[1:])
 
-    def bands(self, image: NDArray[Any]) -> Iterator[Band]:
+    def bands(
+        self, image: NDArray[Any] | WindowReader, tile_side: int | None = None
+    ) -> Iterator[Band]:
         """Predict an image (C, *spatial) part by part, in the memory of a few tiles.
+
+        Args:
+            image: an array, or what is read in windows and has an overview to scale it by.
+            tile_side: of tiles, in pixels; None lets the predictor choose.
 
         Returns:
             Probabilities (K, *band) in row order, each pixel once. Small images are one band.
@@ -104,9 +111,10 @@ class Predictor:
         Raises:
             ArrayError: as for `probabilities`, at once.
         """
-        self._check(image)
-        offset, gain = self.model.config.scaling.coefficients(image)
-        tile_size, overlap = self._plan_tiles(image.shape[1:])
+        seen = image if isinstance(image, np.ndarray) else image.overview
+        self._check(image, seen)
+        offset, gain = self.model.config.scaling.coefficients(seen)
+        tile_size, overlap = self._plan_tiles(image.shape[1:], tile_side)
         predict = partial(self._predict, offset=offset, gain=gain)
         return predict_bands(image, tile_size, overlap, predict)
 
@@ -118,7 +126,7 @@ class Predictor:
         if len(images) * np.prod(images.shape[2:]) > MAX_BATCH_PIXELS:
             return np.stack([self.probabilities(image) for image in images])
         for image in images:
-            self._check(image)
+            self._check(image, image)
         scaled = np.stack([self.model.config.scaling.apply(image) for image in images])
         return self.predict_batch(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 
@@ -153,16 +161,16 @@ class Predictor:
         probabilities = self.runtime(batch.flip(axes) if axes else batch)
         return probabilities.flip(axes) if axes else probabilities
 
-    def _plan_tiles(self, size: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    def _plan_tiles(self, size: Sequence[int], side: int | None) -> tuple[tuple[int, ...], int]:
         """Size and overlap of the tiles of an image, in pixels."""
-        tile_size = self._plan_tile_size(size)
+        tile_size = self._plan_tile_size(size, side or self.tile_size)
         cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
         return tile_size, min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
 
-    def _plan_tile_size(self, size: Sequence[int]) -> tuple[int, ...]:
-        """Whole image where it fits, else the largest tile that does."""
-        if self.tile_size is not None:
-            return tuple(min(self.tile_size, length) for length in size)
+    def _plan_tile_size(self, size: Sequence[int], side: int | None) -> tuple[int, ...]:
+        """Tiles of a side; without one the whole image where it fits, else the largest that do."""
+        if side is not None:
+            return tuple(min(side, length) for length in size)
         config, scale = self.model.config.network, self.model.config.working_scale
         max_pixels = int(MAX_WHOLE_PIXELS // config.widths[0] / scale ** len(size))
         if int(np.prod(size)) <= max_pixels:
@@ -171,10 +179,10 @@ class Predictor:
         side = int(max_pixels ** (1 / len(size))) // divisor * divisor
         return tuple(min(side, length) for length in size)
 
-    def _check(self, image: NDArray[Any]) -> None:
-        """Refuse arrays that are not images of this model."""
+    def _check(self, image: NDArray[Any] | WindowReader, seen: NDArray[Any]) -> None:
+        """Refuse what is no image of this model, by its shape and by the pixels seen of it."""
         config = self.model.config.network
-        if image.ndim != config.spatial_dims + 1 or image.size == 0:
+        if len(image.shape) != config.spatial_dims + 1 or 0 in image.shape:
             raise ArrayError(
                 f"The image has shape {image.shape}; expected (channels, "
                 f"{'depth, ' if config.spatial_dims == 3 else ''}height, width), none of them 0."
@@ -184,14 +192,10 @@ class Predictor:
                 f"The image has {image.shape[0]} channels (shape {image.shape}); this model was "
                 f"trained on {config.in_channels}. Convert the image, or train on such images."
             )
-        if self.model.config.float_images and image.dtype.kind in "biu":
+        if self.model.config.float_images and seen.dtype.kind in "biu":
             raise ArrayError(
-                f"The image has {image.dtype} values, but the model was trained on float arrays "
+                f"The image has {seen.dtype} values, but the model was trained on float arrays "
                 "that the caller had scaled. Scale it in the same way, for example with "
                 "image.astype('float32') / 255."
             )
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
-            raise ArrayError(
-                f"The image has {np.count_nonzero(~np.isfinite(image))} NaN or infinite values. "
-                "Replace them, for example with np.nan_to_num, before predicting."
-            )
+        refuse_nan(seen)

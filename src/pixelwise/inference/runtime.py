@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from pixelwise.device import autocast
-from pixelwise.network import Ensemble, Model, UNet
+from pixelwise.device import Precision, autocast
+from pixelwise.network import Ensemble, Model, UNet, fold_normalizations
 
 
 class Runtime(Protocol):
@@ -47,16 +47,29 @@ class TorchRuntime:
         device: to compute on.
         in_place: whether the network itself may be moved to the device, and into the layout that
             is fastest there; else a copy is, where it has to be moved.
+        precision: to compute in; None: that of the model's training.
+        fold: whether batch normalizations become part of the convolutions before them, in a copy
+            unless `in_place`: the weights must stay as they are from now on.
     """
 
-    def __init__(self, model: Model, device: torch.device, *, in_place: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        *,
+        in_place: bool = False,
+        precision: Precision | None = None,
+        fold: bool = False,
+    ) -> None:
         self.device = device
         self._is_exclusive = model.config.task.is_exclusive
-        self._precision = model.config.precision
+        self.precision = precision or model.config.precision
         self._channels_last = model.config.network.spatial_dims == 2
         network = model.network
-        if not in_place and not self._lies_right(network):
+        if not in_place and (fold or not self._lies_right(network)):
             network = deepcopy(network)
+        if fold:
+            fold_normalizations(network)
         self._network = network.to(device)
         if self._channels_last:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -65,7 +78,7 @@ class TorchRuntime:
         """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""
         if self._channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        with evaluating(self._network), autocast(self.device, self._precision):
+        with evaluating(self._network), autocast(self.device, self.precision):
             logits: Tensor = self._network(batch).float()
         return logits.softmax(1) if self._is_exclusive else logits.sigmoid()
 

@@ -13,6 +13,7 @@ from pixelwise.io.image_files import (
 )
 from pixelwise.io.picture_files import exif_orientation, picture_values
 from pixelwise.io.pixels import Pixels
+from pixelwise.io.places import NOWHERE, Place, read_place
 from pixelwise.io.planes import to_planes, write_planes
 from pixelwise.io.spacing import common_spacing, same_spacing, show_spacing
 from pixelwise.io.text_files import (
@@ -24,6 +25,8 @@ from pixelwise.io.text_files import (
     read_rows,
     to_utf8,
 )
+from pixelwise.io.tiff_bands import TiffBands
+from pixelwise.io.windows import Windows, open_windows
 from pixelwise.io.writers import (
     is_result,
     make_folder,
@@ -40,8 +43,12 @@ from pixelwise.io.yaml_text import parse_yaml
 
 __all__ = [
     "DELIMITERS",
+    "NOWHERE",
     "RAW_BYTES",
     "Pixels",
+    "Place",
+    "TiffBands",
+    "Windows",
     "allow_pixels",
     "as_letters",
     "check_claim",
@@ -53,6 +60,7 @@ __all__ = [
     "is_image_file",
     "is_result",
     "make_folder",
+    "open_windows",
     "parse_yaml",
     "picture_values",
     "read_bytes",
@@ -61,6 +69,7 @@ __all__ = [
     "read_images",
     "read_mask_values",
     "read_pixels",
+    "read_place",
     "read_rows",
     "same_spacing",
     "show_spacing",

@@ -18,6 +18,7 @@ from pixelwise.errors import FileError
 from pixelwise.text import show_size
 
 MAX_VALUES = 2**32  # of a picture or volume; a header that claims more is taken for damage
+MAX_VALUES_IN_PARTS = 2**40
 SMALL_BYTES = 2**28
 SPARSE_BYTES, SPARSE_RATIO = 2**30, 2**16
 MAX_RATIO = 4096
@@ -41,20 +42,24 @@ def allow_pixels(count: int | None) -> Iterator[None]:
         _allowed = before
 
 
-def check_claim(shape: Sequence[int], itemsize: float, num_bytes: int) -> None:
+def check_claim(
+    shape: Sequence[int], itemsize: float, num_bytes: int, *, in_parts: bool = False
+) -> None:
     """Refuse what a header claims, before memory is taken for it.
 
     Args:
         shape: claimed.
         itemsize: bytes of a value, as stored.
         num_bytes: number of bytes of the file.
+        in_parts: never more than a part of it is in memory, so that it may be larger.
 
     Raises:
         FileError: there are no values, too many, or more than a file of this size may hold.
     """
     count = math.prod(int(length) for length in shape)
     by = show_size(shape)
-    limit = MAX_VALUES if _allowed is None else _allowed
+    most = MAX_VALUES_IN_PARTS if in_parts else MAX_VALUES
+    limit = most if _allowed is None else max(_allowed, most if in_parts else 0)
     if not 0 < count <= limit or min(shape, default=1) < 0:
         raise FileError(
             f"its header claims {by} pixels, where 1 to {limit} are read. Cut the picture into "

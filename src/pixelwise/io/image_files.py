@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from pixelwise.io.pixels import Pixels, quiet_libraries
 from pixelwise.io.tiff_files import decode_tiff, is_tiff
 from pixelwise.io.zarr_files import is_zarr_folder, read_zarr
 
+Value = TypeVar("Value")
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".pnm",
     ".nii", ".nii.gz", ".npy", ".npz", ".zarr",
@@ -80,14 +81,14 @@ def read_pixels(path: Path, as_mask: bool = False) -> Pixels:
         FileError, MissingExtraError: as for `read_image`.
     """
     if path.is_dir() and is_zarr_folder(path):
-        return _shape_as(_guarded(path, lambda: read_zarr(path, as_mask)), as_mask)
+        return _shape_as(guarded(path, lambda: read_zarr(path, as_mask)), as_mask)
     data = read_bytes(path)
-    return _shape_as(_guarded(path, lambda: _decode(data, as_mask)), as_mask)
+    return _shape_as(guarded(path, lambda: _decode(data, as_mask)), as_mask)
 
 
 def decode_mask(data: bytes, path: Path) -> Pixels:
     """Decode a mask from bytes that lie in another file, `path`; see `read_mask_values`."""
-    return _guarded(path, lambda: _decode(data, as_mask=True))
+    return guarded(path, lambda: _decode(data, as_mask=True))
 
 
 def read_channels(paths: Sequence[Path]) -> Pixels:
@@ -126,8 +127,22 @@ def stack_channels(files: Sequence[Pixels], paths: Sequence[Path]) -> Pixels:
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole file, or say as a FileError why not."""
+    return _read(path, path.read_bytes)
+
+
+def read_start(path: Path, num_bytes: int = 64) -> bytes:
+    """Read the first bytes of a file, by which its kind is known; FileError as `read_bytes`."""
+
+    def read() -> bytes:
+        with path.open("rb") as file:
+            return file.read(num_bytes)
+
+    return _read(path, read)
+
+
+def _read(path: Path, read: Callable[[], bytes]) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read()
     except FileNotFoundError as error:
         raise FileError(f"{path} does not exist. Check the name.") from error
     except IsADirectoryError as error:
@@ -163,8 +178,8 @@ def _shape_as(pixels: Pixels, as_mask: bool) -> Pixels:
     return replace(pixels, values=pixels.values[..., np.newaxis])
 
 
-def _guarded(path: Path, read: Callable[[], Pixels]) -> Pixels:
-    """Whatever a reader raises becomes a FileError that names the file."""
+def guarded(path: Path, read: Callable[[], Value]) -> Value:
+    """Read; whatever a reader raises becomes a FileError that names the file."""
     try:
         with quiet_libraries():
             return read()

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -51,6 +52,18 @@ def decode_numpy(data: bytes, as_mask: bool = False) -> Pixels:
         "; ".join(notes),
         spatial_dims=len(ordered.spatial_axes),
     )
+
+
+def map_npy(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, on disk.
+
+    Raises:
+        FileError: no numbers, or more than the file holds.
+    """
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype.kind not in "biuf":
+        raise FileError(f"it holds values of type {array.dtype}. Save numbers.")
+    return array
 
 
 def _read_npy(file: IO[bytes], num_bytes: int) -> NDArray[Any]:

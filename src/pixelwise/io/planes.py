@@ -12,24 +12,26 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import MaskError
 from pixelwise.io import read_mask_values
+from pixelwise.io.places import NOWHERE, Place
 from pixelwise.io.writers import write_pixels
 
 MIN_PLANES = 5
 
 
-def write_planes(place: Path, mask: NDArray[np.bool_]) -> Path:
+def write_planes(path: Path, mask: NDArray[np.bool_], place: Place = NOWHERE) -> Path:
     """Write a mask of classes that overlap.
 
     Args:
-        place: place of the file, without its ending.
+        path: path of the file, without its ending.
         mask: (K, H, W) or (K, D, H, W), where each class is.
+        place: where the pixels are in the world.
 
     Returns:
         The path written, a TIFF with the axes CYX or CZYX.
     """
     planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
     planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
-    return write_pixels(place, planes, signed=True)
+    return write_pixels(path, planes, place.spacing_um, signed=True, place=place)
 
 
 def read_planes(path: Path, num_classes: int) -> NDArray[np.bool_]:

@@ -54,14 +54,14 @@ def decode_tiff(data: bytes, as_mask: bool = False) -> Pixels:
     check_pages(data)
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         series, page = tiff.series[0], tiff.pages.first
-        _check_series(series, page, len(data))
+        check_series(series, page, len(data))
         values = series.asarray()
         if values.shape != series.shape or (tiff.is_imagej and series.kind != "imagej"):
             raise FileError(
                 "its pages do not make up what its metadata say: it is truncated or was changed by "
                 "another program. Copy it again from its source, or save it again."
             )
-        values, palette = _read_colors(values, page, as_mask)
+        values, palette = read_colors(values, page, as_mask)
         axes = series.axes + "S" * (values.ndim - len(series.axes))
         ordered = order_axes(values, axes)
         spacing = read_spacing(tiff, ordered.spatial_axes)
@@ -88,9 +88,18 @@ def _note(tiff: "TiffFile", assumed: str) -> str:
     return f"TIFF {assumed}" if assumed else ""
 
 
-def _check_series(series: "TiffPageSeries", page: "TiffPage", num_bytes: int) -> None:
-    """Refuse absurd sizes before memory is taken, and files that lack a part of their data."""
-    check_claim(series.shape, page.bitspersample / 8, num_bytes)
+def check_series(
+    series: "TiffPageSeries", page: "TiffPage", num_bytes: int, *, in_parts: bool = False
+) -> None:
+    """Refuse absurd sizes before memory is taken, and files that lack a part of their data.
+
+    Args:
+        series: the picture or volume.
+        page: its first page.
+        num_bytes: number of bytes of the file.
+        in_parts: it is read in parts, so that its number of pixels takes no memory.
+    """
+    check_claim(series.shape, page.bitspersample / 8, num_bytes, in_parts=in_parts)
     check_claim(
         page.chunks, page.bitspersample / 8, num_bytes
     )  # strips and tiles are decoded whole
@@ -121,7 +130,7 @@ def _check_end(end: int, num_bytes: int) -> None:
         )
 
 
-def _read_colors(
+def read_colors(
     values: NDArray[Any], page: "TiffPage", as_mask: bool
 ) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """Values as people see them (of a mask as they are stored), and the palette of a mask."""

@@ -16,10 +16,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelwise.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
+from pixelwise.io.places import NOWHERE, Place
 
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
 HEAD_SIZE = 4096  # bytes that hold it
+BIG_BYTES = 2**31  # unpacked: larger TIFF files are BigTIFF, which has no limit of 4 GB
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -44,7 +46,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         if file.seekable():  # a power cut must not leave the name without the content
             os.fsync(file.fileno())
 
-    _write(Path(path), save)
+    write_whole(Path(path), save)
 
 
 def write_checked(path: Path, data: bytes, new: Path) -> None:
@@ -133,7 +135,7 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
     table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
     picture.putpalette(table.tobytes())
     path = Path(path).with_suffix(".png")
-    _write(path, lambda file: picture.save(file, format="PNG", pnginfo=_signature()))
+    write_whole(path, lambda file: picture.save(file, format="PNG", pnginfo=_signature()))
     return path
 
 
@@ -165,7 +167,7 @@ def write_image(
         )
     kind = "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG"
     options = {"pnginfo": _signature()} if signed else {}
-    _write(Path(path), lambda file: Image.fromarray(image).save(file, format=kind, **options))
+    write_whole(Path(path), lambda file: Image.fromarray(image).save(file, format=kind, **options))
 
 
 def write_pixels(
@@ -174,6 +176,7 @@ def write_pixels(
     spacing_um: tuple[float, ...] | None = None,
     *,
     signed: bool = False,
+    place: Place = NOWHERE,
 ) -> Path:
     """Write an image of any type without loss: as PNG where that can hold it, else as TIFF.
 
@@ -183,6 +186,7 @@ def write_pixels(
         spacing_um: physical size of a pixel along each spatial axis, written as OME-TIFF; number
             types that OME does not have (64 bits) lose it.
         signed: make a TIFF known as a result, see `is_result`.
+        place: where the pixels are in the world, of a TIFF.
 
     Returns:
         The path written: PNG for 8-bit grey and RGB without spacing, else a TIFF with named axes
@@ -196,26 +200,39 @@ def write_pixels(
         return path
     path = path.with_name(f"{path.name}.tif")
     axes = "CYX" if image.ndim == 3 else "CZYX"
-    metadata = {"axes": axes} | _ome_spacing(spacing_um)
-    _write_tiff(path, np.ascontiguousarray(np.moveaxis(image, -1, 0)), metadata, signed=signed)
+    metadata = {"axes": axes} | ome_spacing(spacing_um)
+    values = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+    _write_tiff(path, values, metadata, signed=signed, place=place)
     return path
 
 
-def _ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
+def ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
     """Physical size of a pixel in the words of OME-XML."""
     sizes = zip("XYZ", reversed(spacing_um or ()), strict=False)
     return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
 
 
-def write_probabilities(path: str | os.PathLike[str], probabilities: NDArray[np.float32]) -> None:
-    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss."""
+def write_probabilities(
+    path: str | os.PathLike[str], probabilities: NDArray[np.float32], place: Place = NOWHERE
+) -> None:
+    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss.
+
+    `place` is where the pixels are in the world.
+    """
     if probabilities.ndim != 3:
         raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
-    _write_tiff(Path(path), probabilities.astype(np.float32), {"axes": "CYX"}, signed=True)
+    values = np.asarray(probabilities, np.float32)
+    metadata = {"axes": "CYX"} | ome_spacing(place.spacing_um)
+    _write_tiff(Path(path), values, metadata, signed=True, place=place)
 
 
 def _write_tiff(
-    path: Path, values: NDArray[Any], metadata: dict[str, Any], *, signed: bool = False
+    path: Path,
+    values: NDArray[Any],
+    metadata: dict[str, Any],
+    *,
+    signed: bool = False,
+    place: Place = NOWHERE,
 ) -> None:
     import tifffile
 
@@ -229,12 +246,14 @@ def _write_tiff(
             metadata=metadata,
             ome="PhysicalSizeX" in metadata,
             software=SIGNATURE if signed else None,
+            bigtiff=values.nbytes > BIG_BYTES,
+            extratags=[(*tag, True) for tag in place.geo_tags],
         )
 
-    _write(path, save)
+    write_whole(path, save)
 
 
-def _write(path: Path, save: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
     """Let `save` fill a temporary file beside `path`, then move it to its place in one step.
 
     A link stays one: the file that it names is replaced. /dev/stdout, /dev/null and pipes are

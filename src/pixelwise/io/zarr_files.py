@@ -61,17 +61,8 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
         FileError: no image, a film, absurd sizes, or codecs that are not known to be safe.
         MissingExtraError: zarr is not installed.
     """
-    level = _find_level(path)
-    metadata = _array_metadata(level.path)
-    num_bytes = sum(file.stat().st_size for file in level.path.rglob("*") if file.is_file())
-    shape = _check_array(metadata, num_bytes)
-    zarr = import_extra("zarr", "volumes", "Zarr images")
-    array = zarr.open_array(
-        store=str(level.path), mode="r", zarr_format=int(metadata["zarr_format"])
-    )
-    axes = level.axes or "Q" * len(shape)
-    if len(axes) != len(shape):
-        raise FileError(f"its shape {shape} does not go with its axes {axes}. Export it again.")
+    level, array, num_bytes = _open(path)
+    axes = level.axes or "Q" * array.ndim
     ordered = order_axes(np.asarray(array[...]), axes)
     return Pixels(
         plain_type(ordered.values, as_mask),
@@ -80,6 +71,33 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
         spatial_dims=len(ordered.spatial_axes),
         spacing_um=spacing_of(ordered.spatial_axes, level.sizes_um),
     )
+
+
+def open_level(path: Path) -> tuple[Any, str]:
+    """The zarr array of the finest level, to be read in parts, and the letters of its axes.
+
+    Raises:
+        FileError, MissingExtraError: as for `read_zarr`.
+    """
+    level, array, _ = _open(path, in_parts=True)
+    return array, level.axes
+
+
+def _open(path: Path, *, in_parts: bool = False) -> tuple[Level, Any, int]:
+    """The finest level, its zarr array, and the bytes of its files; see `read_zarr`."""
+    level = _find_level(path)
+    metadata = _array_metadata(level.path)
+    num_bytes = sum(file.stat().st_size for file in level.path.rglob("*") if file.is_file())
+    shape = _check_array(metadata, num_bytes, in_parts=in_parts)
+    if level.axes and len(level.axes) != len(shape):
+        raise FileError(
+            f"its shape {shape} does not go with its axes {level.axes}. Export it again."
+        )
+    zarr = import_extra("zarr", "volumes", "Zarr images")
+    array = zarr.open_array(
+        store=str(level.path), mode="r", zarr_format=int(metadata["zarr_format"])
+    )
+    return level, array, num_bytes
 
 
 def _find_level(path: Path) -> Level:
@@ -161,7 +179,7 @@ def _array_metadata(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_array(metadata: Mapping[str, Any], num_bytes: int) -> tuple[int, ...]:
+def _check_array(metadata: Mapping[str, Any], num_bytes: int, *, in_parts: bool) -> tuple[int, ...]:
     """The shape, after sizes, number type and codecs were found harmless."""
     if not isinstance(metadata["dtype"], str) or "O" in metadata["dtype"]:
         raise FileError(f"it holds values of type {metadata['dtype']}. Save numbers.")
@@ -169,7 +187,7 @@ def _check_array(metadata: Mapping[str, Any], num_bytes: int) -> tuple[int, ...]
     if dtype.kind not in "biufc":
         raise FileError(f"it holds values of type {dtype}. Save numbers.")
     shape = tuple(int(length) for length in metadata["shape"])
-    check_claim(shape, dtype.itemsize, num_bytes)
+    check_claim(shape, dtype.itemsize, num_bytes, in_parts=in_parts)
     for chunk in (metadata["chunks"], *_shards_of(metadata)):
         check_claim([int(length) for length in chunk], dtype.itemsize, num_bytes)
     if unknown := sorted(set(_codecs_of(metadata)) - CODECS):

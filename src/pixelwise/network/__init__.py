@@ -2,6 +2,7 @@
 
 from pixelwise.network.encoders import check_encoder, load_encoder, refuse_weights_alone
 from pixelwise.network.ensemble import Ensemble
+from pixelwise.network.folding import fold_normalizations
 from pixelwise.network.intensities import (
     IntensityFacts,
     Verdict,
@@ -52,6 +53,7 @@ __all__ = [
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "fold_normalizations",
     "join_facts",
     "join_models",
     "load_encoder",

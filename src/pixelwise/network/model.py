@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from pixelwise.device import Precision
 from pixelwise.errors import ModelFileError
 from pixelwise.io import write_bytes
 from pixelwise.network.ensemble import Ensemble
@@ -59,7 +60,7 @@ class ModelConfig(BaseModel):
     patch_size: tuple[Side, ...] = Field(
         default=(), max_length=3
     )  # pixels per spatial axis in training; empty: whole images
-    precision: Literal["float32", "bfloat16"] = "float32"  # as trained and validated
+    precision: Precision = "float32"  # as trained and validated
     provenance: dict[str, Any] = {}
     scores: dict[str, Any] = {}  # validation scores, in the form of metrics.json
 

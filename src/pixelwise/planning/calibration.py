@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from pixelwise.device import has_bfloat16
+from pixelwise.device import Precision, has_bfloat16
 from pixelwise.errors import PlanError
 from pixelwise.planning.plan import Plan
-from pixelwise.planning.timing import Precision, Timing
+from pixelwise.planning.timing import Timing
 
 HANDICAP = 1.2  # what is usually slower must be so many times faster to be chosen
 MEASURED_SECONDS = 0.6  # for steps, at least

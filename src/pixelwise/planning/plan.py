@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pixelwise.device import Precision
 from pixelwise.errors import PlanError
 from pixelwise.io import parse_yaml
 from pixelwise.network import IntensityScaling
@@ -14,7 +15,7 @@ from pixelwise.network.unet import MAX_LEVELS, MAX_WIDTH
 from pixelwise.planning.budget import format_seconds
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.numbers import NUM_SEEDS
-from pixelwise.planning.timing import Calibration, Precision
+from pixelwise.planning.timing import Calibration
 
 HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back

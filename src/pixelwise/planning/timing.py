@@ -1,10 +1,8 @@
 """What calibration measured on a device, as a plan keeps it."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
-Precision = Literal["float32", "bfloat16"]
+from pixelwise.device import Precision
 
 
 class Timing(BaseModel):

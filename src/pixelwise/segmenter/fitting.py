@@ -6,11 +6,10 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from pixelwise.device import has_bfloat16
+from pixelwise.device import Precision, has_bfloat16
 from pixelwise.errors import PlanError
 from pixelwise.network import ModelConfig
 from pixelwise.planning import Plan, check_seed
-from pixelwise.planning.timing import Precision
 from pixelwise.segmenter.keras_names import OptimizerFactory
 
 AskedPrecision = Literal["auto", Precision]

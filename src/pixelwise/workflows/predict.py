@@ -1,52 +1,64 @@
-"""Predict images in files and folders."""
+"""Predict images in files and folders.
 
+    DIR/predictions.json    by which model and how the masks in DIR were made
+    DIR/errors.csv          images that could not be predicted, and why
+
+A run that was interrupted goes on where it ended: what it finished is left as it is, since every
+file is whole or not there. Masks of another model, or made in another way, are made again.
+"""
+
+import json
 import os
+import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
-import numpy as np
-
-from pixelwise.data import FoundImages, find_images, overlay, to_channels
+from pixelwise.data import FoundImages, find_images
 from pixelwise.errors import DataError, ModelFileError, OutputError, PixelwiseWarning, PlanError
-from pixelwise.inference import IntensityCheck, Predictor
-from pixelwise.io import (
-    is_result,
-    make_folder,
-    read_image,
-    write_image,
-    write_mask,
-    write_planes,
-    write_probabilities,
-    write_text,
-)
+from pixelwise.inference.memory import free_memory, parse_memory
+from pixelwise.inference.precision import AskedPrecision, fast_predictor
+from pixelwise.io import is_result, make_folder, open_windows, read_place, write_json, write_text
 from pixelwise.network import Model, load_model
 from pixelwise.text import format_csv
+from pixelwise.workflows.predict_files import FilePredictor, Job
+from pixelwise.workflows.predict_inputs import expand_inputs, share_of
 from pixelwise.workflows.progress import ShowProgress, showing
 from pixelwise.workflows.result_names import ENDS, name_results
+from pixelwise.workflows.start import fingerprint_of
 
 SAVES = tuple(ENDS)
 ERRORS_FILE = "errors.csv"
 ERRORS_COLUMNS = ("file", "message")
 NUM_SHOWN = 3
+RECORD_FILE = "predictions.json"
+DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
+MaskFormat = Literal["auto", "png", "tif"]
 AnyPath = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Predictions:
     """What a prediction wrote, left out and could not do.
 
     Attributes:
         folder: folder of the results.
         num_images: that were to be predicted.
-        written: the files, image by image.
+        written: the files, image by image; with those of an earlier run that was interrupted.
+        num_kept: images that an earlier run had finished.
+        num_pixels: of the images predicted.
+        seconds: that it took, the loading of the model included.
         left_out: pictures in the folders given that were not taken, and why.
         failed: images that could not be predicted, and why.
     """
 
     folder: Path
     num_images: int
+    num_kept: int = 0
+    num_pixels: int = 0
+    seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
     left_out: Mapping[Path, str] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -58,6 +70,19 @@ class Predictions:
             "left_out": [{"file": str(p), "reason": why} for p, why in self.left_out.items()],
             "failed": [{"file": str(p), "message": text} for p, text in self.failed.items()],
         }
+
+    def describe(self) -> str:
+        """What was written, how much that was, and how fast."""
+        texts = [f"{len(self.written)} file{'s' * (len(self.written) != 1)} in {self.folder}"]
+        if self.num_pixels:
+            mega, seconds = self.num_pixels / 1e6, max(self.seconds, 1e-3)
+            texts.append(
+                f"{mega:.3g} megapixels in {seconds:.1f} s ({mega / seconds:.2g} a second)"
+            )
+        if self.num_kept:
+            kept = "1 image was" if self.num_kept == 1 else f"{self.num_kept} images were"
+            texts.append(f"{kept} done before, and kept (--overwrite does them again)")
+        return "; ".join(texts) + "."
 
     def describe_left_out(self) -> str:
         """How many, an example, and how to take them."""
@@ -88,37 +113,52 @@ def predict(
     out: AnyPath,
     *,
     save: Sequence[str] = ("mask",),
+    format: MaskFormat = "auto",
     tta: bool = False,
     device: str = "auto",
+    precision: AskedPrecision = "auto",
+    memory: str | int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
     progress: ShowProgress = True,
 ) -> list[Path]:
-    """Write a mask for every image, in the image's own size.
+    """Write a mask for every image, in the image's own size and place.
 
     Args:
         model: run folder or model file.
-        inputs: images, or folders of them. Of a folder all pictures are taken, those of the folders
-            inside it too; what looks like a mask or an earlier result is left out with a warning.
+        inputs: images, folders of them, patterns such as "day*/*.tif", or a .txt file that names
+            one a line. Of a folder all pictures are taken, those of the folders inside it too; what
+            looks like a mask or an earlier result is left out with a warning.
         out: folder for the results, in the same tree as the images: NAME.png (palette PNG: class
-            index as value, class colour as palette; where classes overlap NAME.tif, one plane of 0
-            and 1 a class), NAME_probability.tif (float32, K x H x W), NAME_overlay.png. Where
-            names would be alike, the ending of the image is added: k_png.png and k_tif.png.
+            index as value, class colour as palette) or NAME.tif (the same as TIFF; where classes
+            overlap one plane of 0 and 1 a class), NAME_probability.tif (float32, K x H x W),
+            NAME_overlay.png. Where names would be alike, the ending of the image is added:
+            k_png.png and k_tif.png.
         save: any of "mask", "probability", "overlay".
+        format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
+            size of its pixels, and of one that is read in parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
+        precision: "float32", "bfloat16", or "auto": what is faster here.
+        memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,
+            .npy and Zarr images are predicted in parts within it; others must fit.
+        shard: "3/16" predicts the third of 16 shares of the images, for job arrays.
+        overwrite: predict again what an earlier run finished.
         recursive: take the pictures of the folders inside a folder, too.
         take_all: take what looks like a mask or an earlier result, too.
         progress: True shows it, as the command line does; a function is called with (done, total).
 
     Returns:
-        The files written.
+        The files written, and those that an earlier run of the same model had finished.
 
     Images in another unit than those of training, such as floats from 0 to 1 for 8 bits, are
     converted where there is one reading, and a warning says so.
 
     Raises:
         ModelFileError: the model cannot be used.
+        PlanError: a setting that cannot be used.
         DataError: no images, or some that cannot be read; all others are predicted first, and
             errors.csv in the folder for the results says why each was not.
         OutputError: a result cannot be written, or would replace a file that is no prediction.
@@ -128,8 +168,13 @@ def predict(
         inputs,
         out,
         save=save,
+        format=format,
         tta=tta,
         device=device,
+        precision=precision,
+        memory=memory,
+        shard=shard,
+        overwrite=overwrite,
         recursive=recursive,
         take_all=take_all,
         progress=progress,
@@ -145,43 +190,102 @@ def predict_images(
     out: AnyPath,
     *,
     save: Sequence[str] = ("mask",),
+    format: MaskFormat = "auto",
     tta: bool = False,
     device: str = "auto",
+    precision: AskedPrecision = "auto",
+    memory: str | int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
     progress: ShowProgress = True,
 ) -> Predictions:
     """Predict as `predict` does, but return what failed in place of an error at the end."""
+    started = time.monotonic()
     unknown = [name for name in save if name not in SAVES]
     if unknown or not save:
         raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
+    if format not in get_args(MaskFormat):
+        raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
+    num_bytes = _memory(memory)
     folder = Path(out)
-    paths = [Path(path) for path in _as_list(inputs)]
+    paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
-    predictor = Predictor(load_for_files(Path(model)), device=device, tta=tta, in_place=True)
-    targets = _plan_targets(found, folder, predictor.model, save)
-    result = Predictions(make_folder(folder), len(targets), left_out=found.left_out)
+    loaded = load_for_files(Path(model))
+    targets = share_of(_plan_targets(found, folder, loaded, save, format), shard)
+    record = _Record(folder, loaded, tta=tta, precision=precision)
+    since = None if overwrite else record.since
+    todo = {path: files for path, files in targets.items() if not _is_done(path, files, since)}
+    predictor = fast_predictor(loaded, device=device, precision=precision, tta=tta)
+    result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
+    result.left_out = found.left_out
     if found.left_out:
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
-    check = IntensityCheck(predictor.model.config)
+    if since is None:
+        record.write()
+    files = FilePredictor(predictor, num_bytes)
     with showing(progress, "predicting") as count:
-        for index, (path, files) in enumerate(targets.items()):
-            try:
-                result.written.extend(_predict_file(predictor, check, path, files))
-            except OutputError:
-                raise
-            except DataError as error:
-                result.failed[path] = str(error)
-                _remove(files.values())  # an earlier run's would be taken for those of this one
+        jobs = [Job(path, files) for path, files in todo.items()]
+        for number, outcome in enumerate(files.run(jobs), 1):
+            if outcome.error:
+                result.failed[outcome.job.path] = outcome.error
+            result.num_pixels += outcome.num_pixels
             if count is not None:
-                count(index + 1, len(targets))
-    check.warn()
+                count(number, len(jobs))
+    files.check.warn()
+    good = (files for path, files in targets.items() if path not in result.failed)
+    result.written = [file for files in good for file in files.values()]
+    result.seconds = time.monotonic() - started
     _write_errors(result)
     return result
 
 
+def _memory(asked: str | int | None) -> int:
+    """Bytes that the process may take."""
+    if asked is not None:
+        return parse_memory(asked)
+    free = free_memory()
+    return DEFAULT_MEMORY if free is None else max(2**29, free // 2)
+
+
+class _Record:
+    """By which model and how the masks of a folder were made, as it stands beside them.
+
+    Masks that are older than it were made before, in another way.
+    """
+
+    def __init__(self, folder: Path, model: Model, *, tta: bool, precision: str) -> None:
+        self._path = folder / RECORD_FILE
+        self._content = {"model": fingerprint_of(model), "tta": tta, "precision": precision}
+
+    @property
+    def since(self) -> int | None:
+        """Time from which on masks were made in this way; None where they never were."""
+        try:
+            is_same = json.loads(self._path.read_text()) == self._content
+            return self._path.stat().st_mtime_ns if is_same else None
+        except (OSError, ValueError):
+            return None
+
+    def write(self) -> None:
+        """From now on masks are made in this way."""
+        write_json(self._path, self._content)
+
+
+def _is_done(path: Path, files: Mapping[str, Path], since: int | None) -> bool:
+    """Whether all files of an image were made since a time, and after the image was changed."""
+    if since is None:
+        return False
+    try:
+        changed = max(since, path.stat().st_mtime_ns)
+        return all(is_result(f) and f.stat().st_mtime_ns >= changed for f in files.values())
+    except OSError:
+        return False
+
+
 def _plan_targets(
-    found: FoundImages, folder: Path, model: Model, save: Sequence[str]
+    found: FoundImages, folder: Path, model: Model, save: Sequence[str], format: MaskFormat
 ) -> dict[Path, dict[str, Path]]:
     """Every file to be written, by its image and by what it saves.
 
@@ -189,14 +293,14 @@ def _plan_targets(
         OutputError: one would replace, or lie among, files that are no results.
     """
     names = name_results(list(found.places.values()))
-    mask_end = ".tif" if model.config.task.can_overlap else ".png"
-    suffixes = {"mask": mask_end, "probability": ".tif", "overlay": ".png"}
-    targets = {
-        path: {
+    can_overlap = model.config.task.can_overlap
+    targets = {}
+    for path, name in zip(found.places, names, strict=True):
+        mask_end = ".tif" if can_overlap else f".{_mask_format(path, format)}"
+        suffixes = {"mask": mask_end, "probability": ".tif", "overlay": ".png"}
+        targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
         }
-        for path, name in zip(found.places, names, strict=True)
-    }
     _refuse_to_mix(targets)
     _refuse_overwriting([file for files in targets.values() for file in files.values()])
     errors = folder / ERRORS_FILE
@@ -208,26 +312,14 @@ def _plan_targets(
     return targets
 
 
-def _predict_file(
-    predictor: Predictor, check: IntensityCheck, path: Path, files: Mapping[str, Path]
-) -> list[Path]:
-    """Predict one image and write what was asked for."""
-    image = read_image(path)
-    in_channels = predictor.model.config.network.in_channels
-    channels = check.take(to_channels(image, in_channels, str(path)), str(path))
-    probabilities = predictor.probabilities(channels)
-    mask, colors = predictor.to_mask(probabilities), predictor.model.config.class_colors
-    for what, target in files.items():
-        make_folder(target.parent)
-        if what == "probability":
-            write_probabilities(target, probabilities)
-        elif what == "overlay":
-            write_image(target, overlay(image, mask, colors), signed=True)
-        elif mask.dtype == np.bool_:
-            write_planes(target.with_name(target.name.removesuffix(".tif")), mask)
-        else:
-            write_mask(target, mask, colors)
-    return list(files.values())
+def _mask_format(path: Path, asked: MaskFormat) -> str:
+    """TIFF of images that know where they are, or are read in parts; else PNG."""
+    if asked != "auto":
+        return asked
+    try:
+        return "tif" if read_place(path) or open_windows(path) is not None else "png"
+    except DataError:
+        return "png"  # it cannot be read, which is said when its turn comes
 
 
 def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
@@ -271,11 +363,6 @@ def _refuse_overwriting(targets: Sequence[Path]) -> None:
             )
 
 
-def _remove(files: Iterable[Path]) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
-
-
 def _write_errors(result: Predictions) -> None:
     """Write errors.csv where images failed; remove that of an earlier run where none did."""
     place = result.folder / ERRORS_FILE
@@ -283,7 +370,7 @@ def _write_errors(result: Predictions) -> None:
         rows = [(str(path), text) for path, text in result.failed.items()]
         write_text(place, format_csv(ERRORS_COLUMNS, rows))
     else:
-        _remove([place])
+        place.unlink(missing_ok=True)
 
 
 def _is_errors_file(path: Path) -> bool:

@@ -1,0 +1,77 @@
+"""Where the pixels of a picture are in the world, copied from an image to its mask.
+
+    GeoTIFF         the tags of coordinate system and transform, as they are, and the no-data value
+    OME, ImageJ     the physical size of a pixel, written as OME-TIFF
+
+So a mask lies on its image in QGIS, QuPath or Fiji. The tags of a GeoTIFF are copied without being
+understood, which needs no GDAL; statistics and descriptions of bands stay behind, since they are
+of the image's bands.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import FileError
+from pixelwise.io.image_files import guarded, read_start
+from pixelwise.io.tiff_files import is_tiff
+from pixelwise.io.tiff_spacing import read_spacing
+
+GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
+DOUBLE, SHORT, ASCII = 12, 3, 2  # number types of TIFF tags
+TAG_TYPES = {33550: DOUBLE, 33922: DOUBLE, 34264: DOUBLE, 34735: SHORT, 34736: DOUBLE, 34737: ASCII}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a picture is; empty where the file does not say.
+
+    Attributes:
+        geo_tags: (code, type, count, value) of the tags of a GeoTIFF.
+        spacing_um: physical size of a pixel along each axis, micrometres.
+    """
+
+    geo_tags: tuple[tuple[int, int, int, Any], ...] = ()
+    spacing_um: tuple[float, ...] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.geo_tags or self.spacing_um)
+
+
+NOWHERE = Place()
+
+
+def read_place(path: Path) -> Place:
+    """Where the pixels of a file are; `NOWHERE` where it does not say, or is no TIFF.
+
+    Raises:
+        FileError: the file is missing or damaged.
+    """
+    if path.is_dir() or not is_tiff(read_start(path)):
+        return NOWHERE
+    return guarded(path, lambda: _read_tiff(path))
+
+
+def _read_tiff(path: Path) -> Place:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        if not tiff.pages:
+            raise FileError("it has no pages. Copy it again from its source.")
+        tags = tiff.pages.first.tags
+        if tiff.is_geotiff:
+            found = [tags[code] for code in GEO_TAGS if code in tags]
+            return Place(tuple(_tag(tag.code, tag.value) for tag in found))
+        axes = tiff.series[0].axes
+        spatial = "".join(axis for axis in axes if axis in "ZYX")
+        return Place(spacing_um=read_spacing(tiff, spatial))
+
+
+def _tag(code: int, value: Any) -> tuple[int, int, int, Any]:  # noqa: ANN401  (whatever it holds)
+    kind = TAG_TYPES[code]
+    if kind == ASCII:
+        text = str(value)
+        return code, kind, len(text.encode()) + 1, text
+    values = tuple(value) if hasattr(value, "__len__") else (value,)
+    return code, kind, len(values), values

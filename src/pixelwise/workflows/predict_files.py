@@ -1,0 +1,271 @@
+"""One image after the other: read, predict, write; reading and writing while others are computed.
+
+    small images   read ahead ──> of one size together ──> predicted ──> written by a thread
+    large ones     windows ──> tiles ──> bands of the mask ──> written while the next are computed
+
+A picture is large where its format can be read in parts and it takes more than 64 MB.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data import overlay, to_channels
+from pixelwise.errors import DataError, PlanError
+from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
+from pixelwise.inference.memory import Picture, choose_tile_side
+from pixelwise.inference.predictor import MAX_BATCH_PIXELS, MAX_OVERLAP, TILE_OVERLAP_SHARE
+from pixelwise.io import (
+    TiffBands,
+    Windows,
+    make_folder,
+    open_windows,
+    read_image,
+    read_place,
+    write_image,
+    write_mask,
+    write_planes,
+    write_probabilities,
+)
+
+AHEAD_BYTES = 2**25  # of images that were read and wait
+MAX_AHEAD = 64  # images
+NUM_WRITING = 4  # batches that wait to be written
+PARTS_SAVE = ("mask",)  # what of a large image can be written while it is predicted
+
+Files = Mapping[str, Path]  # to be written, by what they hold
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An image and the files to be made of it."""
+
+    path: Path
+    files: Files
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an image."""
+
+    job: Job
+    num_pixels: int = 0
+    error: str = ""  # why it could not be predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An image that was read, or why not."""
+
+    job: Job
+    image: NDArray[Any] | None = None  # (H, W, C)
+    windows: Windows | None = None
+    error: str = ""
+
+
+class FilePredictor:
+    """Predicts files with one model.
+
+    Args:
+        predictor: runs the model.
+        memory: bytes that the process may take while large images are predicted.
+    """
+
+    def __init__(self, predictor: Predictor, memory: int) -> None:
+        self._predictor, self._memory = predictor, memory
+        self.check = IntensityCheck(predictor.model.config)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Predict images and write their files; the outcomes come in the order of the jobs.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        writing: deque[Future[list[Outcome]]] = deque()
+        with ThreadPoolExecutor(1, "writes results") as writer:
+            for group in _groups(_read_ahead(jobs), self._predictor):
+                writing.append(writer.submit(self._write_all, *self._predict(group)))
+                while len(writing) > NUM_WRITING:
+                    yield from writing.popleft().result()
+            while writing:
+                yield from writing.popleft().result()
+
+    def _predict(
+        self, group: Sequence[Loaded]
+    ) -> tuple[list[Loaded], list[NDArray[np.float32]], list[Outcome]]:
+        """Predict images of one size, or one image in parts.
+
+        Returns:
+            Those that have probabilities now, these, and the outcomes of the others.
+        """
+        taken, channels, others = list[Loaded](), list[NDArray[Any]](), list[Outcome]()
+        for loaded in group:
+            try:
+                if loaded.error:
+                    raise DataError(loaded.error)
+                if loaded.windows is not None:
+                    others.append(self._predict_in_parts(loaded.job, loaded.windows))
+                else:
+                    channels.append(self._to_channels(loaded))
+                    taken.append(loaded)
+            except (DataError, PlanError) as error:
+                _remove(loaded.job.files)
+                others.append(Outcome(loaded.job, error=str(error)))
+        if not taken:
+            return [], [], others
+        try:
+            return taken, list(self._predictor.batch_probabilities(np.stack(channels))), others
+        except DataError as error:
+            if len(taken) > 1:  # one of them is at fault
+                parts = [self._predict([one]) for one in taken]
+                return (
+                    [one for part in parts for one in part[0]],
+                    [one for part in parts for one in part[1]],
+                    others + [one for part in parts for one in part[2]],
+                )
+            _remove(taken[0].job.files)
+            return [], [], [*others, Outcome(taken[0].job, error=str(error))]
+
+    def _to_channels(self, loaded: Loaded) -> NDArray[Any]:
+        in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
+        assert loaded.image is not None
+        return self.check.take(to_channels(loaded.image, in_channels, name), name)
+
+    def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
+        """Write the mask of a large image while it is being predicted."""
+        config = self._predictor.model.config
+        impossible = [what for what in job.files if what not in PARTS_SAVE]
+        if impossible or config.task.can_overlap:
+            raise DataError(
+                f"{job.path} is so large that it is predicted in parts, of which only a mask of "
+                f"classes that exclude each other can be written, not {', '.join(job.files)}. Save "
+                "the mask alone, or cut the image."
+            )
+        image = WindowedImage(windows, config.network.in_channels, self.check)
+        height, width = image.shape[1:]
+        picture = Picture(width, windows.shape[2], windows.dtype.itemsize, windows.part[0])
+        side = choose_tile_side(config, picture, 1 / TILE_OVERLAP_SHARE, MAX_OVERLAP, self._memory)
+        bands = self._predictor.bands(image, side)
+        (target,) = job.files.values()
+        make_folder(target.parent)
+        place = read_place(job.path)
+        with TiffBands(target, (height, width), config.class_colors, place) as file:
+            for rows in _whole_rows(bands, width, self._predictor):
+                file.write(rows)
+        return Outcome(job, height * width)
+
+    def _write_all(
+        self,
+        taken: Sequence[Loaded],
+        probabilities: Sequence[NDArray[np.float32]],
+        others: Sequence[Outcome],
+    ) -> list[Outcome]:
+        """Write the files of a group."""
+        done = []
+        for loaded, values in zip(taken, probabilities, strict=True):
+            assert loaded.image is not None
+            self._write(loaded.job, loaded.image, values)
+            done.append(Outcome(loaded.job, int(np.prod(values.shape[1:]))))
+        return [*others, *done]
+
+    def _write(self, job: Job, image: NDArray[Any], probabilities: NDArray[np.float32]) -> None:
+        mask = self._predictor.to_mask(probabilities)
+        colors, place = self._predictor.model.config.class_colors, read_place(job.path)
+        for what, target in job.files.items():
+            make_folder(target.parent)
+            if what == "probability":
+                write_probabilities(target, probabilities, place)
+            elif what == "overlay":
+                write_image(target, overlay(image, mask, colors), signed=True)
+            elif mask.dtype == np.bool_:
+                write_planes(target.with_name(target.name.removesuffix(".tif")), mask, place)
+            elif target.suffix == ".tif":
+                with TiffBands(target, (mask.shape[0], mask.shape[1]), colors, place) as file:
+                    file.write(mask)
+            else:
+                write_mask(target, mask, colors)
+
+
+def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence[Loaded]]:
+    """Images that follow each other and are computed together: small, of one size and type."""
+    group: list[Loaded] = []
+    for loaded in images:
+        if group and not _belongs(loaded, group):
+            yield group
+            group = []
+        group.append(loaded)
+        if loaded.image is None or not _fits_more(group):
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
+    one, other = group[0].image, loaded.image
+    return (
+        one is not None
+        and other is not None
+        and (one.shape, one.dtype) == (other.shape, other.dtype)
+    )
+
+
+def _fits_more(group: Sequence[Loaded]) -> bool:
+    image = group[0].image
+    assert image is not None
+    return (len(group) + 1) * image.shape[0] * image.shape[1] <= MAX_BATCH_PIXELS
+
+
+def _read_ahead(jobs: Sequence[Job]) -> Iterator[Loaded]:
+    """Read the images in their order, some of them before they are asked for."""
+    waiting: deque[Future[Loaded]] = deque()
+    num_bytes = AHEAD_BYTES  # of the last image
+    with ThreadPoolExecutor(1, "reads images") as reader:
+        try:
+            for job in jobs:
+                waiting.append(reader.submit(_load, job))
+                while len(waiting) > min(MAX_AHEAD, max(1, AHEAD_BYTES // num_bytes)):
+                    loaded = waiting.popleft().result()
+                    num_bytes = AHEAD_BYTES if loaded.image is None else loaded.image.nbytes + 1
+                    yield loaded
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _load(job: Job) -> Loaded:
+    try:
+        windows = open_windows(job.path)
+        if windows is not None:
+            return Loaded(job, windows=windows)
+        return Loaded(job, read_image(job.path))
+    except DataError as error:
+        return Loaded(job, error=str(error))
+
+
+def _whole_rows(
+    bands: Iterator[Band], width: int, predictor: Predictor
+) -> Iterator[NDArray[np.uint8]]:
+    """Class indices (h, width) of bands, from the top to the bottom."""
+    rows: NDArray[np.uint8] = np.zeros((0, width), np.uint8)
+    for window, probabilities in bands:
+        down, across = window
+        if across.start == 0:
+            rows = np.empty((down.stop - down.start, width), np.uint8)
+        rows[:, across] = predictor.to_mask(probabilities)
+        if across.stop == width:
+            yield rows
+
+
+def _remove(files: Files) -> None:
+    """An earlier run's files would be taken for those of this one."""
+    for file in files.values():
+        file.unlink(missing_ok=True)
