@@ -154,7 +154,7 @@ def test_a_bomb_is_refused(tmp_path):
     path = tmp_path / "bomb.tif"
     tifffile.imwrite(
         path, iter([None]), shape=(2**20, 2**20), dtype=np.uint8, tile=(2**20, 2**20),
-        compression="zlib",
+        compression="zlib", bigtiff=True,
     )  # fmt: skip
     with pytest.raises(FileError, match="claims"):
         open_small(path)
