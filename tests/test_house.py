@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "pixelwise"
 LINES = [  # from the ground up; rooms on one line do not know each other
     {"errors", "text"},
-    {"task", "device", "threads", "parallel"},
+    {"task", "device", "threads", "parallel", "memory"},
     {"colors"},
     {"io"},
     {"data", "network"},

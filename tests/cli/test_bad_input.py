@@ -352,7 +352,8 @@ def test_a_disk_that_fills_up_in_prediction(data, model, out):
     images = data / "test" / "images"
     assert run("predict", model, images, "--out", out).exit_code == 0
     with unchanged(out, data, model), files_up_to(20):
-        refuses("predict", model, images, "--out", out, words=[out, "cannot be written"])
+        again = ("predict", model, images, "--out", out, "--overwrite")
+        refuses(*again, words=[out, "cannot be written"])
 
 
 def test_a_disk_that_fills_up_while_resuming(data, plan, out):

@@ -39,7 +39,7 @@ def test_masks_are_those_of_segment_in_the_size_of_each_image(model, tmp_path):
     for index, size in enumerate([(1, 1), (7, 30), (40, 9)]):
         pixels = random.integers(0, 255, size, dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
-    written = pw.predict(model, tmp_path / "images", tmp_path / "masks")
+    written = pw.predict(model, tmp_path / "images", tmp_path / "masks", precision="float32")
     assert [path.name for path in written] == ["0.png", "1.png", "2.png"]
     segmenter = pw.load(model)
     for path in written:
@@ -54,6 +54,7 @@ def test_everything_that_can_be_saved(model, images, tmp_path):
         [images / "test0.png"],
         tmp_path,
         save=("mask", "probability", "overlay"),
+        precision="float32",
         progress=lambda *step: steps.append(step),
     )
     names = ["test0.png", "test0_probability.tif", "test0_overlay.png"]
@@ -86,7 +87,7 @@ def test_one_broken_image_does_not_lose_the_others(model, images, tmp_path):
         pw.predict(model, tmp_path / "images", tmp_path / "masks")
     for word in ("1 of 3 images", "a_broken.png", str(tmp_path / "masks")):
         assert word in str(info.value)
-    names = {path.name for path in (tmp_path / "masks").iterdir()}
+    names = {path.name for path in (tmp_path / "masks").glob("[!.]*")}
     assert names == {"test0.png", "test1.png", "errors.csv"}
 
 
@@ -141,7 +142,7 @@ def write_pictures(root, *names, size=(8, 9)):
 
 
 def tree(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*.*"))
 
 
 def test_results_lie_in_the_tree_of_the_images(model, tmp_path):
@@ -191,7 +192,7 @@ def test_results_inside_the_folder_are_never_images(model, tmp_path):
 def test_no_result_replaces_another(model, tmp_path, save):
     names = ["a.png", "a_overlay.png", "a_probability.tif", "k.png", "k.tif", "i.png"]
     folder = write_pictures(tmp_path / "in", *names)
-    written = pw.predict(model, folder, tmp_path / "out", save=save)
+    written = pw.predict(model, folder, tmp_path / "out", save=save, precision="float32")
     assert len(written) == len(set(written)) == len(tree(tmp_path / "out")) == 6 * len(save)
     if "mask" in save:
         segmenter = pw.load(model)

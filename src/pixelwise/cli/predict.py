@@ -82,7 +82,7 @@ def predict(
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the computation; auto: the fastest here.")
+        Precision, typer.Option(help="Of the computation; auto: bfloat16 where there is such.")
     ] = Precision.AUTO,
     device: Device = "auto",
     max_pixels: MaxPixels = None,

@@ -1,11 +1,11 @@
-"""Which number format a model is run in on this machine, and the predictor that runs it so.
+"""Which number format files are predicted in, and the predictor that runs a model so.
 
 bfloat16 keeps 8 of the 24 bits of float32: classes change in a few pixels where two are about as
-likely. Processors and GPUs that have it compute two to three times as fast; it is measured whether
-this one does for this model, since small networks may not.
+likely. Where the processor or GPU has it, networks of every size that was tried took between a
+third and all of the time of float32 (docs/log.md), so that it is the rule, and not measured anew:
+two runs on one machine give the same masks.
 """
 
-import time
 from typing import Literal
 
 import torch
@@ -15,54 +15,26 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtime import TorchRuntime
 from pixelwise.network import Model
 
-AskedPrecision = Literal["auto", "float32", "bfloat16"]
-SIDE = 256  # pixels of the picture that is timed
-NUM_TIMED = 2  # after one that is not
-GAIN = 1.1  # bfloat16 must be so many times as fast
+AskedPrecision = Literal["auto", Precision]
 
 
-def fast_predictor(
-    model: Model, *, device: str | torch.device, precision: AskedPrecision, tta: bool
+def file_predictor(
+    model: Model,
+    *,
+    device: str | torch.device,
+    precision: AskedPrecision = "auto",
+    tta: bool = False,
 ) -> Predictor:
-    """A predictor of a model that nobody else uses, whose weights will not change.
+    """A predictor of a model that nobody else uses and whose weights will not change.
 
     Args:
         model: its network is moved and changed in place.
         device: to compute on.
-        precision: to compute in; "auto" measures.
+        precision: to compute in; "auto": bfloat16 where the device has it.
         tta: average over mirrored copies.
     """
     chosen = pick_device(device)
-    usual = model.config.precision
-    first = TorchRuntime(
-        model,
-        chosen,
-        in_place=True,
-        fold=True,
-        precision=usual if precision == "auto" else precision,
-    )
-    predictor = Predictor(model, tta=tta, runtime=first)
-    if precision == "auto" and usual == "float32" and has_bfloat16(chosen):
-        other = TorchRuntime(model, chosen, in_place=True, precision="bfloat16")
-        with predictor.threads.timed():
-            if _seconds(other, model) * GAIN < _seconds(first, model):
-                predictor.runtime = other
-    return predictor
-
-
-@torch.inference_mode()
-def _seconds(runtime: TorchRuntime, model: Model) -> float:
-    config = model.config.network
-    side = SIDE if config.spatial_dims == 2 else 32
-    batch = torch.zeros(1, config.in_channels, *[side] * config.spatial_dims, device=runtime.device)
-    taken = []
-    for _ in range(1 + NUM_TIMED):
-        started = time.perf_counter()
-        runtime(batch).flatten()[0].item()
-        taken.append(time.perf_counter() - started)
-    return min(taken[1:])
-
-
-def precision_of(predictor: Predictor) -> Precision | None:
-    """What a predictor computes in; None of a runtime that is not torch."""
-    return getattr(predictor.runtime, "precision", None)
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16(chosen) else "float32"
+    runtime = TorchRuntime(model, chosen, in_place=True, fold=True, precision=precision)
+    return Predictor(model, tta=tta, runtime=runtime)

@@ -125,8 +125,11 @@ class TiffSegments:
                 file.seek(page.dataoffsets[index])
                 data = file.read(page.databytecounts[index])
         decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
-        is_there = decoded is not None  # else the file is sparse: nothing was written there
-        values = decoded[0] if is_there else np.full(shape[1:], page.nodata, page.dtype)
+        values: NDArray[Any]
+        if decoded is None:  # noqa: SIM108  a sparse file: nothing was written there
+            values = np.full(shape[1:], page.nodata, page.dtype)
+        else:
+            values = decoded[0]
         self._kept[key] = values
         return values
 

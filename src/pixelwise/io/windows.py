@@ -83,12 +83,12 @@ class Windows:
         return np.concatenate(found)
 
 
-def open_windows(path: Path, least_bytes: int = LARGE_BYTES) -> Windows | None:
+def open_windows(path: Path, least_bytes: int | None = None) -> Windows | None:
     """Open a large picture to be read in parts.
 
     Args:
         path: a file, or the folder of a Zarr image.
-        least_bytes: of the decoded picture; smaller ones are read whole.
+        least_bytes: of the decoded picture, default 64 MB; smaller ones are read whole.
 
     Returns:
         The picture; None where it is read whole: it is small, a volume, turned, of colours that
@@ -105,6 +105,7 @@ def open_windows(path: Path, least_bytes: int = LARGE_BYTES) -> Windows | None:
     if found is None:
         return None
     stored, part = found
+    least_bytes = LARGE_BYTES if least_bytes is None else least_bytes
     if math.prod(stored.shape) * stored.dtype.itemsize < least_bytes:
         return None
     return Windows(path, stored, part)

@@ -1,11 +1,11 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
+from pixelwise.memory import is_out_of_memory, peak_megabytes
 from pixelwise.training.calibrate import find_threads, time_steps, time_validation
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, read_checkpoint, write_checkpoint
 from pixelwise.training.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.training.logs import check_logs, logging_to
 from pixelwise.training.loop import FLAT, Outcome, Trainer
-from pixelwise.training.memory import is_out_of_memory, peak_megabytes
 from pixelwise.training.objective import Loss, Metric, Objective, logits_of, loss_for
 from pixelwise.training.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
 from pixelwise.training.run_folder import FILES, RunFolder

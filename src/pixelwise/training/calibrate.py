@@ -8,11 +8,11 @@ import torch
 
 from pixelwise.data import Sample
 from pixelwise.inference import Predictor
+from pixelwise.memory import keeping_freed_memory
 from pixelwise.network import Model
 from pixelwise.planning import Plan, Timing
 from pixelwise.threads import Threads, free_threads, using_threads
 from pixelwise.training.batches import BatchQueue
-from pixelwise.training.memory import keeping_freed_memory
 from pixelwise.training.objective import Loss, Objective
 from pixelwise.training.patches import patch_source
 from pixelwise.training.step import Stepper

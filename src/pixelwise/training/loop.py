@@ -10,6 +10,7 @@ import torch
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.inference import Predictor
+from pixelwise.memory import keeping_freed_memory
 from pixelwise.metrics import Scores
 from pixelwise.network import Model
 from pixelwise.planning import Plan
@@ -17,7 +18,6 @@ from pixelwise.threads import Threads, free_threads, using_threads
 from pixelwise.training.batches import Batch, BatchQueue, WaitTime
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, State, copy_weights
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
-from pixelwise.training.memory import keeping_freed_memory
 from pixelwise.training.objective import Objective
 from pixelwise.training.patches import patch_source
 from pixelwise.training.ranks import ALL_DONE, Decision, Ranks

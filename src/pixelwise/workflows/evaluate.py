@@ -20,6 +20,7 @@ from pixelwise.data.masks import read_stored_mask
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor, evaluate_samples
+from pixelwise.inference.precision import file_predictor
 from pixelwise.io import make_folder, write_json, write_text
 from pixelwise.metrics import Scores, complete_groups, summarize
 from pixelwise.network import Model
@@ -110,7 +111,7 @@ def evaluate(
         check = IntensityCheck(loaded.config)
         samples = CheckedSamples(_samples_of(dataset, split), check)
         _prepare(out)
-        predictor = Predictor(loaded, device=device, in_place=True)
+        predictor = file_predictor(loaded, device=device)
         with showing(progress, "evaluating") as count:
             scores = evaluate_samples(predictor, samples, progress=count)
         check.warn()

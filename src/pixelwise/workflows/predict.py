@@ -1,12 +1,13 @@
 """Predict images in files and folders.
 
-    DIR/predictions.json    by which model and how the masks in DIR were made
+    DIR/.predictions.json   by which model and how the masks in DIR were made
     DIR/errors.csv          images that could not be predicted, and why
 
 A run that was interrupted goes on where it ended: what it finished is left as it is, since every
 file is whole or not there. Masks of another model, or made in another way, are made again.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -18,9 +19,9 @@ from typing import Literal, get_args
 
 from pixelwise.data import FoundImages, find_images
 from pixelwise.errors import DataError, ModelFileError, OutputError, PixelwiseWarning, PlanError
-from pixelwise.inference.memory import free_memory, parse_memory
-from pixelwise.inference.precision import AskedPrecision, fast_predictor
+from pixelwise.inference.precision import AskedPrecision, file_predictor
 from pixelwise.io import is_result, make_folder, open_windows, read_place, write_json, write_text
+from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory
 from pixelwise.network import Model, load_model
 from pixelwise.text import format_csv
 from pixelwise.workflows.predict_files import FilePredictor, Job
@@ -33,7 +34,7 @@ SAVES = tuple(ENDS)
 ERRORS_FILE = "errors.csv"
 ERRORS_COLUMNS = ("file", "message")
 NUM_SHOWN = 3
-RECORD_FILE = "predictions.json"
+RECORD_FILE = ".predictions.json"
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
 MaskFormat = Literal["auto", "png", "tif"]
 AnyPath = str | os.PathLike[str]
@@ -73,7 +74,8 @@ class Predictions:
 
     def describe(self) -> str:
         """What was written, how much that was, and how fast."""
-        texts = [f"{len(self.written)} file{'s' * (len(self.written) != 1)} in {self.folder}"]
+        number = len(self.written)
+        texts = [f"{number} file{'' if number == 1 else 's'} written to {self.folder}"]
         if self.num_pixels:
             mega, seconds = self.num_pixels / 1e6, max(self.seconds, 1e-3)
             texts.append(
@@ -141,7 +143,8 @@ def predict(
             size of its pixels, and of one that is read in parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
-        precision: "float32", "bfloat16", or "auto": what is faster here.
+        precision: "float32", "bfloat16", or "auto": bfloat16 where the device has it, which takes a
+            third to all of the time and changes a few pixels where two classes are as likely.
         memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,
             .npy and Zarr images are predicted in parts within it; others must fit.
         shard: "3/16" predicts the third of 16 shares of the images, for job arrays.
@@ -217,7 +220,7 @@ def predict_images(
     record = _Record(folder, loaded, tta=tta, precision=precision)
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not _is_done(path, files, since)}
-    predictor = fast_predictor(loaded, device=device, precision=precision, tta=tta)
+    predictor = file_predictor(loaded, device=device, precision=precision, tta=tta)
     result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
     result.left_out = found.left_out
     if found.left_out:
@@ -225,7 +228,7 @@ def predict_images(
     if since is None:
         record.write()
     files = FilePredictor(predictor, num_bytes)
-    with showing(progress, "predicting") as count:
+    with keeping_freed_memory(), showing(progress, "predicting") as count:
         jobs = [Job(path, files) for path, files in todo.items()]
         for number, outcome in enumerate(files.run(jobs), 1):
             if outcome.error:
@@ -257,7 +260,9 @@ class _Record:
 
     def __init__(self, folder: Path, model: Model, *, tta: bool, precision: str) -> None:
         self._path = folder / RECORD_FILE
-        self._content = {"model": fingerprint_of(model), "tta": tta, "precision": precision}
+        config = hashlib.sha256(model.config.model_dump_json().encode()).hexdigest()[:12]
+        weights = fingerprint_of(model)
+        self._content = {"model": f"{weights} {config}", "tta": tta, "precision": precision}
 
     @property
     def since(self) -> int | None:

@@ -209,11 +209,9 @@ def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence
 
 def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
     one, other = group[0].image, loaded.image
-    return (
-        one is not None
-        and other is not None
-        and (one.shape, one.dtype) == (other.shape, other.dtype)
-    )
+    if one is None or other is None:
+        return False
+    return one.shape == other.shape and bool(one.dtype == other.dtype)
 
 
 def _fits_more(group: Sequence[Loaded]) -> bool:

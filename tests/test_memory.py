@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from pixelwise.training.memory import is_out_of_memory, keeping_freed_memory, peak_megabytes
+from pixelwise.memory import is_out_of_memory, keeping_freed_memory, peak_megabytes
 
 CPU = torch.device("cpu")
 is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc alone")

@@ -1,0 +1,287 @@
+"""Large images, places, interrupted runs, shares: what `predict` does beyond one small picture."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.io.test_places import GEO
+
+import pixelwise as pw
+from pixelwise.io import read_mask_values, windows
+from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig, save_model
+from pixelwise.task import Task
+from pixelwise.workflows.predict import predict_images
+
+EXACT = {"precision": "float32", "device": "cpu", "progress": False}
+random = np.random.default_rng(0)
+RGB = random.integers(0, 256, (700, 900, 3), np.uint8)
+
+
+def make_model(folder, task=Task.MULTICLASS, scheme="statistics"):
+    """A model whose classes depend on the colours nearby."""
+    network_seed = 3
+    config = UNetConfig(in_channels=3, out_channels=task.num_logits(3), widths=(4, 8, 8))
+    names = ("background", "a", "b")[: task.num_classes(config.out_channels)]
+    scaling = IntensityScaling(
+        scheme=scheme, mean=(127.0,) * 3 if scheme == "statistics" else (),
+        std=(70.0,) * 3 if scheme == "statistics" else (),
+    )  # fmt: skip
+    import torch
+
+    torch.manual_seed(network_seed)
+    model = Model(
+        ModelConfig(
+            network=config, scaling=scaling, task=task, class_names=names,
+            class_colors=("#000000", "#ff0000", "#00ff00")[: len(names)],
+        ),
+        UNet(config),
+    )  # fmt: skip
+    path = folder / "model.safetensors"
+    save_model(path, model)
+    return path
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Read every picture in parts that can be."""
+    monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+
+
+@pytest.mark.parametrize("kind", ["tiles", "strips", "npy", "zarr"])
+@pytest.mark.parametrize("scheme", ["statistics", "percentiles"])
+def test_in_parts_the_mask_is_that_of_the_array_in_the_same_tiles(
+    kind, scheme, tmp_path, monkeypatch
+):
+    model = make_model(tmp_path, scheme=scheme)
+    path = tmp_path / f"image.{ {'npy': 'npy', 'zarr': 'zarr'}.get(kind, 'tif') }"
+    if kind == "npy":
+        np.save(path, RGB)
+    elif kind == "zarr":
+        zarr = pytest.importorskip("zarr")
+        group = zarr.open_group(path, mode="w", zarr_format=2)
+        group.create_array("0", data=np.moveaxis(RGB, -1, 0), chunks=(3, 128, 128))
+        axes = [{"name": "c", "type": "channel"}, {"name": "y"}, {"name": "x"}]
+        group.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "0"}]}]
+    else:
+        how = {"tile": (128, 128)} if kind == "tiles" else {"rowsperstrip": 10}
+        tifffile.imwrite(path, RGB, photometric="rgb", compression="zlib", **how)
+    monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+    monkeypatch.setattr("pixelwise.inference.memory.SIDES", (256,))
+    (mask,) = pw.predict(model, path, tmp_path / "out", **EXACT)
+    assert mask.name == "image.tif"
+    predictor = pw.inference.Predictor(pw.network.load_model(model), device="cpu", tile_size=256)
+    expected = predictor.segment(np.moveaxis(RGB, -1, 0))
+    found = read_mask_values(mask)
+    assert len(np.unique(found)) > 1
+    if scheme == "statistics":
+        np.testing.assert_array_equal(found, expected)
+    else:  # scaled by the percentiles of all pixels, and not of every n-th of each axis
+        assert (found == expected).mean() > 0.999
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_nothing_is_left_of_an_image_that_breaks_off(tmp_path):
+    """A NaN far down is met when half of the mask is written."""
+    pixels = RGB.astype(np.float32)
+    pixels[650, 5] = np.nan
+    tifffile.imwrite(
+        tmp_path / "x.tif", pixels, tile=(64, 64), compression="zlib", photometric="rgb"
+    )
+    with pytest.raises(pw.DataError, match="NaN"):
+        pw.predict(make_model(tmp_path), tmp_path / "x.tif", tmp_path / "out", **EXACT)
+    assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["errors.csv"]
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_what_cannot_be_made_in_parts_is_said(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
+    with pytest.raises(pw.DataError, match=r"predicted in parts.*Save the mask alone"):
+        pw.predict(
+            make_model(tmp_path), tmp_path / "x.tif", tmp_path / "out", save=("overlay",), **EXACT
+        )
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_too_little_memory_is_refused_beforehand(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
+    model = make_model(tmp_path)
+    with pytest.raises(pw.DataError, match=r"--memory 0\.10 GB does not suffice.*for the program"):
+        pw.predict(model, tmp_path / "x.tif", tmp_path / "out", memory="100MB", **EXACT)
+    for wrong in ("2 apples", "GB", "-1GB"):
+        with pytest.raises(pw.PlanError, match="amount of memory"):
+            pw.predict(model, tmp_path / "x.tif", tmp_path / "out", memory=wrong, **EXACT)
+
+
+class TestPlace:
+    @pytest.mark.parametrize("large", [False, True])
+    def test_a_geotiff_gives_a_geotiff(self, large, tmp_path, monkeypatch):
+        if large:
+            monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+        path = tmp_path / "aerial.tif"
+        tifffile.imwrite(path, RGB, photometric="rgb", extratags=GEO, compression="zlib")
+        (mask,) = pw.predict(make_model(tmp_path), path, tmp_path / "out", **EXACT)
+        assert mask.suffix == ".tif"
+        with tifffile.TiffFile(mask) as one, tifffile.TiffFile(path) as other:
+            assert one.geotiff_metadata == other.geotiff_metadata
+            assert one.pages.first.shape == RGB.shape[:2]
+
+    def test_the_format_can_be_chosen(self, tmp_path):
+        model = make_model(tmp_path)
+        Image.fromarray(RGB).save(tmp_path / "a.png")
+        tifffile.imwrite(tmp_path / "b.tif", RGB, photometric="rgb", extratags=GEO)
+        files = [tmp_path / "a.png", tmp_path / "b.tif"]
+        for format, names in (
+            ("auto", ["a.png", "b.tif"]), ("png", ["a.png", "b.png"]), ("tif", ["a.tif", "b.tif"])
+        ):  # fmt: skip
+            written = pw.predict(model, files, tmp_path / format, format=format, **EXACT)
+            assert [path.name for path in written] == names
+        masks = [read_mask_values(tmp_path / format / name) for format, name in
+                 (("auto", "a.png"), ("tif", "a.tif"))]  # fmt: skip
+        np.testing.assert_array_equal(*masks)
+        with pytest.raises(pw.PlanError, match="'gif' is no format of masks"):
+            pw.predict(model, files, tmp_path / "x", format="gif", **EXACT)
+
+
+def write_pictures(folder, count=6):
+    folder.mkdir()
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return folder
+
+
+class TestInterrupted:
+    def test_what_is_finished_is_kept(self, tmp_path):
+        model, folder, out = make_model(tmp_path), write_pictures(tmp_path / "in"), tmp_path / "out"
+        pw.predict(model, folder, out, **EXACT)
+        times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+        (out / "03.png").unlink()
+        result = predict_images(model, folder, out, **EXACT)
+        assert (result.num_kept, len(result.written)) == (5, 6)
+        assert "5 images were done before, and kept (--overwrite" in result.describe()
+        changed = {p.name for p in out.glob("*.png") if p.stat().st_mtime_ns != times[p]}
+        assert changed == {"03.png"}
+        assert predict_images(model, folder, out, overwrite=True, **EXACT).num_kept == 0
+
+    def test_a_changed_image_is_done_again(self, tmp_path):
+        model, folder, out = make_model(tmp_path), write_pictures(tmp_path / "in"), tmp_path / "out"
+        pw.predict(model, folder, out, **EXACT)
+        later = time.time() + 5
+        os.utime(folder / "02.png", (later, later))
+        assert predict_images(model, folder, out, **EXACT).num_kept == 5
+
+    @pytest.mark.parametrize("change", ["model", "tta", "save", "precision"])
+    def test_masks_made_in_another_way_are_made_again(self, change, tmp_path):
+        """The masks of another model are never taken for those of this one."""
+        folder, out = write_pictures(tmp_path / "in"), tmp_path / "out"
+        model = make_model(tmp_path)
+        pw.predict(model, folder, out, **EXACT)
+        options = dict(EXACT)
+        if change == "model":
+            model = make_model(tmp_path, scheme="percentiles")
+        elif change == "tta":
+            options["tta"] = True
+        elif change == "save":
+            options["save"] = ("mask", "overlay")
+        else:
+            options["precision"] = "bfloat16"
+        assert predict_images(model, folder, out, **options).num_kept == 0
+        assert predict_images(model, folder, out, **options).num_kept == 6
+
+    def test_an_interrupted_run_of_another_model_leaves_no_old_masks_as_done(
+        self, tmp_path, monkeypatch
+    ):
+        folder, out = write_pictures(tmp_path / "in"), tmp_path / "out"
+        pw.predict(make_model(tmp_path), folder, out, **EXACT)
+        model = make_model(tmp_path, scheme="percentiles")
+
+        def stop(done, total):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            predict_images(model, folder, out, **(EXACT | {"progress": stop}))
+        fresh = tmp_path / "fresh"
+        predict_images(model, folder, out, **EXACT)
+        for path in pw.predict(model, folder, fresh, **EXACT):
+            assert path.read_bytes() == (out / path.name).read_bytes()
+
+    @pytest.mark.slow
+    def test_killed_at_random_moments(self, tmp_path):
+        """Whatever moment it is killed at: complete files alone, and in the end the same ones."""
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in", 60)
+        tifffile.imwrite(
+            folder / "large.tif", np.tile(RGB, (6, 5, 1)), photometric="rgb", tile=(128, 128),
+            compression="zlib",
+        )  # fmt: skip
+        whole, out = tmp_path / "whole", tmp_path / "out"
+        options = {"precision": "float32", "device": "cpu"}
+        pw.predict(model, folder, whole, progress=False, **options)
+        command = [
+            sys.executable, "-m", "pixelwise", "predict", str(model), str(folder), "--out",
+            str(out), "-q", "--precision", "float32", "--device", "cpu",
+        ]  # fmt: skip
+        chance = np.random.default_rng(0)
+        for _ in range(4):
+            process = subprocess.Popen(command)
+            deadline = time.monotonic() + 20
+            while process.poll() is None and not list(out.glob("*.png")):
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.01)
+            time.sleep(float(chance.uniform(0, 0.5)))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            for path in out.glob("[!.]*"):
+                assert path.read_bytes() == (whole / path.name).read_bytes(), path
+        subprocess.run(command, check=True)
+        names = sorted(path.name for path in whole.glob("[!.]*"))
+        assert sorted(path.name for path in out.glob("[!.]*")) == names
+        for name in names:
+            assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+class TestInputs:
+    def test_patterns_and_lists(self, tmp_path, monkeypatch):
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in")
+        written = pw.predict(model, str(folder / "0[1-3].png"), tmp_path / "a", **EXACT)
+        assert [path.name for path in written] == ["01.png", "02.png", "03.png"]
+        (folder / "list.txt").write_text("# the good ones\n04.png\n\n05.png\n")
+        written = pw.predict(model, folder / "list.txt", tmp_path / "b", **EXACT)
+        assert [path.name for path in written] == ["04.png", "05.png"]
+        with pytest.raises(pw.FileError, match="no file or folder fits the pattern"):
+            pw.predict(model, str(folder / "x*.png"), tmp_path / "c", **EXACT)
+        (folder / "empty.txt").write_text("\n")
+        with pytest.raises(pw.FileError, match="names no images"):
+            pw.predict(model, folder / "empty.txt", tmp_path / "c", **EXACT)
+
+    def test_shares_are_all_images_once(self, tmp_path):
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in", 7)
+        found = [
+            path.name
+            for share in ("1/3", "2/3", "3/3")
+            for path in pw.predict(model, folder, tmp_path / "out", shard=share, **EXACT)
+        ]
+        assert found == ["00.png", "03.png", "06.png", "01.png", "04.png", "02.png", "05.png"]
+        assert predict_images(model, folder, tmp_path / "out", **EXACT).num_kept == 7
+        for wrong in ("0/3", "4/3", "1", "a/b", "1/0"):
+            with pytest.raises(pw.PlanError, match="is no share"):
+                pw.predict(model, folder, tmp_path / "out", shard=wrong, **EXACT)
+
+    def test_many_small_images_are_those_one_by_one(self, tmp_path):
+        """Those of one size are computed together; which ones, changes nothing."""
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in", 5)
+        Image.fromarray(RGB[:31, :33]).save(folder / "02b.png")
+        (folder / "03b.png").write_bytes(b"no picture")
+        together = predict_images(model, folder, tmp_path / "out", **EXACT)
+        assert [path.name for path in together.failed] == ["03b.png"]
+        assert len(together.written) == 6
+        for path in sorted(folder.glob("*.png")):
+            if path.name != "03b.png":
+                (alone,) = pw.predict(model, path, tmp_path / path.stem, **EXACT)
+                assert alone.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
