@@ -72,7 +72,7 @@ def test_in_parts_the_mask_is_that_of_the_array_in_the_same_tiles(
         how = {"tile": (128, 128)} if kind == "tiles" else {"rowsperstrip": 10}
         tifffile.imwrite(path, RGB, photometric="rgb", compression="zlib", **how)
     monkeypatch.setattr(windows, "LARGE_BYTES", 0)
-    monkeypatch.setattr("pixelwise.inference.memory.SIDES", (256,))
+    monkeypatch.setattr("pixelwise.inference.memory.SHARES", (0.5,))
     (mask,) = pw.predict(model, path, tmp_path / "out", **EXACT)
     assert mask.name == "image.tif"
     predictor = pw.inference.Predictor(pw.network.load_model(model), device="cpu", tile_size=256)

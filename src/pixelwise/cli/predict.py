@@ -20,6 +20,14 @@ class MaskFormat(StrEnum):
     TIF = "tif"
 
 
+class Quality(StrEnum):
+    """How large images are cut."""
+
+    FAST = "fast"
+    NORMAL = "normal"
+    BEST = "best"
+
+
 class Precision(StrEnum):
     """Which number format a model is run in."""
 
@@ -84,6 +92,9 @@ def predict(
     precision: Annotated[
         Precision, typer.Option(help="Of the computation; auto: bfloat16 where there is such.")
     ] = Precision.AUTO,
+    quality: Annotated[
+        Quality, typer.Option(help="Of large images: size and overlap of their tiles.")
+    ] = Quality.NORMAL,
     device: Device = "auto",
     max_pixels: MaxPixels = None,
     json: Json = None,
@@ -107,6 +118,7 @@ def predict(
             tta=tta,
             device=device,
             precision=precision.value,
+            quality=quality.value,
             memory=memory,
             shard=shard,
             overwrite=overwrite,

@@ -13,10 +13,12 @@ None of these grows with the height of the image.
 from dataclasses import dataclass
 
 from pixelwise.errors import PlanError
+from pixelwise.inference.predictor import TILINGS, Predictor
 from pixelwise.memory import used_memory
-from pixelwise.network import ModelConfig
 
-SIDES = (512, 384, 256, 192, 128)  # of tiles; larger ones take longer a pixel (docs/log.md)
+SHARES = (1, 0.75, 0.5, 0.375, 0.25)  # of the usual side of tiles, the largest first
+VALUE_BYTES = 4  # of bfloat16, too: converted copies stand beside the features
+WINDOWS = 4  # of the image: read ahead, and scaled
 FEATURES = 8  # arrays of the first level's width that are there at once, at full size
 SPARE = 64 * 2**20  # bytes for what is not counted: buffers of files, codes of libraries
 BANDS_WAITING = 5  # of the mask: made, waiting, written
@@ -39,27 +41,24 @@ class Picture:
     part_height: int
 
 
-def choose_tile_side(
-    config: ModelConfig, picture: Picture, overlap_share: float, most_overlap: int, memory: int
-) -> int:
-    """The largest side of tiles for which the memory of the whole process suffices.
+def choose_tile_side(predictor: Predictor, picture: Picture, memory: int) -> int:
+    """The side of tiles, in pixels of the image, for which the memory of the process suffices.
 
     Args:
-        config: of the model, which is loaded.
+        predictor: whose model is loaded.
         picture: the image.
-        overlap_share: of tiles, of their side.
-        most_overlap: of tiles, in pixels.
         memory: bytes of the process, all in all.
 
     Raises:
         PlanError: it does not suffice for the smallest tiles.
     """
-    used = used_memory()
-    for side in SIDES:
-        overlap = min(most_overlap, int(side * overlap_share))
-        if used + memory_of_tiles(config, picture, side, overlap) <= memory:
+    used, least = used_memory(), 0
+    usual = TILINGS[predictor.quality].side
+    for share in SHARES:
+        side = predictor.tile_side(round(usual * share))
+        least = used + memory_of_tiles(predictor, picture, side)
+        if least <= memory:
             return side
-    least = used + memory_of_tiles(config, picture, SIDES[-1], int(SIDES[-1] * overlap_share))
     raise PlanError(
         f"--memory {_show(memory)} does not suffice: this model and an image of "
         f"{picture.width:,} pixels a row take {_show(least)} at least, {_show(used)} of it for the "
@@ -67,18 +66,19 @@ def choose_tile_side(
     )
 
 
-def memory_of_tiles(config: ModelConfig, picture: Picture, side: int, overlap: int) -> int:
+def memory_of_tiles(predictor: Predictor, picture: Picture, side: int) -> int:
     """Bytes that tiles of a side take, beside what the process has already."""
+    config, width = predictor.model.config, picture.width
     network, num_classes = config.network, config.num_classes
-    value_bytes = 4  # a converted copy of the weights of bfloat16 stands beside the features
+    side = min(side, width)
     pixels = side**2 * config.working_scale**2
-    activations = pixels * value_bytes * (FEATURES * network.widths[0] + 2 * network.in_channels)
-    probabilities = 3 * 4 * num_classes * side**2
-    overlaps = 4 * num_classes * overlap * (picture.width + side)
-    mask = BANDS_WAITING * side * picture.width
-    row = picture.width * picture.num_channels * picture.itemsize
-    decoded = (side + 2 * picture.part_height) * row
-    windows = 4 * 4 * side**2 * network.in_channels
+    features = FEATURES * network.widths[0] + 2 * network.in_channels
+    activations = pixels * VALUE_BYTES * features
+    probabilities = 3 * VALUE_BYTES * num_classes * side**2
+    overlaps = VALUE_BYTES * num_classes * predictor.overlap * (width + side)
+    mask = BANDS_WAITING * side * width
+    decoded = (side + 2 * picture.part_height) * width * picture.num_channels * picture.itemsize
+    windows = WINDOWS * VALUE_BYTES * side**2 * network.in_channels
     return int(activations + probabilities + overlaps + mask + decoded + windows + SPARE)
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from pixelwise.device import Precision, has_bfloat16, pick_device
-from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.predictor import Predictor, Quality
 from pixelwise.inference.runtime import TorchRuntime
 from pixelwise.network import Model
 
@@ -24,6 +24,7 @@ def file_predictor(
     device: str | torch.device,
     precision: AskedPrecision = "auto",
     tta: bool = False,
+    quality: Quality = "normal",
 ) -> Predictor:
     """A predictor of a model that nobody else uses and whose weights will not change.
 
@@ -32,9 +33,10 @@ def file_predictor(
         device: to compute on.
         precision: to compute in; "auto": bfloat16 where the device has it.
         tta: average over mirrored copies.
+        quality: of large images.
     """
     chosen = pick_device(device)
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(chosen) else "float32"
     runtime = TorchRuntime(model, chosen, in_place=True, fold=True, precision=precision)
-    return Predictor(model, tta=tta, runtime=runtime)
+    return Predictor(model, tta=tta, runtime=runtime, quality=quality)

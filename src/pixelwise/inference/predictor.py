@@ -6,7 +6,7 @@ Validation during training, `Segmenter`, the command line and the server all use
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,21 @@ from pixelwise.threads import Threads, free_threads
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
 MAX_BATCH_PIXELS = 1_000_000  # of images that are predicted together
 TILE_OVERLAP_SHARE = 4  # tiles overlap by a quarter of their shorter side at most
-MAX_OVERLAP = 128  # pixels; about the receptive field that still matters
+Quality = Literal["fast", "normal", "best"]
+
+
+class Tiling(NamedTuple):
+    """Tiles of images that are too large for one piece, in pixels as the network sees them."""
+
+    side: int
+    overlap: int
+
+
+TILINGS: dict[Quality, Tiling] = {  # measured, see docs/prediction.md
+    "fast": Tiling(512, 16),
+    "normal": Tiling(512, 32),
+    "best": Tiling(1024, 64),
+}
 
 
 class Predictor:
@@ -36,13 +50,14 @@ class Predictor:
     Args:
         model: the model.
         device: "auto", "cpu", "cuda" or any torch device; that of the runtime, where one is given.
-        tile_size: tile side in pixels, same for every axis; None lets memory decide.
+        tile_size: tile side in pixels, same for every axis; None lets size and quality decide.
         tta: test-time augmentation: average over the mirrored copies of the image that training
             would make; all of them where the model does not say.
         threads: that a CPU computes with; None: as many as turn out to be the fastest.
         in_place: whether the model's network may be moved to the device, and into the layout that
             is fastest there; else a copy of it is, where it has to be moved.
         runtime: what computes the probabilities; None for the model's network.
+        quality: of large images: how large tiles are, and how far they overlap.
     """
 
     def __init__(
@@ -55,8 +70,9 @@ class Predictor:
         threads: Threads | None = None,
         in_place: bool = False,
         runtime: Runtime | None = None,
+        quality: Quality = "normal",
     ) -> None:
-        self.model, self.tile_size, self.tta = model, tile_size, tta
+        self.model, self.tile_size, self.tta, self.quality = model, tile_size, tta, quality
         self.runtime = runtime or TorchRuntime(model, pick_device(device), in_place=in_place)
         self.device = self.runtime.device
         is_cpu = self.device.type == "cpu"
@@ -71,6 +87,7 @@ class Predictor:
             tta=self.tta,
             threads=self.threads,
             in_place=True,
+            quality=self.quality,
         )
 
     def segment(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -165,18 +182,36 @@ class Predictor:
         """Size and overlap of the tiles of an image, in pixels."""
         tile_size = self._plan_tile_size(size, side or self.tile_size)
         cut_sides = [side for side, length in zip(tile_size, size, strict=True) if side < length]
-        return tile_size, min(MAX_OVERLAP, min(cut_sides, default=0) // TILE_OVERLAP_SHARE)
+        most = min(cut_sides, default=0) // TILE_OVERLAP_SHARE
+        return tile_size, min(self.overlap, most)
+
+    @property
+    def overlap(self) -> int:
+        """Pixels by which tiles overlap, where they are large enough."""
+        return round(TILINGS[self.quality].overlap / self.model.config.working_scale)
+
+    def tile_side(self, side: int | None = None) -> int:
+        """The side of tiles in pixels of the image, of one in pixels of the network.
+
+        Args:
+            side: as the network sees it; None: that of the quality.
+        """
+        scale = self.model.config.working_scale
+        divisor = round(2 ** (len(self.model.config.network.widths) - 1) / scale)
+        wanted = (side or TILINGS[self.quality].side) / scale
+        return int(max(1, round(wanted / divisor)) * divisor)
 
     def _plan_tile_size(self, size: Sequence[int], side: int | None) -> tuple[int, ...]:
-        """Tiles of a side; without one the whole image where it fits, else the largest that do."""
+        """Tiles of a side; without one the whole image where it fits, else those of the quality."""
         if side is not None:
             return tuple(min(side, length) for length in size)
         config, scale = self.model.config.network, self.model.config.working_scale
         max_pixels = int(MAX_WHOLE_PIXELS // config.widths[0] / scale ** len(size))
         if int(np.prod(size)) <= max_pixels:
             return tuple(size)
+        side = self.tile_side() if len(size) == 2 else int(max_pixels ** (1 / 3))
         divisor = round(2 ** (len(config.widths) - 1) / scale)
-        side = int(max_pixels ** (1 / len(size))) // divisor * divisor
+        side = min(side, int(max_pixels ** (1 / len(size)))) // divisor * divisor
         return tuple(min(side, length) for length in size)
 
     def _check(self, image: NDArray[Any] | WindowReader, seen: NDArray[Any]) -> None:

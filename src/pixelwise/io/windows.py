@@ -27,7 +27,7 @@ from pixelwise.io.tiff_files import is_tiff
 from pixelwise.io.tiff_windows import TiffSegments, map_tiff
 from pixelwise.io.zarr_files import is_zarr_folder, open_level
 
-LARGE_BYTES = 2**26  # decoded: smaller pictures are read whole, which is simpler and as fast
+LARGE_BYTES = 2**24  # decoded: smaller pictures are read whole, which is as fast
 OVERVIEW_PIXELS = 2**20
 OVERVIEW_PARTS = 256  # windows that an overview is made of, where the picture has more
 
@@ -88,7 +88,7 @@ def open_windows(path: Path, least_bytes: int | None = None) -> Windows | None:
 
     Args:
         path: a file, or the folder of a Zarr image.
-        least_bytes: of the decoded picture, default 64 MB; smaller ones are read whole.
+        least_bytes: of the decoded picture, default 16 MB; smaller ones are read whole.
 
     Returns:
         The picture; None where it is read whole: it is small, a volume, turned, of colours that

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 from pixelwise.data import FoundImages, find_images
 from pixelwise.errors import DataError, ModelFileError, OutputError, PixelwiseWarning, PlanError
 from pixelwise.inference.precision import AskedPrecision, file_predictor
+from pixelwise.inference.predictor import TILINGS, Quality
 from pixelwise.io import is_result, make_folder, open_windows, read_place, write_json, write_text
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory
 from pixelwise.network import Model, load_model
@@ -119,6 +120,7 @@ def predict(
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
+    quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
     overwrite: bool = False,
@@ -145,6 +147,8 @@ def predict(
         device: "auto", "cpu", "cuda", "mps".
         precision: "float32", "bfloat16", or "auto": bfloat16 where the device has it, which takes a
             third to all of the time and changes a few pixels where two classes are as likely.
+        quality: of images too large for one piece: "fast", "normal" or "best", see
+            docs/prediction.md.
         memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,
             .npy and Zarr images are predicted in parts within it; others must fit.
         shard: "3/16" predicts the third of 16 shares of the images, for job arrays.
@@ -175,6 +179,7 @@ def predict(
         tta=tta,
         device=device,
         precision=precision,
+        quality=quality,
         memory=memory,
         shard=shard,
         overwrite=overwrite,
@@ -197,6 +202,7 @@ def predict_images(
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
+    quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
     overwrite: bool = False,
@@ -211,16 +217,18 @@ def predict_images(
         raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
     if format not in get_args(MaskFormat):
         raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
+    if quality not in TILINGS:
+        raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(_plan_targets(found, folder, loaded, save, format), shard)
-    record = _Record(folder, loaded, tta=tta, precision=precision)
+    record = _Record(folder, loaded, {"tta": tta, "precision": precision, "quality": quality})
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not _is_done(path, files, since)}
-    predictor = file_predictor(loaded, device=device, precision=precision, tta=tta)
+    predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
     result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
     result.left_out = found.left_out
     if found.left_out:
@@ -258,11 +266,11 @@ class _Record:
     Masks that are older than it were made before, in another way.
     """
 
-    def __init__(self, folder: Path, model: Model, *, tta: bool, precision: str) -> None:
+    def __init__(self, folder: Path, model: Model, settings: Mapping[str, object]) -> None:
         self._path = folder / RECORD_FILE
         config = hashlib.sha256(model.config.model_dump_json().encode()).hexdigest()[:12]
         weights = fingerprint_of(model)
-        self._content = {"model": f"{weights} {config}", "tta": tta, "precision": precision}
+        self._content = {"model": f"{weights} {config}", **settings}
 
     @property
     def since(self) -> int | None:

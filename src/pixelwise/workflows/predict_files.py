@@ -3,7 +3,7 @@
     small images   read ahead ──> of one size together ──> predicted ──> written by a thread
     large ones     windows ──> tiles ──> bands of the mask ──> written while the next are computed
 
-A picture is large where its format can be read in parts and it takes more than 64 MB.
+A picture is large where its format can be read in parts and it takes more than 16 MB.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from pixelwise.data import overlay, to_channels
 from pixelwise.errors import DataError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import Picture, choose_tile_side
-from pixelwise.inference.predictor import MAX_BATCH_PIXELS, MAX_OVERLAP, TILE_OVERLAP_SHARE
+from pixelwise.inference.predictor import MAX_BATCH_PIXELS
 from pixelwise.io import (
     TiffBands,
     Windows,
@@ -150,7 +150,7 @@ class FilePredictor:
         image = WindowedImage(windows, config.network.in_channels, self.check)
         height, width = image.shape[1:]
         picture = Picture(width, windows.shape[2], windows.dtype.itemsize, windows.part[0])
-        side = choose_tile_side(config, picture, 1 / TILE_OVERLAP_SHARE, MAX_OVERLAP, self._memory)
+        side = choose_tile_side(self._predictor, picture, self._memory)
         bands = self._predictor.bands(image, side)
         (target,) = job.files.values()
         make_folder(target.parent)
@@ -209,15 +209,17 @@ def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence
 
 def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
     one, other = group[0].image, loaded.image
-    if one is None or other is None:
+    if one is None or other is None or one.shape != other.shape:
         return False
-    return one.shape == other.shape and bool(one.dtype == other.dtype)
+    is_same: bool = one.dtype == other.dtype
+    return is_same
 
 
 def _fits_more(group: Sequence[Loaded]) -> bool:
     image = group[0].image
     assert image is not None
-    return (len(group) + 1) * image.shape[0] * image.shape[1] <= MAX_BATCH_PIXELS
+    num_pixels = (len(group) + 1) * int(np.prod(image.shape[:2]))
+    return num_pixels <= MAX_BATCH_PIXELS
 
 
 def _read_ahead(jobs: Sequence[Job]) -> Iterator[Loaded]:
