@@ -99,11 +99,30 @@ def test_nothing_is_left_of_an_image_that_breaks_off(tmp_path):
 
 
 @pytest.mark.usefixtures("in_parts")
-def test_what_cannot_be_made_in_parts_is_said(tmp_path):
+@pytest.mark.parametrize("what", ["overlay", "probability", "png", "overlap"])
+def test_what_cannot_be_made_in_parts_is_made_of_the_whole(what, tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
-    with pytest.raises(pw.DataError, match=r"predicted in parts.*Save the mask alone"):
+    np.save(tmp_path / "same.npy", RGB)
+    task = Task.MULTILABEL if what == "overlap" else Task.MULTICLASS
+    model, options = make_model(tmp_path, task), dict(EXACT)
+    if what in ("overlay", "probability"):
+        options["save"] = ("mask", what)
+    elif what == "png":
+        options["format"] = "png"
+    written = pw.predict(model, tmp_path / "x.tif", tmp_path / "out", **options)
+    assert len(written) == len(options.get("save", "m"))
+    if what == "png":
+        assert written[0].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_image_that_does_not_fit_is_refused(tmp_path):
+    """It is read whole, since an overlay is asked for."""
+    pixels = np.tile(RGB, (4, 3, 1))
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", compression="zlib")
+    model = make_model(tmp_path)
+    with pytest.raises(pw.DataError, match=r"where 0\.20 GB may be taken. Save it as a tiled TIFF"):
         pw.predict(
-            make_model(tmp_path), tmp_path / "x.tif", tmp_path / "out", save=("overlay",), **EXACT
+            model, tmp_path / "x.tif", tmp_path / "o", save=("overlay",), memory="200MB", **EXACT
         )
 
 

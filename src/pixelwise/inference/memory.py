@@ -10,6 +10,7 @@ What is in memory at a time, beside the program and the model themselves:
 None of these grows with the height of the image.
 """
 
+import math
 from dataclasses import dataclass
 
 from pixelwise.errors import PlanError
@@ -20,6 +21,7 @@ SHARES = (1, 0.75, 0.5, 0.375, 0.25)  # of the usual side of tiles, the largest 
 VALUE_BYTES = 4  # of bfloat16, too: converted copies stand beside the features
 WINDOWS = 4  # of the image: read ahead, and scaled
 FEATURES = 8  # arrays of the first level's width that are there at once, at full size
+LARGE = 2**24  # bytes of an image: smaller ones are predicted whatever the memory
 SPARE = 64 * 2**20  # bytes for what is not counted: buffers of files, codes of libraries
 BANDS_WAITING = 5  # of the mask: made, waiting, written
 
@@ -64,6 +66,30 @@ def choose_tile_side(predictor: Predictor, picture: Picture, memory: int) -> int
         f"{picture.width:,} pixels a row take {_show(least)} at least, {_show(used)} of it for the "
         "program itself. Give more, or cut the image."
     )
+
+
+def refuse_large(
+    predictor: Predictor, shape: tuple[int, ...], num_bytes: int, name: str, memory: int
+) -> None:
+    """PlanError where an image that was read whole cannot be predicted within a memory.
+
+    Args:
+        predictor: whose model is loaded.
+        shape: (*spatial, C) of the image.
+        num_bytes: of the image.
+        name: of the image.
+        memory: bytes of the process, all in all.
+    """
+    config = predictor.model.config
+    num_pixels = math.prod(shape[:-1])
+    values = 3 * config.network.in_channels + 3 * config.num_classes
+    needed = used_memory() + num_bytes + num_pixels * VALUE_BYTES * values
+    if num_bytes > LARGE and needed > memory:
+        raise PlanError(
+            f"{name} takes some {_show(needed)}, where {_show(memory)} may be taken. Save it as a "
+            "tiled TIFF and predict the mask alone, which is done in parts; or give more with "
+            "--memory."
+        )
 
 
 def memory_of_tiles(predictor: Predictor, picture: Picture, side: int) -> int:

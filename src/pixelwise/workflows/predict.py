@@ -236,8 +236,9 @@ def predict_images(
     if since is None:
         record.write()
     files = FilePredictor(predictor, num_bytes)
+    can_overlap = loaded.config.task.can_overlap
     with keeping_freed_memory(), showing(progress, "predicting") as count:
-        jobs = [Job(path, files) for path, files in todo.items()]
+        jobs = [Job(path, files, can_overlap) for path, files in todo.items()]
         for number, outcome in enumerate(files.run(jobs), 1):
             if outcome.error:
                 result.failed[outcome.job.path] = outcome.error

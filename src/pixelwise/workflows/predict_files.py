@@ -3,7 +3,8 @@
     small images   read ahead ──> of one size together ──> predicted ──> written by a thread
     large ones     windows ──> tiles ──> bands of the mask ──> written while the next are computed
 
-A picture is large where its format can be read in parts and it takes more than 16 MB.
+A picture is large where its format can be read in parts and it takes more than 16 MB. Overlays,
+probabilities and PNG files are made of the whole, which must fit into memory.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from pixelwise.data import overlay, to_channels
 from pixelwise.errors import DataError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
-from pixelwise.inference.memory import Picture, choose_tile_side
+from pixelwise.inference.memory import Picture, choose_tile_side, refuse_large
 from pixelwise.inference.predictor import MAX_BATCH_PIXELS
 from pixelwise.io import (
     TiffBands,
@@ -37,8 +38,6 @@ from pixelwise.io import (
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
 NUM_WRITING = 4  # batches that wait to be written
-PARTS_SAVE = ("mask",)  # what of a large image can be written while it is predicted
-
 Files = Mapping[str, Path]  # to be written, by what they hold
 
 
@@ -48,6 +47,13 @@ class Job:
 
     path: Path
     files: Files
+    can_overlap: bool = False  # its classes
+
+    @property
+    def goes_in_parts(self) -> bool:
+        """Whether its files can be written while it is predicted: one mask, as TIFF."""
+        suffixes = [file.suffix for file in self.files.values()]
+        return list(self.files) == ["mask"] and suffixes == [".tif"] and not self.can_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +141,12 @@ class FilePredictor:
     def _to_channels(self, loaded: Loaded) -> NDArray[Any]:
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
         assert loaded.image is not None
+        refuse_large(self._predictor, loaded.image.shape, loaded.image.nbytes, name, self._memory)
         return self.check.take(to_channels(loaded.image, in_channels, name), name)
 
     def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
         """Write the mask of a large image while it is being predicted."""
         config = self._predictor.model.config
-        impossible = [what for what in job.files if what not in PARTS_SAVE]
-        if impossible or config.task.can_overlap:
-            raise DataError(
-                f"{job.path} is so large that it is predicted in parts, of which only a mask of "
-                f"classes that exclude each other can be written, not {', '.join(job.files)}. Save "
-                "the mask alone, or cut the image."
-            )
         image = WindowedImage(windows, config.network.in_channels, self.check)
         height, width = image.shape[1:]
         picture = Picture(width, windows.shape[2], windows.dtype.itemsize, windows.part[0])
@@ -243,7 +243,7 @@ def _read_ahead(jobs: Sequence[Job]) -> Iterator[Loaded]:
 
 def _load(job: Job) -> Loaded:
     try:
-        windows = open_windows(job.path)
+        windows = open_windows(job.path) if job.goes_in_parts else None
         if windows is not None:
             return Loaded(job, windows=windows)
         return Loaded(job, read_image(job.path))
