@@ -90,7 +90,7 @@ def predict(
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the computation; auto: bfloat16 where there is such.")
+        Precision, typer.Option(help="Of the computation; auto: as validated, else the fastest.")
     ] = Precision.AUTO,
     quality: Annotated[
         Quality, typer.Option(help="Of large images: size and overlap of their tiles.")

@@ -5,11 +5,12 @@ The experiments behind the numbers are in docs/log.md.
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pixelwise.network import IntensityScaling
+from pixelwise.planning.draft import Decision, Decisions
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.plan import Augmentation
 from pixelwise.task import Task
@@ -29,8 +30,6 @@ LIGHT = {
 ENCODER_WIDTHS = 16, 32, 64, 128, 256, 256  # of the decoder, and of the bottleneck's block
 ENCODER_RATE = 1e-3  # learning rate
 
-Decisions = dict[str, tuple[Any, str]]  # value and reason, by name
-
 
 class Encoder(NamedTuple):
     """A ready-made encoder."""
@@ -46,24 +45,32 @@ def choose_from_data(
     share = FOREGROUND_SHARE if task.has_one_logit else CLASSES_SHARE
     return {
         "scaling": _choose_scaling(fingerprint),
-        "normalization": ("instance", "each image by itself: sets are often of mixed kinds"),
-        "upsampling": ("nearest", "cheapest; as good as the others"),
-        "loss": ("cross_entropy_dice", "honest probabilities, and small objects count"),
-        "deep_supervision": (2, "lower levels learn sooner what they are for"),
+        "normalization": Decision(
+            "instance", "each image by itself: sets are often of mixed kinds"
+        ),
+        "upsampling": Decision("nearest", "cheapest; as good as the others"),
+        "loss": Decision("cross_entropy_dice", "honest probabilities, and small objects count"),
+        "deep_supervision": Decision(2, "lower levels learn sooner what they are for"),
         "class_weights": _choose_class_weights(fingerprint, task),
-        "foreground_share": (share, "this share of the patches is centred on a labelled object"),
+        "foreground_share": Decision(
+            share, "this share of the patches is centred on a labelled object"
+        ),
         "augmentation": _choose_augmentation(fingerprint, class_names),
-        "optimizer": (
+        "optimizer": Decision(
             "muon",
             "learns more from each step than AdamW, most of all in short trainings",
         ),
-        "learning_rate": (5e-3, "high, with warm-up and decay: fast progress in a short training"),
-        "weight_decay": (1e-2, "the usual value for AdamW"),
-        "max_gradient_norm": (5.0, "single odd batches must not throw training off"),
-        "warmup_share": (0.05, "the first steps are the least certain"),
-        "schedule": ("cosine", "reaches its end when the budget does"),
-        "average_share": (0.02, "averaged weights score higher than the newest"),
-        "num_threads": (None, "other programs come and go; a number makes runs repeat bit by bit"),
+        "learning_rate": Decision(
+            5e-3, "high, with warm-up and decay: fast progress in a short training"
+        ),
+        "weight_decay": Decision(1e-2, "the usual value for AdamW"),
+        "max_gradient_norm": Decision(5.0, "single odd batches must not throw training off"),
+        "warmup_share": Decision(0.05, "the first steps are the least certain"),
+        "schedule": Decision("cosine", "reaches its end when the budget does"),
+        "average_share": Decision(0.02, "averaged weights score higher than the newest"),
+        "num_threads": Decision(
+            None, "other programs come and go; a number makes runs repeat bit by bit"
+        ),
     }
 
 
@@ -71,43 +78,50 @@ def choose_for_encoder(encoder: Encoder) -> Decisions:
     """Return what a ready-made encoder asks for: its weights are to be kept, not learnt again."""
     weights = "as asked" if encoder.weights else "no file was given"
     return {
-        "encoder": (encoder.name, "as asked"),
-        "encoder_weights": (encoder.weights, weights),
-        "widths": (ENCODER_WIDTHS, "the decoder of a ready-made encoder, and its bottleneck"),
-        "optimizer": ("adamw", "small changes to weights that have been learnt"),
-        "learning_rate": (ENCODER_RATE, "lower than for fresh weights, which are not to be lost"),
+        "encoder": Decision(encoder.name, "as asked"),
+        "encoder_weights": Decision(encoder.weights, weights),
+        "widths": Decision(
+            ENCODER_WIDTHS, "the decoder of a ready-made encoder, and its bottleneck"
+        ),
+        "optimizer": Decision("adamw", "small changes to weights that have been learnt"),
+        "learning_rate": Decision(
+            ENCODER_RATE, "lower than for fresh weights, which are not to be lost"
+        ),
     }
 
 
-def _choose_scaling(fingerprint: Fingerprint) -> tuple[IntensityScaling, str]:
+def _choose_scaling(fingerprint: Fingerprint) -> Decision[IntensityScaling]:
     ratio = fingerprint.image_contrast_ratio
     if ratio >= CONTRAST_RATIO_OF_MIXED_SETS:
-        return (
+        return Decision(
             IntensityScaling(scheme="percentiles"),
             f"the images' contrast differs {ratio:.1f}-fold, so each is scaled by its own range",
         )
     scaling = IntensityScaling(
         scheme="statistics", mean=fingerprint.intensity_mean, std=fingerprint.intensity_std
     )
-    return scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
+    return Decision(
+        scaling, f"the images' contrast is alike (ratio {ratio:.1f}): training-set statistics"
+    )
 
 
 def _choose_class_weights(
     fingerprint: Fingerprint, task: Task
-) -> tuple[tuple[float, ...] | None, str]:
+) -> Decision[tuple[float, ...] | None]:
     """Weights that fall with the square root of a class's share; a pixel weighs 1 on average."""
     if not task.is_exclusive or fingerprint.num_classes < 3:
-        return None, "few classes: the Dice part of the loss balances them"
+        return Decision(None, "few classes: the Dice part of the loss balances them")
     shares = np.maximum(fingerprint.class_shares, MIN_CLASS_SHARE)
     weights = shares**-0.5 / (shares**0.5).sum()
-    return tuple(round(float(weight), 3) for weight in weights), (
-        "rare classes weigh more, by the square root of how rare they are"
+    return Decision(
+        tuple(round(float(weight), 3) for weight in weights),
+        "rare classes weigh more, by the square root of how rare they are",
     )
 
 
 def _choose_augmentation(
     fingerprint: Fingerprint, class_names: Sequence[str]
-) -> tuple[Augmentation, str]:
+) -> Decision[Augmentation]:
     has_up = fingerprint.vertical_order >= ORDER_OF_SCENES
     sided = find_sided_names(class_names)
     has_side = bool(sided) or fingerprint.horizontal_order >= ORDER_OF_SCENES
@@ -134,12 +148,14 @@ def _choose_augmentation(
     elif has_side:
         reasons.append("left and right halves differ")
     if not reasons:
-        return augmentation, "classes lie anywhere: every turn and mirror image is as likely"
+        return Decision(
+            augmentation, "classes lie anywhere: every turn and mirror image is as likely"
+        )
     never = "turned" if not has_side else "turned or mirrored sideways"
-    return augmentation, f"{', and '.join(reasons)}, so none is {never}"
+    return Decision(augmentation, f"{', and '.join(reasons)}, so none is {never}")
 
 
-def lighten(decision: tuple[Augmentation, str], passes: float) -> tuple[Augmentation, str]:
+def lighten(decision: Decision[Augmentation], passes: float) -> Decision[Augmentation]:
     """Leave exact moves, brightness and contrast alone where training is short.
 
     Args:
@@ -149,9 +165,10 @@ def lighten(decision: tuple[Augmentation, str], passes: float) -> tuple[Augmenta
     augmentation, reason = decision
     if passes >= LIGHT_PASSES:
         return decision
-    return augmentation.model_copy(update=LIGHT), (
+    return Decision(
+        augmentation.model_copy(update=LIGHT),
         f"{reason}; about {passes:.2g} passes over the images are too few to learn them by heart, "
-        "so little is changed"
+        "so little is changed",
     )
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ import torch
 from pixelwise.network import ModelConfig, UNetConfig
 from pixelwise.planning.budget import closing_seconds
 from pixelwise.planning.calibration import MEASURED_SECONDS, Calibrator, Machine
-from pixelwise.planning.choices import Decisions, Encoder, choose_for_encoder, choose_from_data
+from pixelwise.planning.choices import Encoder, choose_for_encoder, choose_from_data
+from pixelwise.planning.draft import Decision, Decisions, Draft
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.follow import follow_model
 from pixelwise.planning.plan import Plan
@@ -67,63 +69,93 @@ def make_plan(
     is_open = budget is None and epochs is None
     deadline = began + min(MAX_CALIBRATION, CALIBRATION_SHARE * (budget or math.inf))
     calibrator = Calibrator(machine, deadline, _seconds_measured(budget))
-    decisions = choose_from_data(fingerprint, task, class_names)
-    decisions["seed"] = seed, "as asked"
-    decisions["encoder"] = None, "none was asked for"
-    decisions["encoder_weights"] = None, "there is no such encoder"
-    decisions["start"] = (start[0], "as asked") if start else (None, "none was given")
-    decisions |= follow_model(start[1], fingerprint) if start else {}
-    decisions |= choose_for_encoder(encoder) if encoder else {}
-    if is_open:
-        decisions["schedule"] = "plateau", "no time was given: until validation is flat, then down"
+    asked = _as_asked(seed=seed, start=start, budget=budget, epochs=epochs)
+    draft = Draft(choose_from_data(fingerprint, task, class_names) | asked)
+    draft = draft.with_(follow_model(start[1], fingerprint) if start else {})
+    draft = draft.with_(choose_for_encoder(encoder) if encoder else {})
 
-    def draft(sizes: Sizes) -> Plan:
-        own = {"batch_size": -(-sizes.batch_size // num_ranks)}  # images that are computed here
-        given = {name: value for name, (value, _) in decisions.items()}
-        steps = {"num_steps": DRAFT_STEPS, "validate_every": DRAFT_STEPS}
-        return Plan.model_validate(given | sizes._asdict() | own | steps)
+    def time_steps(sizes: Sizes) -> tuple[Plan, Timing]:
+        return calibrator.time(_plan_of(draft, sizes, num_ranks))
 
     batch_size = max(num_ranks, min(BATCH_SIZE, max(2, fingerprint.num_train)))
-    first = first_sizes(fingerprint, batch_size, decisions)
-    best = calibrator.choose_format(draft(first))
-    decisions |= {name: (value, "the fastest measured") for name, value in best._asdict().items()}
-    plan, timing = calibrator.time(draft(first))
+    first = first_sizes(fingerprint, batch_size, draft)
+    best = calibrator.choose_format(_plan_of(draft, first, num_ranks))
+    draft = draft.with_({n: Decision(v, "the fastest measured") for n, v in best._asdict().items()})
+    plan, timing = time_steps(first)
     left = _seconds_left(budget, began)
     nominal = OPEN_SECONDS if is_open else left
     sizes, chosen = choose_sizes(
         fingerprint,
         task,
         first,
-        decisions,
+        draft,
         num_pixels=nominal and nominal * num_ranks * _pixels_per_second(timing),
         num_patches=None if epochs is None else fingerprint.num_train * epochs,
         min_batch=max(MIN_BATCH, num_ranks),
     )
-    is_other = sizes != first or chosen["augmentation"] != decisions["augmentation"]
-    decisions |= chosen
+    is_other = sizes != first or chosen["augmentation"] != draft.decision("augmentation")
+    draft = draft.with_(chosen)
     if is_other:
-        plan, timing = calibrator.time(draft(sizes))
-    if plan.patch_size != sizes.patch_size:  # not the whole batch, since memory was short
-        decisions["patch_size"] = plan.patch_size, "the largest that memory suffices for"
-    if plan.batch_size * num_ranks < sizes.batch_size:
-        decisions["batch_size"] = plan.batch_size * num_ranks, "what memory suffices for"
-    ending = "validation" if is_open else "epochs"
-    decisions["budget_seconds"] = budget, "as asked" if budget else f"none: {ending} ends training"
+        plan, timing = time_steps(sizes)
+    draft = draft.with_(_what_memory_allows(plan, sizes, num_ranks))
     per_validation = machine.time_validation(plan)
-    batch_size, left = decisions["batch_size"][0], _seconds_left(budget, began)
-    decisions |= _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
+    left, batch_size = _seconds_left(budget, began), draft.value("batch_size")
+    draft = draft.with_(
+        _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
+    )
     calibration = Calibration(
         device=str(machine.device),
         num_threads=timing.num_threads or torch.get_num_threads(),
         seconds_per_step=timing.seconds_per_step,
         seconds_per_validation=round(per_validation, 3),
-        num_steps=decisions["num_steps"][0],
+        num_steps=draft.value("num_steps"),
         megabytes=machine.peak_megabytes(),
         timings=tuple(calibrator.timings),
     )
-    reasons = {name: reason for name, (_, reason) in decisions.items()}
-    values = {name: value for name, (value, _) in decisions.items()}
-    return Plan(**values, fingerprint=fingerprint, calibration=calibration, reasons=reasons)
+    return draft.to_plan(fingerprint=fingerprint, calibration=calibration)
+
+
+def _as_asked(
+    *,
+    seed: int,
+    start: tuple[str, ModelConfig] | None,
+    budget: float | None,
+    epochs: int | None,
+) -> Decisions:
+    """What a person said, or left out."""
+    is_open = budget is None and epochs is None
+    ending = "validation" if is_open else "epochs"
+    asked: dict[str, Decision[Any]] = {
+        "seed": Decision(seed, "as asked"),
+        "encoder": Decision(None, "none was asked for"),
+        "encoder_weights": Decision(None, "there is no such encoder"),
+        "start": Decision(start[0], "as asked") if start else Decision(None, "none was given"),
+        "budget_seconds": Decision(
+            budget, "as asked" if budget else f"none: {ending} ends training"
+        ),
+    }
+    if is_open:
+        asked["schedule"] = Decision(
+            "plateau", "no time was given: until validation is flat, then down"
+        )
+    return asked
+
+
+def _plan_of(draft: Draft, sizes: Sizes, num_ranks: int) -> Plan:
+    """The plan of the images that one rank computes, to be measured and not carried out."""
+    own = {"batch_size": -(-sizes.batch_size // num_ranks)}
+    steps = {"num_steps": DRAFT_STEPS, "validate_every": DRAFT_STEPS, "budget_seconds": None}
+    return draft.to_plan(**sizes._asdict() | own | steps)
+
+
+def _what_memory_allows(plan: Plan, sizes: Sizes, num_ranks: int) -> Decisions:
+    """The sizes of a plan that was measured, where they are smaller than those wanted."""
+    found: dict[str, Decision[Any]] = {}
+    if plan.patch_size != sizes.patch_size:  # not the whole batch, since memory was short
+        found["patch_size"] = Decision(plan.patch_size, "the largest that memory suffices for")
+    if plan.batch_size * num_ranks < sizes.batch_size:
+        found["batch_size"] = Decision(plan.batch_size * num_ranks, "what memory suffices for")
+    return found
 
 
 def network_config(plan: Plan, *, in_channels: int, task: Task, num_classes: int) -> UNetConfig:
@@ -177,11 +209,10 @@ def _choose_lengths(
             f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
         )
     return {
-        "num_val_images": (num_val_images, reason),
-        "num_steps": (steps, why),
-        "validate_every": (
-            max(1, math.ceil(steps / validations)),
-            f"about {validations} validations in all",
+        "num_val_images": Decision(num_val_images, reason),
+        "num_steps": Decision(steps, why),
+        "validate_every": Decision(
+            max(1, math.ceil(steps / validations)), f"about {validations} validations in all"
         ),
     }
 
@@ -205,13 +236,15 @@ def _pixels_per_second(timing: Timing) -> float:
 
 def _choose_val_images(
     fingerprint: Fingerprint, per_validation: float, left: float | None
-) -> tuple[int | None, str]:
+) -> Decision[int | None]:
     """All validation images, unless scoring them once would take much of the time."""
     affordable = MAX_VALIDATION * left if left is not None else math.inf
     if per_validation <= affordable:
-        return None, "all of them: scoring them takes little of the time"
+        return Decision(None, "all of them: scoring them takes little of the time")
     number = max(MIN_VAL_IMAGES, int(affordable / per_validation * fingerprint.num_val))
-    return min(number, fingerprint.num_val), "as many as can be scored in a tenth of the time"
+    return Decision(
+        min(number, fingerprint.num_val), "as many as can be scored in a tenth of the time"
+    )
 
 
 def _choose_validations(per_validation: float, left: float | None) -> int:

@@ -7,7 +7,8 @@ import math
 from typing import NamedTuple
 
 from pixelwise.network import working_size
-from pixelwise.planning.choices import Decisions, lighten
+from pixelwise.planning.choices import lighten
+from pixelwise.planning.draft import Decision, Decisions, Draft
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
@@ -35,18 +36,17 @@ class Sizes(NamedTuple):
     widths: tuple[int, ...]
 
 
-def first_sizes(fingerprint: Fingerprint, batch_size: int, decisions: Decisions) -> Sizes:
+def first_sizes(fingerprint: Fingerprint, batch_size: int, draft: Draft) -> Sizes:
     """The sizes by which speed is measured first: the cheapest network, on images as they are."""
-    widths = decisions["widths"][0] if "widths" in decisions else CHEAPEST
-    scale = decisions["working_scale"][0] if "working_scale" in decisions else 1.0
-    return Sizes(scale, _choose_patch(fingerprint, scale, widths)[0], batch_size, widths)
+    widths, scale = draft.value("widths", CHEAPEST), draft.value("working_scale", 1.0)
+    return Sizes(scale, _choose_patch(fingerprint, scale, widths).value, batch_size, widths)
 
 
 def choose_sizes(
     fingerprint: Fingerprint,
     task: Task,
     first: Sizes,
-    decisions: Decisions,
+    draft: Draft,
     *,
     num_pixels: float | None,
     num_patches: float | None = None,
@@ -58,7 +58,7 @@ def choose_sizes(
         fingerprint: fingerprint of the data.
         task: task of the model.
         first: as measured.
-        decisions: that were made, of which sizes are kept.
+        draft: what was decided before, of which sizes are kept.
         num_pixels: that `first` would train on in the time; None where epochs say how long.
         num_patches: that are seen, where epochs say how long.
         min_batch: images of a batch, at least.
@@ -66,21 +66,26 @@ def choose_sizes(
     Returns:
         The sizes, and value and reason of each, the augmentation's too.
     """
-    kept = decisions.get("working_scale")
-    chosen: Decisions = {"working_scale": kept or choose_scale(fingerprint, task, num_pixels)}
-    scale = chosen["working_scale"][0]
-    if "widths" in decisions:
-        chosen["widths"] = decisions["widths"]
-    else:
-        patch = _choose_patch(fingerprint, scale, CHEAPEST)[0]
-        seen = num_patches or (num_pixels or math.inf) / math.prod(patch)
-        chosen["widths"] = _choose_widths(seen, num_judged(fingerprint, task))
-    chosen["patch_size"] = _choose_patch(fingerprint, scale, chosen["widths"][0])
-    per_step = math.prod(chosen["patch_size"][0]) * cost_of(chosen["widths"][0])
+    augmentation, kept = draft.decision("augmentation"), draft.decision("working_scale")
+    assert augmentation is not None  # it follows from the data
+    scale = kept or choose_scale(fingerprint, task, num_pixels)
+    widths = draft.decision("widths")
+    if widths is None:
+        least = _choose_patch(fingerprint, scale.value, CHEAPEST).value
+        seen = num_patches or (num_pixels or math.inf) / math.prod(least)
+        widths = _choose_widths(seen, num_judged(fingerprint, task))
+    patch = _choose_patch(fingerprint, scale.value, widths.value)
+    per_step = math.prod(patch.value) * cost_of(widths.value)
     patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
-    chosen["batch_size"] = _choose_batch(first.batch_size, min_batch, patches)
-    chosen["augmentation"] = lighten(decisions["augmentation"], patches / fingerprint.num_train)
-    return Sizes(*(chosen[name][0] for name in Sizes._fields)), chosen
+    batch = _choose_batch(first.batch_size, min_batch, patches)
+    chosen = {
+        "working_scale": scale,
+        "patch_size": patch,
+        "batch_size": batch,
+        "widths": widths,
+        "augmentation": lighten(augmentation, patches / fingerprint.num_train),
+    }
+    return Sizes(scale.value, patch.value, batch.value, widths.value), chosen
 
 
 def cost_of(widths: tuple[int, ...]) -> float:
@@ -89,36 +94,37 @@ def cost_of(widths: tuple[int, ...]) -> float:
     return float(max(relative, relative**1.75) / 0.5)
 
 
-def _choose_widths(num_patches: float, num_classes: int) -> tuple[tuple[int, ...], str]:
+def _choose_widths(num_patches: float, num_classes: int) -> Decision[tuple[int, ...]]:
     """The widest network that sees enough patches, where the cheapest sees so many."""
     worth = num_patches * math.sqrt(num_classes)
     widths = [w for w, least in WIDTHS.items() if worth / cost_of(w) >= least][-1]
-    return widths, (
-        f"the widest that sees enough patches: about {min(num_patches / cost_of(widths), 1e9):,.0f}"
-    )
+    seen = min(num_patches / cost_of(widths), 1e9)
+    return Decision(widths, f"the widest that sees enough patches: about {seen:,.0f}")
 
 
-def _choose_batch(most: int, least: int, num_patches: float) -> tuple[int, str]:
+def _choose_batch(most: int, least: int, num_patches: float) -> Decision[int]:
     """The largest batch that leaves enough steps, or the smallest."""
     sizes = [size for size in (8, 4, 2) if least <= size < most]
     batch_size = next((n for n in (most, *sizes) if num_patches / n >= MIN_STEPS), 0)
     batch_size = batch_size or min((most, *sizes))
-    return batch_size, (
+    return Decision(
+        batch_size,
         f"the largest with {MIN_STEPS} steps in the time, or the smallest: about "
-        f"{min(num_patches / batch_size, 1e9):,.0f} steps"
+        f"{min(num_patches / batch_size, 1e9):,.0f} steps",
     )
 
 
 def _choose_patch(
     fingerprint: Fingerprint, scale: float, widths: tuple[int, ...]
-) -> tuple[tuple[int, ...], str]:
+) -> Decision[tuple[int, ...]]:
     dims = len(fingerprint.median_size)
     divisor = 2 ** (len(widths) - 1)
     size = working_size(fingerprint.median_size, scale)
     patch = tuple(
         min(MAX_PATCH[dims], max(divisor, round(side / divisor) * divisor)) for side in size
     )
-    return patch, (
+    return Decision(
+        patch,
         f"the median image is {' x '.join(map(str, size))} at this scale; patches are a "
-        f"multiple of {divisor} and at most {MAX_PATCH[dims]}"
+        f"multiple of {divisor} and at most {MAX_PATCH[dims]}",
     )

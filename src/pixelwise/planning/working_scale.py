@@ -9,6 +9,7 @@ behind the numbers are in docs/log.md.
 
 import math
 
+from pixelwise.planning.draft import Decision
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
 from pixelwise.task import Task
 
@@ -18,9 +19,7 @@ DETAIL = 1.5  # power of the ceiling: what masks lose is harder to learn in imag
 DIFFICULTY = 0.95  # power of the number of classes by which more is missed
 
 
-def choose_scale(
-    fingerprint: Fingerprint, task: Task, num_pixels: float | None
-) -> tuple[float, str]:
+def choose_scale(fingerprint: Fingerprint, task: Task, num_pixels: float | None) -> Decision[float]:
     """Choose the scale from which most is expected.
 
     Args:
@@ -32,7 +31,7 @@ def choose_scale(
         The scale, one of SCALES, and the reason.
     """
     if num_pixels is None or not fingerprint.scale_ceilings:
-        return 1.0, "as stored: there is no time limit"
+        return Decision(1.0, "as stored: there is no time limit")
     passes = num_pixels / (fingerprint.num_train * fingerprint.mean_pixels)
     ceilings = dict(zip(SCALES, scale_ceilings(fingerprint, task), strict=True))
     missed = MISSED * num_judged(fingerprint, task) ** DIFFICULTY
@@ -46,9 +45,10 @@ def choose_scale(
         return math.pow(ceilings[scale], DETAIL) * found
 
     chosen = max(SCALES, key=expected_dice)
-    return chosen, (
+    return Decision(
+        chosen,
         f"the cheapest network sees each pixel about {passes_at(chosen):.2g} times in this "
-        f"time; a perfect one could reach Dice {ceilings[chosen]:.3f} at this scale"
+        f"time; a perfect one could reach Dice {ceilings[chosen]:.3f} at this scale",
     )
 
 
