@@ -334,7 +334,7 @@ def test_a_second_process_decodes_nothing_again(dataset, cache, monkeypatch):
     list(samples_of(dataset, cache))  # the first one that did not fit is kept now
     samples = samples_of(dataset, again(cache), memory_limit=0)
     first = samples[0]  # tells that memory is full
-    monkeypatch.setattr(samples_room, "read_pixels", unexpected)
+    monkeypatch.setattr(samples_room, "read_source", unexpected)
     assert samples[5].image.shape == first.image.shape
 
 

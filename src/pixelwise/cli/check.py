@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelwise.cli.command import (
+    DATA_ERRORS,
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    print_facts,
+    say,
+    write_json,
+)
 from pixelwise.cli.data_options import (
     Accept,
     Foreground,
@@ -17,16 +27,6 @@ from pixelwise.cli.data_options import (
     MaxPixels,
     SplitBy,
     read_options,
-)
-from pixelwise.cli.door import (
-    DATA_ERRORS,
-    Json,
-    Quiet,
-    Verbose,
-    clear_errors,
-    print_facts,
-    say,
-    write_json,
 )
 from pixelwise.text import visible
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.door import Quiet, Verbose, clear_errors
+from pixelwise.cli.command import Quiet, Verbose, clear_errors
 
 
 @clear_errors

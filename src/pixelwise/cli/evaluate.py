@@ -5,6 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixelwise.cli.command import (
+    Device,
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    print_table,
+    say,
+    tell,
+    write_json,
+)
 from pixelwise.cli.data_options import (
     Accept,
     Foreground,
@@ -15,17 +26,6 @@ from pixelwise.cli.data_options import (
     MaxPixels,
     SplitBy,
     read_options,
-)
-from pixelwise.cli.door import (
-    Device,
-    Json,
-    Quiet,
-    Verbose,
-    clear_errors,
-    print_table,
-    say,
-    tell,
-    write_json,
 )
 
 VALUES = ("index", "stored")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.door import Quiet, Verbose, clear_errors, fail
+from pixelwise.cli.command import Quiet, Verbose, clear_errors, fail
 
 
 class Format(StrEnum):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelwise.cli.door import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
+from pixelwise.cli.command import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
 
 if TYPE_CHECKING:
     from pixelwise.metrics.scores import Scores

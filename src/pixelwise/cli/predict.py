@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
-from pixelwise.cli.door import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 
 SAVED = ("mask", "probability", "overlay")
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pixelwise.cli.command import Device, Quiet, Verbose, clear_errors
 from pixelwise.cli.data_options import (
     Accept,
     Foreground,
@@ -17,7 +18,6 @@ from pixelwise.cli.data_options import (
     SplitBy,
     read_options,
 )
-from pixelwise.cli.door import Device, Quiet, Verbose, clear_errors
 
 LOGS = ("tensorboard", "mlflow", "wandb")
 

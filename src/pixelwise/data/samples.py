@@ -18,7 +18,7 @@ from pixelwise.data.masks.encoding import MaskEncoding, instances_of
 from pixelwise.data.masks.read import describe_size_mismatch, read_mask, read_stored_mask
 from pixelwise.data.masks.sources import MaskParts, MaskSource
 from pixelwise.data.splits import Split
-from pixelwise.data.survey.image_facts import read_pixels
+from pixelwise.data.survey.image_facts import read_source
 from pixelwise.errors import MaskError
 from pixelwise.parallel import map_in_threads
 
@@ -255,7 +255,7 @@ class FolderSamples(CachedSamples):
         return _mask_paths(files.mask), ("mask", self._encoding_text, files.size, files.mask)
 
     def _read_image(self, files: SampleFiles) -> NDArray[Any]:
-        return to_channels(read_pixels(files.images).values, self.in_channels, str(files.image))
+        return to_channels(read_source(files.images).values, self.in_channels, str(files.image))
 
     def _read_mask(self, files: SampleFiles) -> NDArray[Any]:
         assert files.mask is not None

@@ -5,8 +5,8 @@ page as text, and the caller writes it. Nothing here reads or writes the user's 
 and jinja2 are imported only when a page is built.
 """
 
-from pixelwise.report.build import build_report
 from pixelwise.report.content import ReportContent, ReportExample, choose_examples
+from pixelwise.report.page import build_report
 from pixelwise.report.sheet import (
     SheetClass,
     SheetContent,

@@ -145,9 +145,9 @@ def predict(
             size of its pixels, and of one that is read in parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
-        precision: "float32", "bfloat16", or "auto": as the model was validated; bfloat16 where it
-            never was and the device has it, which takes a third to all of the time and changes a few
-            pixels where two classes are as likely.
+        precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
+            is run in bfloat16 where the device has it: that takes a third to all of the time, and
+            changes a few pixels where two classes are about as likely.
         quality: of images too large for one piece: "fast", "normal" or "best", see
             docs/prediction.md.
         memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pixelwise.data import KINDS, Finding, MaskClass, MaskEncoding, read_mask, tint, to_rgb
 from pixelwise.data.masks import MaskFacts, MaskFile, MaskParts
-from pixelwise.data.survey import ImageFacts, SampleFacts, read_pixels
+from pixelwise.data.survey import ImageFacts, SampleFacts, read_source
 from pixelwise.doctor import Examination
 from pixelwise.errors import DataError
 from pixelwise.io import write_text
@@ -144,7 +144,7 @@ def _tile(
         return SheetTile(name, split, own, missing="cannot be read")
     note = f"{split}, {show_size(facts.size)}".strip(", ")
     try:
-        image = to_plane(read_pixels(sample.found.images).values, len(facts.size))
+        image = to_plane(read_source(sample.found.images).values, len(facts.size))
     except DataError:
         return SheetTile(name, note, own, missing="cannot be read")
     small = shrink(to_rgb(image), SIDE)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelwise.data.survey.small import make_thumbnail, middle_plane, step_for, to_grey
+from pixelwise.data.survey.thumbnails import make_thumbnail, middle_plane, step_for, to_grey
 
 
 def test_step_keeps_the_longest_side_small():

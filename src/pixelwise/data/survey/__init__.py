@@ -2,7 +2,7 @@
 
 from pixelwise.data.survey.duplicates import find_twins, group_twins
 from pixelwise.data.survey.edges import Fit
-from pixelwise.data.survey.image_facts import ImageFacts, read_pixels
+from pixelwise.data.survey.image_facts import ImageFacts, read_source
 from pixelwise.data.survey.pair_facts import TINY_AREA_PX, PairFacts
 from pixelwise.data.survey.sample_facts import (
     SampleFacts,
@@ -19,7 +19,7 @@ __all__ = [
     "SampleFacts",
     "find_twins",
     "group_twins",
-    "read_pixels",
+    "read_source",
     "readable_images",
     "readable_masks",
     "survey_samples",

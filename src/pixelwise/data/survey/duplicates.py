@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 from pixelwise.data.survey.align import align, smooth
 from pixelwise.data.survey.image_facts import ImageFacts
 from pixelwise.data.survey.sample_facts import SampleFacts, readable_images
-from pixelwise.data.survey.small import THUMBNAIL_UNIT
+from pixelwise.data.survey.thumbnails import THUMBNAIL_UNIT
 
 Floats = NDArray[np.float32]
 

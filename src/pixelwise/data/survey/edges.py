@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 from scipy.ndimage import uniform_filter
 
-from pixelwise.data.survey.small import step_for
+from pixelwise.data.survey.thumbnails import step_for
 
 Floats = NDArray[np.float32]
 

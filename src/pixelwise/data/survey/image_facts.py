@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data.array_source import ArraySource, ImageSource
 from pixelwise.data.channels import has_constant_alpha, has_equal_channels
-from pixelwise.data.survey.small import make_thumbnail, middle_plane, step_for, to_grey
+from pixelwise.data.survey.thumbnails import make_thumbnail, middle_plane, step_for, to_grey
 from pixelwise.errors import FileError
 from pixelwise.io import Pixels, read_channels
 
@@ -38,7 +38,7 @@ class ImageFacts:
     spacing_um: tuple[float, ...] | None = None  # size of a pixel, where the file says it
 
 
-def read_pixels(images: ImageSource) -> Pixels:
+def read_source(images: ImageSource) -> Pixels:
     """Decode the file of an image, or join its files, one a channel; an array is taken as it is."""
     if isinstance(images, ArraySource):
         return _take_array(images)

@@ -14,7 +14,7 @@ from skimage.measure import label
 from pixelwise.data.masks.facts import count_values
 from pixelwise.data.masks.stored import StoredMask
 from pixelwise.data.survey.edges import Fit, measure_fit
-from pixelwise.data.survey.small import middle_plane, step_for, to_grey
+from pixelwise.data.survey.thumbnails import middle_plane, step_for, to_grey
 
 MAX_VALUES = 40  # masks of more values hold object ids, which are not told apart here
 MAX_LABELLED_SIDE = 1024  # pixels: regions are counted in the middle part of larger masks

@@ -11,7 +11,7 @@ from pathlib import Path
 from pixelwise.data.layouts.found import FoundSample
 from pixelwise.data.masks.facts import MaskFacts, describe_mask
 from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.survey.image_facts import ImageFacts, describe_image, read_pixels
+from pixelwise.data.survey.image_facts import ImageFacts, describe_image, read_source
 from pixelwise.data.survey.pair_facts import PairFacts, describe_pair
 from pixelwise.errors import FileError, MaskError
 from pixelwise.io import Pixels
@@ -68,7 +68,7 @@ def _survey_sample(found: FoundSample) -> SampleFacts:
     pixels: Pixels | None = None
     image: ImageFacts | FileError
     try:
-        pixels = read_pixels(found.images)
+        pixels = read_source(found.images)
         image = describe_image(pixels)
     except FileError as error:
         image = error

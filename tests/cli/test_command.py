@@ -8,14 +8,7 @@ import warnings
 import pytest
 import typer
 
-from pixelwise.cli.door import (
-    clear_errors,
-    explain,
-    fail,
-    print_facts,
-    print_table,
-    write_json,
-)
+from pixelwise.cli.command import clear_errors, explain, fail, print_facts, print_table, write_json
 from pixelwise.errors import (
     LayoutError,
     MissingExtraError,
