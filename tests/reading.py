@@ -2,7 +2,7 @@
 
 from pixelwise.data.masks.facts import describe_mask
 from pixelwise.data.masks.read import read_stored_mask
-from pixelwise.data.survey.image_facts import describe_image, read_pixels
+from pixelwise.data.survey.image_facts import describe_image, read_source
 from pixelwise.doctor import ReadOptions, examine_dataset
 
 
@@ -23,4 +23,4 @@ def survey_mask(source, image_size):
 
 def survey_image(images):
     """The facts of an image."""
-    return describe_image(read_pixels(images))
+    return describe_image(read_source(images))
