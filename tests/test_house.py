@@ -4,7 +4,7 @@
         workflows   segmenter
      training   report   export
        planning   doctor   inference
-            metrics
+        metrics    objects
           data    network             know nothing of each other
                 io
     task   device   errors            the ground: a subject each, one file each
@@ -27,7 +27,7 @@ LINES = [  # from the ground up; rooms on one line do not know each other
     {"colors"},
     {"io"},
     {"data", "network"},
-    {"metrics"},
+    {"metrics", "objects"},
     {"planning", "doctor", "inference"},
     {"training", "report", "export"},
     {"workflows", "segmenter"},

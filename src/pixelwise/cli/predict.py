@@ -9,7 +9,7 @@ import typer
 from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
 
-SAVED = ("mask", "probability", "overlay")
+SAVED = ("mask", "probability", "overlay", "table", "polygons")
 
 
 class MaskFormat(StrEnum):
@@ -59,7 +59,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for the masks.", show_default=False)],
     save: Annotated[
         str,
-        typer.Option(callback=_parse_save, help="What to write: mask,probability,overlay."),
+        typer.Option(
+            callback=_parse_save, help="What to write: mask,probability,overlay,table,polygons."
+        ),
     ] = "mask",
     format: Annotated[
         MaskFormat,

@@ -10,6 +10,7 @@ from pixelwise.io.image_files import (
     read_images,
     read_mask_values,
     read_pixels,
+    read_start,
 )
 from pixelwise.io.picture_files import exif_orientation, picture_values
 from pixelwise.io.pixels import Pixels
@@ -71,6 +72,7 @@ __all__ = [
     "read_pixels",
     "read_place",
     "read_rows",
+    "read_start",
     "same_spacing",
     "show_spacing",
     "to_planes",

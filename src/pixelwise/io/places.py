@@ -8,6 +8,7 @@ understood, which needs no GDAL; statistics and descriptions of bands stay behin
 of the image's bands.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from pixelwise.io.image_files import guarded, read_start
 from pixelwise.io.tiff_files import is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
 
+SCALE_TAG, TIE_TAG, KEYS_TAG = 33550, 33922, 34735
+RASTER_TYPE_KEY, PIXEL_IS_POINT = 1025, 2
+PROJECTED_KEY, GEOGRAPHIC_KEY, USER_DEFINED = 3072, 2048, 32767
 GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
 DOUBLE, SHORT, ASCII = 12, 3, 2  # number types of TIFF tags
 TAG_TYPES = {33550: DOUBLE, 33922: DOUBLE, 34264: DOUBLE, 34735: SHORT, 34736: DOUBLE, 34737: ASCII}
@@ -37,6 +41,36 @@ class Place:
     def __bool__(self) -> bool:
         """Whether anything is known."""
         return bool(self.geo_tags or self.spacing_um)
+
+    def to_map(self) -> Callable[[Sequence[Sequence[float]]], list[list[float]]] | None:
+        """What turns (x, y) in pixels, from the outer edge of the first, into those of the map.
+
+        None where the file does not say, or says it by a rotated grid.
+        """
+        tags = {code: value for code, _, _, value in self.geo_tags}
+        if SCALE_TAG not in tags or TIE_TAG not in tags:
+            return None
+        (width, height, *_), (column, row, _, east, north, *_) = tags[SCALE_TAG], tags[TIE_TAG]
+        shift = 0.5 if self._keys.get(RASTER_TYPE_KEY) == PIXEL_IS_POINT else 0.0
+        west, top = east - (column + shift) * width, north + (row + shift) * height
+
+        def convert(corners: Sequence[Sequence[float]]) -> list[list[float]]:
+            return [[west + x * width, top - y * height] for x, y in corners]
+
+        return convert
+
+    @property
+    def epsg(self) -> int | None:
+        """Number of the coordinate system, where it has one."""
+        code = self._keys.get(PROJECTED_KEY) or self._keys.get(GEOGRAPHIC_KEY)
+        return code if code not in (None, USER_DEFINED) else None
+
+    @property
+    def _keys(self) -> dict[int, int]:
+        """The keys of a GeoTIFF that have a number as their value."""
+        directory = next((v for code, _, _, v in self.geo_tags if code == KEYS_TAG), ())
+        entries = [directory[start : start + 4] for start in range(4, len(directory), 4)]
+        return {e[0]: e[3] for e in entries if len(e) == 4 and e[1] == 0}
 
 
 NOWHERE = Place()

@@ -21,9 +21,18 @@ from pixelwise.data import FoundImages, find_images
 from pixelwise.errors import DataError, ModelFileError, OutputError, PixelwiseWarning, PlanError
 from pixelwise.inference.precision import AskedPrecision, file_predictor
 from pixelwise.inference.predictor import TILINGS, Quality
-from pixelwise.io import is_result, make_folder, open_windows, read_place, write_json, write_text
+from pixelwise.io import (
+    is_result,
+    make_folder,
+    open_windows,
+    read_place,
+    read_start,
+    write_json,
+    write_text,
+)
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory
 from pixelwise.network import Model, load_model
+from pixelwise.objects import TABLE_START
 from pixelwise.text import format_csv
 from pixelwise.workflows.predict_files import FilePredictor, Job
 from pixelwise.workflows.predict_inputs import expand_inputs, share_of
@@ -32,6 +41,12 @@ from pixelwise.workflows.result_names import ENDS, name_results
 from pixelwise.workflows.start import fingerprint_of
 
 SAVES = tuple(ENDS)
+SUFFIXES = {
+    "probability": ".tif",
+    "overlay": ".png",
+    "table": ".csv",
+    "polygons": ".geojson",
+}
 ERRORS_FILE = "errors.csv"
 ERRORS_COLUMNS = ("file", "message")
 NUM_SHOWN = 3
@@ -138,9 +153,11 @@ def predict(
         out: folder for the results, in the same tree as the images: NAME.png (palette PNG: class
             index as value, class colour as palette) or NAME.tif (the same as TIFF; where classes
             overlap one plane of 0 and 1 a class), NAME_probability.tif (float32, K x H x W),
-            NAME_overlay.png. Where names would be alike, the ending of the image is added:
-            k_png.png and k_tif.png.
-        save: any of "mask", "probability", "overlay".
+            NAME_overlay.png, NAME_objects.csv (a row for each connected region),
+            NAME_polygons.geojson (their outlines, in coordinates of the map where the image is a
+            GeoTIFF). Where names would be alike, the ending of the image is added: k_png.png and
+            k_tif.png.
+        save: any of "mask", "probability", "overlay", "table", "polygons".
         format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
             size of its pixels, and of one that is read in parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).
@@ -294,8 +311,18 @@ def _is_done(path: Path, files: Mapping[str, Path], since: int | None) -> bool:
         return False
     try:
         changed = max(since, path.stat().st_mtime_ns)
-        return all(is_result(f) and f.stat().st_mtime_ns >= changed for f in files.values())
+        return all(is_own(f) and f.stat().st_mtime_ns >= changed for f in files.values())
     except OSError:
+        return False
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a result that pixelwise wrote, a table of objects among them."""
+    if path.suffix != ".csv":
+        return is_result(path)
+    try:
+        return read_start(path, len(TABLE_START)).decode("utf-8", "replace") == TABLE_START
+    except DataError:
         return False
 
 
@@ -312,7 +339,7 @@ def _plan_targets(
     targets = {}
     for path, name in zip(found.places, names, strict=True):
         mask_end = ".tif" if can_overlap else f".{_mask_format(path, format)}"
-        suffixes = {"mask": mask_end, "probability": ".tif", "overlay": ".png"}
+        suffixes = {"mask": mask_end} | SUFFIXES
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
         }
@@ -371,7 +398,7 @@ def _refuse_overwriting(targets: Sequence[Path]) -> None:
     """Replace earlier results, but no image and no mask that somebody else made."""
     folders = {folder for target in targets for folder in target.parents}
     for target in targets:
-        if target in folders or (target.exists() and not is_result(target)):
+        if target in folders or (target.exists() and not is_own(target)):
             raise OutputError(
                 f"{target} is there already and is no result that pixelwise wrote: it may be a "
                 "mask that a person drew. Choose another output folder, or move the file away."

@@ -11,7 +11,13 @@ from pathlib import Path, PurePath
 
 from pixelwise.data.layouts import stem_of, suffix_of
 
-ENDS = {"mask": "", "probability": "_probability", "overlay": "_overlay"}
+ENDS = {
+    "mask": "",
+    "probability": "_probability",
+    "overlay": "_overlay",
+    "table": "_objects",
+    "polygons": "_polygons",
+}
 
 
 def name_results(places: Sequence[PurePath]) -> list[str]:
