@@ -87,7 +87,7 @@ def test_verbose_shows_where_an_unexpected_error_arose(capsys):
     assert run(ZeroDivisionError("division by zero"), verbose=True) == 1
     err = capsys.readouterr().err
     assert "Traceback" in err
-    assert "test_door.py" in err
+    assert "test_command.py" in err
     assert "unexpected error (ZeroDivisionError" in err.splitlines()[-1]
 
 

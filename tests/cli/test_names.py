@@ -10,7 +10,7 @@ from tests.reading import read_dataset
 from typer.testing import CliRunner
 
 import pixelwise as pw
-from pixelwise.cli import app, door
+from pixelwise.cli import app
 from pixelwise.data import read_split, write_split
 from pixelwise.metrics.table import read_counts
 from pixelwise.workflows import progress
@@ -52,9 +52,9 @@ def test_check_writes_escape_codes_out(data, monkeypatch, is_terminal):
 
 def test_errors_warnings_facts_and_tables_do_too(capsys, tmp_path):
     assert run("info", tmp_path / EVIL)[1].count("\\x1b[2J") == 1
-    door.print_facts({"classes": EVIL})
-    door.print_table(("class",), [(EVIL,)])
-    door.tell(EVIL)
+    command.print_facts({"classes": EVIL})
+    command.print_table(("class",), [(EVIL,)])
+    command.tell(EVIL)
     progress.QuietWatcher().finished(EVIL)
     progress.LineWatcher().note(EVIL)
     found = capsys.readouterr()

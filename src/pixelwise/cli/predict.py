@@ -132,4 +132,4 @@ def predict(
     if result.failed:
         fail(result.describe_failed(len(result.failed)) if verbose else result.describe_failed())
     if not is_on_screen:
-        say(result.describe())
+        say(result.describe(verbose=verbose))

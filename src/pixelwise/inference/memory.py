@@ -12,6 +12,9 @@ None of these grows with the height of the image.
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from pixelwise.errors import PlanError
 from pixelwise.inference.predictor import TILINGS, Predictor
@@ -21,6 +24,7 @@ SHARES = (1, 0.75, 0.5, 0.375, 0.25)  # of the usual side of tiles, the largest 
 VALUE_BYTES = 4  # of bfloat16, too: converted copies stand beside the features
 WINDOWS = 4  # of the image: read ahead, and scaled
 FEATURES = 8  # arrays of the first level's width that are there at once, at full size
+COPIES = 2  # of an image that was read whole, beside itself: its channels, and those of a batch
 LARGE = 2**24  # bytes of an image: smaller ones are predicted whatever the memory
 SPARE = 64 * 2**20  # bytes for what is not counted: buffers of files, codes of libraries
 BANDS_WAITING = 5  # of the mask: made, waiting, written
@@ -69,22 +73,26 @@ def choose_tile_side(predictor: Predictor, picture: Picture, memory: int) -> int
 
 
 def refuse_large(
-    predictor: Predictor, shape: tuple[int, ...], num_bytes: int, name: str, memory: int
+    predictor: Predictor,
+    image: NDArray[Any],
+    name: str,
+    memory: int,
+    *,
+    keeps_probabilities: bool,
 ) -> None:
     """PlanError where an image that was read whole cannot be predicted within a memory.
 
     Args:
         predictor: whose model is loaded.
-        shape: (*spatial, C) of the image.
-        num_bytes: of the image.
+        image: (H, W, C).
         name: of the image.
         memory: bytes of the process, all in all.
+        keeps_probabilities: they are written, and not the mask alone.
     """
-    config = predictor.model.config
-    num_pixels = math.prod(shape[:-1])
-    values = 3 * config.network.in_channels + 3 * config.num_classes
-    needed = used_memory() + num_bytes + num_pixels * VALUE_BYTES * values
-    if num_bytes > LARGE and needed > memory:
+    num_classes, num_pixels = predictor.model.config.num_classes, math.prod(image.shape[:2])
+    kept = VALUE_BYTES * num_classes if keeps_probabilities else 1
+    needed = used_memory() + COPIES * image.nbytes + num_pixels * kept
+    if image.nbytes > LARGE and needed > memory:
         raise PlanError(
             f"{name} takes some {_show(needed)}, where {_show(memory)} may be taken. Save it as a "
             "tiled TIFF and predict the mask alone, which is done in parts; or give more with "

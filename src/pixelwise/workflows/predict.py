@@ -30,7 +30,7 @@ from pixelwise.io import (
     write_json,
     write_text,
 )
-from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory
+from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model, load_model
 from pixelwise.objects import TABLE_START
 from pixelwise.text import format_csv
@@ -67,6 +67,7 @@ class Predictions:
         num_kept: images that an earlier run had finished.
         num_pixels: of the images predicted.
         seconds: that it took, the loading of the model included.
+        computed: on which device, in which number format, and with how much memory.
         left_out: pictures in the folders given that were not taken, and why.
         failed: images that could not be predicted, and why.
     """
@@ -76,6 +77,7 @@ class Predictions:
     num_kept: int = 0
     num_pixels: int = 0
     seconds: float = 0.0
+    computed: str = ""
     written: list[Path] = field(default_factory=list)
     left_out: Mapping[Path, str] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -88,8 +90,8 @@ class Predictions:
             "failed": [{"file": str(p), "message": text} for p, text in self.failed.items()],
         }
 
-    def describe(self) -> str:
-        """What was written, how much that was, and how fast."""
+    def describe(self, *, verbose: bool = False) -> str:
+        """What was written, how much that was, and how fast; verbose: and how it was computed."""
         number = len(self.written)
         texts = [f"{number} file{'' if number == 1 else 's'} written to {self.folder}"]
         if self.num_pixels:
@@ -100,6 +102,8 @@ class Predictions:
         if self.num_kept:
             kept = "1 image was" if self.num_kept == 1 else f"{self.num_kept} images were"
             texts.append(f"{kept} done before, and kept (--overwrite does them again)")
+        if verbose:
+            texts.append(self.computed)
         return "; ".join(texts) + "."
 
     def describe_left_out(self) -> str:
@@ -267,6 +271,11 @@ def predict_images(
     good = (files for path, files in targets.items() if path not in result.failed)
     result.written = [file for files in good for file in files.values()]
     result.seconds = time.monotonic() - started
+    used = getattr(predictor.runtime, "precision", "a format of its own")
+    result.computed = f"computed on {predictor.device} in {used}"
+    megabytes = peak_megabytes(predictor.device)
+    if megabytes is not None:
+        result.computed += f", {megabytes:,.0f} MB of memory at most"
     _write_errors(result)
     return result
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data import overlay, to_channels
-from pixelwise.errors import DataError, PlanError
+from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import Picture, choose_tile_side, refuse_large
 from pixelwise.inference.predictor import MAX_BATCH_PIXELS
@@ -37,6 +37,7 @@ from pixelwise.io import (
     write_text,
 )
 from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
+from pixelwise.text import show_size
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
@@ -78,6 +79,15 @@ class Loaded:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """An image with its mask, and its probabilities (K, H, W) where these were kept."""
+
+    loaded: Loaded
+    mask: NDArray[Any]
+    probabilities: NDArray[np.float32] | None = None
+
+
 class FilePredictor:
     """Predicts files with one model.
 
@@ -99,53 +109,62 @@ class FilePredictor:
         writing: deque[Future[list[Outcome]]] = deque()
         with ThreadPoolExecutor(1, "writes results") as writer:
             for group in _groups(_read_ahead(jobs), self._predictor):
-                writing.append(writer.submit(self._write_all, *self._predict(group)))
+                writing.append(writer.submit(self._write_all, self._predict(group)))
                 while len(writing) > NUM_WRITING:
                     yield from writing.popleft().result()
             while writing:
                 yield from writing.popleft().result()
 
-    def _predict(
-        self, group: Sequence[Loaded]
-    ) -> tuple[list[Loaded], list[NDArray[np.float32]], list[Outcome]]:
-        """Predict images of one size, or one image in parts.
-
-        Returns:
-            Those that have probabilities now, these, and the outcomes of the others.
-        """
-        taken, channels, others = list[Loaded](), list[NDArray[Any]](), list[Outcome]()
+    def _predict(self, group: Sequence[Loaded]) -> list[Predicted | Outcome]:
+        """Predict images of one size, or one image in parts; outcomes where nothing is to write."""
+        taken, channels, found = list[Loaded](), list[NDArray[Any]](), list[Predicted | Outcome]()
         for loaded in group:
             try:
                 if loaded.error:
                     raise DataError(loaded.error)
                 if loaded.windows is not None:
-                    others.append(self._predict_in_parts(loaded.job, loaded.windows))
+                    found.append(self._predict_in_parts(loaded.job, loaded.windows))
                 else:
                     channels.append(self._to_channels(loaded))
                     taken.append(loaded)
             except (DataError, PlanError) as error:
-                _remove(loaded.job.files)
-                others.append(Outcome(loaded.job, error=str(error)))
-        if not taken:
-            return [], [], others
+                found.append(_failed(loaded.job, error))
         try:
-            return taken, list(self._predictor.batch_probabilities(np.stack(channels))), others
+            return found + self._predict_arrays(taken, channels)
         except DataError as error:
-            if len(taken) > 1:  # one of them is at fault
-                parts = [self._predict([one]) for one in taken]
-                return (
-                    [one for part in parts for one in part[0]],
-                    [one for part in parts for one in part[1]],
-                    others + [one for part in parts for one in part[2]],
-                )
-            _remove(taken[0].job.files)
-            return [], [], [*others, Outcome(taken[0].job, error=str(error))]
+            if len(taken) == 1:
+                return [*found, _failed(taken[0].job, error)]
+        return found + [one for loaded in taken for one in self._predict([loaded])]  # one is bad
+
+    def _predict_arrays(
+        self, taken: Sequence[Loaded], channels: Sequence[NDArray[Any]]
+    ) -> list[Predicted | Outcome]:
+        """Predict images of one size that were read whole."""
+        if not taken:
+            return []
+        needs_mask = not any("probability" in loaded.job.files for loaded in taken)
+        if needs_mask and channels[0][0].size > MAX_BATCH_PIXELS:  # probabilities take much memory
+            masks = [self._predictor.segment(image) for image in channels]
+            return [Predicted(*pair) for pair in zip(taken, masks, strict=True)]
+        values = self._predictor.batch_probabilities(np.stack(channels))
+        return [
+            Predicted(loaded, self._predictor.to_mask(one), one)
+            for loaded, one in zip(taken, values, strict=True)
+        ]
 
     def _to_channels(self, loaded: Loaded) -> NDArray[Any]:
+        """The image as the model takes it; DataError or PlanError where it cannot be taken."""
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
-        assert loaded.image is not None
-        refuse_large(self._predictor, loaded.image.shape, loaded.image.nbytes, name, self._memory)
-        return self.check.take(to_channels(loaded.image, in_channels, name), name)
+        image = loaded.image
+        assert image is not None
+        if image.ndim != 3:
+            raise DataError(
+                f"{name} holds a stack or volume of {show_size(image.shape[:-1])}, and the model "
+                "is for pictures. Save its planes as pictures."
+            )
+        keeps = "probability" in loaded.job.files
+        refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=keeps)
+        return self.check.take(to_channels(image, in_channels, name), name)
 
     def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
         """Write the mask of a large image while it is being predicted."""
@@ -163,22 +182,21 @@ class FilePredictor:
                 file.write(rows)
         return Outcome(job, height * width)
 
-    def _write_all(
-        self,
-        taken: Sequence[Loaded],
-        probabilities: Sequence[NDArray[np.float32]],
-        others: Sequence[Outcome],
-    ) -> list[Outcome]:
+    def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
         """Write the files of a group."""
         done = []
-        for loaded, values in zip(taken, probabilities, strict=True):
-            assert loaded.image is not None
-            self._write(loaded.job, loaded.image, values)
-            done.append(Outcome(loaded.job, int(np.prod(values.shape[1:]))))
-        return [*others, *done]
+        for one in group:
+            if isinstance(one, Outcome):
+                done.append(one)
+            else:
+                self._write(one)
+                done.append(Outcome(one.loaded.job, int(np.prod(one.mask.shape[-2:]))))
+        return done
 
-    def _write(self, job: Job, image: NDArray[Any], probabilities: NDArray[np.float32]) -> None:
-        mask, config = self._predictor.to_mask(probabilities), self._predictor.model.config
+    def _write(self, predicted: Predicted) -> None:
+        job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
+        assert image is not None
+        config = self._predictor.model.config
         colors, place = config.class_colors, read_place(job.path)
         regions: list[Region] = []
         if "table" in job.files or "polygons" in job.files:
@@ -187,7 +205,8 @@ class FilePredictor:
         for what, target in job.files.items():
             make_folder(target.parent)
             if what == "probability":
-                write_probabilities(target, probabilities, place)
+                assert predicted.probabilities is not None
+                write_probabilities(target, predicted.probabilities, place)
             elif what == "overlay":
                 write_image(target, overlay(image, mask, colors), signed=True)
             elif what == "table":
@@ -203,6 +222,13 @@ class FilePredictor:
                     file.write(mask)
             else:
                 write_mask(target, mask, colors)
+
+
+def _failed(job: Job, error: PixelwiseError) -> Outcome:
+    """The outcome of an image that cannot be predicted; files of an earlier run are removed."""
+    _remove(job.files)
+    text = str(error)
+    return Outcome(job, error=text if str(job.path) in text else f"{job.path}: {text}")
 
 
 def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence[Loaded]]:
