@@ -10,7 +10,7 @@ from tests.reading import read_dataset
 from typer.testing import CliRunner
 
 import pixelwise as pw
-from pixelwise.cli import app
+from pixelwise.cli import app, command
 from pixelwise.data import read_split, write_split
 from pixelwise.metrics.table import read_counts
 from pixelwise.workflows import progress
