@@ -5,8 +5,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from pixelwise.export.sizes import is_zero
 from pixelwise.network import IntensityScaling
+from pixelwise.network.resampling import is_zero
 from pixelwise.network.scaling import MAX_PIXELS_FOR_PERCENTILES
 
 MAX_STEP = 32  # of a subsample: pictures of up to about 1,000 megapixels
@@ -95,5 +95,3 @@ def subsample_step(num_pixels: int) -> int:
         for step in range(2, MAX_STEP + 1)
     ]
     return 1 + sum(1 - is_zero(num_pixels // start) for start in starts)
-
-

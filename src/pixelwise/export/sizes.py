@@ -4,29 +4,34 @@ A graph has no `if`: what depends on the size is arithmetic here. All of it work
 the symbols that stand for sizes while torch follows a computation.
 """
 
+import torch
 
-def is_zero(number: int) -> int:
-    """1 for 0, and 0 for all that is greater.
-
-    >>> is_zero(0), is_zero(7)
-    (1, 0)
-    """
-    return 1 // (1 + number)
+from pixelwise.network.resampling import is_zero
 
 
-def extended_size(height: int, width: int, multiple: int, *, needs_spread: bool) -> tuple[int, int]:
-    """The size to which a network extends a picture, as `UNet` does.
+def num_blocks(height: int, width: int, multiple: int, *, needs_spread: bool) -> tuple[int, int]:
+    """How many blocks of pixels a network extends a picture to, as `UNet` does.
 
-    >>> extended_size(5, 9, 8, needs_spread=True), extended_size(5, 8, 8, needs_spread=True)
-    ((8, 16), (8, 16))
+    >>> num_blocks(5, 9, 8, needs_spread=True), num_blocks(5, 8, 8, needs_spread=True)
+    ((1, 2), (1, 2))
 
     Args:
         height: height of the picture.
         width: width of the picture.
-        multiple: both sides become multiples of it.
-        needs_spread: whether one single multiple is too small.
+        multiple: side of a block.
+        needs_spread: whether one single block is too small.
     """
     rows, columns = (height + multiple - 1) // multiple, (width + multiple - 1) // multiple
     if needs_spread:
         columns = columns + is_zero(rows - 1) * is_zero(columns - 1)
-    return rows * multiple, columns * multiple
+    return forget_origin(rows), forget_origin(columns)
+
+
+def forget_origin(number: int) -> int:
+    """The same number, of which torch does not know while it follows how it came about.
+
+    Else it carries the formula through every layer, and an export takes a minute.
+    """
+    forgotten = torch.full((), number, dtype=torch.int64).item()
+    torch._check(forgotten >= 1)
+    return forgotten

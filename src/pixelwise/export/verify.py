@@ -104,9 +104,7 @@ def trials(config: ModelConfig) -> list[Picture]:
     return [trial_picture(config, size, rng) for size in TRIAL_SIZES]
 
 
-def trial_picture(
-    config: ModelConfig, size: Sequence[int], rng: np.random.Generator
-) -> Picture:
+def trial_picture(config: ModelConfig, size: Sequence[int], rng: np.random.Generator) -> Picture:
     """A random picture (C, *size) of intensities such as the model was trained on."""
     height, width = size
     coarse = rng.random((config.network.in_channels, -(-height // 8), -(-width // 8)))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelFileError
 from pixelwise.export.intensities import scaling_layer
 from pixelwise.export.plain import plain_members
-from pixelwise.export.sizes import extended_size
+from pixelwise.export.sizes import forget_origin, num_blocks
 from pixelwise.network import Model, UNet, working_size
 
 
@@ -51,29 +51,24 @@ class WholeModel(nn.Module):
         Returns:
             (B, K, H, W) float32 in [0, 1].
         """
-        scaled, size = self.scaling(image), image.shape[2:]
+        scaled = self.scaling(image)
         if self.scale == 1:
             return self._compute(scaled)
-        height, width = working_size(size, self.scale)
+        height, width = image.shape[2:]
+        rows, columns = map(forget_origin, working_size((height, width), self.scale))
+        small = shrink(scaled, rows, columns)
         return F.interpolate(
-            self._compute(shrink(scaled, height, width)), size, mode="bilinear", align_corners=False
+            self._compute(small), (height, width), mode="bilinear", align_corners=False
         )
 
     def _compute(self, image: Tensor) -> Tensor:
         """Probabilities of pictures that are scaled and of the working size."""
         height, width = image.shape[2:]
-        below, right = (
-            extended - length
-            for extended, length in zip(
-                extended_size(height, width, self.multiple, needs_spread=self.needs_spread),
-                (height, width),
-                strict=True,
-            )
-        )
-        extended = F.pad(image, [0, right, 0, below], mode="replicate")
+        rows, columns = num_blocks(height, width, self.multiple, needs_spread=self.needs_spread)
+        extended = take_pixels(image, rows * self.multiple, columns * self.multiple)
         found = [self._activate(logits_of(member, extended)) for member in self.members]
         mean = torch.stack(found).mean(0) if len(found) > 1 else found[0]
-        return mean[:, :, :height, :width]
+        return take_pixels(mean, height, width)
 
     def _activate(self, logits: Tensor) -> Tensor:
         return logits.softmax(1) if self.is_exclusive else logits.sigmoid()
@@ -85,6 +80,13 @@ def logits_of(network: nn.Module, extended: Tensor) -> Tensor:
     *_, (_, features) = network.decode_extended(extended)
     logits: Tensor = network.head(features)
     return logits
+
+
+def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
+    """The first rows and columns of (B, C, H, W); the last is repeated where there are too few."""
+    rows = torch.arange(height).clamp(max=images.shape[2] - 1)
+    columns = torch.arange(width).clamp(max=images.shape[3] - 1)
+    return images.index_select(2, rows).index_select(3, columns)
 
 
 def shrink(images: Tensor, height: int, width: int) -> Tensor:

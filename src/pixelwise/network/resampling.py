@@ -46,8 +46,19 @@ def _scale_length(length: int, scale: Fraction) -> int:
     double = 2 * scale.denominator
     numerator = 2 * length * scale.numerator + scale.denominator
     rounded, rest = numerator // double, numerator % double
-    rounded = rounded - 1 // (1 + rest) * (rounded % 2)  # a half went up to an odd number
-    return rounded + 1 // (1 + rounded)  # 1 in place of 0
+    rounded = rounded - is_zero(rest) * (rounded % 2)  # a half went up to an odd number
+    return rounded + is_zero(rounded)  # 1 in place of 0
+
+
+def is_zero(number: int) -> int:
+    """1 for 0, and 0 for all that is greater; of a symbol that stands for a size, too.
+
+    Not `1 // (1 + number)`: onnxruntime 1.32 takes `a * (1 // b)` for `a // b`.
+
+    >>> is_zero(0), is_zero(1), is_zero(7)
+    (1, 0, 0)
+    """
+    return (number + 2) // (number + 1) - 1
 
 
 def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
