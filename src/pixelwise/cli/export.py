@@ -45,4 +45,5 @@ def export(
         fail(f"`export --to {to}` comes in a later version; `predict` uses the model as it is.")
     from pixelwise import workflows
 
-    say(workflows.export(model, to.value, out, check_on=check_on).describe())
+    format: workflows.ExportFormat = "onnx" if to is Format.ONNX else "openvino"
+    say(workflows.export(model, format, out, check_on=check_on).describe())

@@ -5,6 +5,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
+from pixelwise.export.sizes import forget_origin, known_positive
 from pixelwise.network import IntensityScaling
 from pixelwise.network.resampling import is_zero
 from pixelwise.network.scaling import MAX_PIXELS_FOR_PERCENTILES
@@ -23,6 +24,9 @@ def scaling_layer(scaling: IntensityScaling, in_channels: int) -> nn.Module:
 
 class ScaleByConstants(nn.Module):
     """``(image - offset) * gain`` with numbers that training fixed."""
+
+    offset: Tensor  # (1, C, 1, 1)
+    gain: Tensor
 
     def __init__(self, scaling: IntensityScaling, in_channels: int) -> None:
         super().__init__()
@@ -71,7 +75,8 @@ def quantile(ordered: Tensor, share: Fraction) -> Tensor:
     whole, rest = position // share.denominator, position % share.denominator
     above = whole + 1 - is_zero(rest)  # the last value has none above it
     ends = torch.stack([torch.full((), n, dtype=torch.int64) for n in (whole, above)])
-    below, beyond = ordered.index_select(1, ends).split(1, 1)
+    found = ordered.index_select(1, ends)  # (B, 2)
+    below, beyond = found[:, :1], found[:, 1:]
     return below + (beyond - below) * (torch.full((), rest) / share.denominator)
 
 
@@ -79,8 +84,8 @@ def subsample(images: Tensor) -> Tensor:
     """Every n-th pixel along each axis of large pictures, as `scaling.subsample` takes them."""
     height, width = images.shape[2:]
     step = subsample_step(height * width)
-    rows = torch.arange((height + step - 1) // step) * step
-    columns = torch.arange((width + step - 1) // step) * step
+    rows = torch.arange(forget_origin((height + step - 1) // step)) * step
+    columns = torch.arange(forget_origin((width + step - 1) // step)) * step
     return images.index_select(2, rows).index_select(3, columns)
 
 
@@ -90,8 +95,10 @@ def subsample_step(num_pixels: int) -> int:
     >>> [subsample_step(n) for n in (1, 2_249_999, 2_250_000, 6_250_000, 6_250_001)]
     [1, 1, 2, 2, 3]
     """
-    starts = [
-        MAX_PIXELS_FOR_PERCENTILES // 4 * (2 * step - 1) ** 2 + step % 2  # halves go to the even
-        for step in range(2, MAX_STEP + 1)
-    ]
-    return 1 + sum(1 - is_zero(num_pixels // start) for start in starts)
+    starts = torch.tensor(
+        [
+            MAX_PIXELS_FOR_PERCENTILES // 4 * (2 * step - 1) ** 2 + step % 2  # halves to the even
+            for step in range(2, MAX_STEP + 1)
+        ]
+    )
+    return known_positive(1 + (starts <= num_pixels).sum())

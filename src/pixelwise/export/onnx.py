@@ -76,9 +76,10 @@ def build_onnx(model: Model) -> Any:  # noqa: ANN401
         assert program is not None
         proto = program.model_proto
     except Exception as error:  # whatever torch raises where it cannot follow
-        reason = (str(error).strip().splitlines() or [""])[0]
+        cause = error.__cause__ or error
+        reason = (str(cause).strip().splitlines() or [""])[0]
         raise ExportError(
-            f"torch {torch.__version__} cannot write this network as ONNX ({type(error).__name__}: "
+            f"torch {torch.__version__} cannot write this network as ONNX ({type(cause).__name__}: "
             f"{reason[:300]}). Please report this; `predict` uses the model as it is."
         ) from error
     _tidy(proto)

@@ -5,6 +5,7 @@ has. Here each is replaced by the plain layer that gives the same numbers.
 """
 
 from copy import deepcopy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,8 @@ def _replace_layers(module: nn.Module) -> None:
         _replace_layers(child)
         if isinstance(child, InstanceNorm):
             setattr(module, name, PlainInstanceNorm(child))
+        elif isinstance(child, nn.GroupNorm):
+            setattr(module, name, PlainGroupNorm(child))
         elif isinstance(child, DecoderBlock):
             setattr(module, name, PlainDecoderBlock(child))
         elif isinstance(child, nn.Upsample):
@@ -51,6 +54,24 @@ class PlainInstanceNorm(nn.Module):
         return centred * gain + self.bias.view(1, -1, 1, 1)
 
 
+class PlainGroupNorm(nn.Module):
+    """Group normalization by mean and variance."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        self.num_groups = norm.num_groups
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalize (B, width, H, W)."""
+        batch, width, *size = features.shape
+        groups = features.reshape(batch, self.num_groups, width // self.num_groups, *size)
+        centred = groups - groups.mean((2, 3, 4), keepdim=True)
+        variance = centred.square().mean((2, 3, 4), keepdim=True)
+        normalized = (centred * (variance + self.eps).rsqrt()).reshape(batch, width, *size)
+        return normalized * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+
+
 class PlainDecoderBlock(nn.Module):
     """Double the size where that is left to the block, join with the skip, convolve twice."""
 
@@ -66,7 +87,7 @@ class PlainDecoderBlock(nn.Module):
             features = torch.cat((features, skip), dim=1)
         for layer in self.layers:
             features = layer(features)
-        return features
+        return cast(Tensor, features)
 
 
 class Doubling(nn.Module):

@@ -4,7 +4,10 @@ A graph has no `if`: what depends on the size is arithmetic here. All of it work
 the symbols that stand for sizes while torch follows a computation.
 """
 
+from typing import cast
+
 import torch
+from torch import Tensor
 
 from pixelwise.network.resampling import is_zero
 
@@ -32,6 +35,11 @@ def forget_origin(number: int) -> int:
 
     Else it carries the formula through every layer, and an export takes a minute.
     """
-    forgotten = torch.full((), number, dtype=torch.int64).item()
-    torch._check(forgotten >= 1)
-    return forgotten
+    return known_positive(torch.full((), number, dtype=torch.int64))
+
+
+def known_positive(number: Tensor) -> int:
+    """A whole number that a graph computes, and that torch may take to be 1 or more."""
+    found = cast(int, number.item())
+    torch._check(found >= 1)  # type: ignore[no-untyped-call]
+    return found

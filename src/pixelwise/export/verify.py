@@ -137,8 +137,8 @@ def _run(run: Run, batch: Picture, name: str, what: str) -> NDArray[np.float32]:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExportError(
-            f"{name} was not written: its runtime fails on {what} ({reason[:300]}). The model itself "
-            "is as it was; please report this with the versions of torch and of the runtime."
+            f"{name} was not written: its runtime fails on {what} ({reason[:300]}). Please report "
+            "this with the versions of torch and of the runtime."
         ) from error
 
 

@@ -1,6 +1,7 @@
 """A model as one computation: pictures as they are stored in, probabilities out.
 
-    stored (B, C, H, W) ─ scale intensities ─ working size ─ extend ─ network(s) ─ crop ─ (B, K, H, W)
+    stored ─ scale intensities ─ working size ─ extend ─ network(s) ─ crop ─ probabilities
+    (B, C, H, W)                                                             (B, K, H, W)
 
 What `Predictor` does around a network is part of it, for pictures of any size; so a runtime that
 knows nothing of pixelwise needs only to read a file and to feed it.

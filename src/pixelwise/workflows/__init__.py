@@ -13,7 +13,7 @@ from pixelwise.doctor.repair import Repair, fix, fixable_codes
 from pixelwise.workflows.check import check, shorten_paths, summarize_check
 from pixelwise.workflows.demo import demo
 from pixelwise.workflows.evaluate import evaluate
-from pixelwise.workflows.export import Export, export
+from pixelwise.workflows.export import Export, ExportFormat, export
 from pixelwise.workflows.predict import Predictions, predict, predict_images
 from pixelwise.workflows.run import Run
 from pixelwise.workflows.sheet import write_sheet
@@ -21,6 +21,7 @@ from pixelwise.workflows.train import train
 
 __all__ = [
     "Export",
+    "ExportFormat",
     "Predictions",
     "Repair",
     "Run",
