@@ -18,9 +18,10 @@ from pixelwise.network.instance_norm import EPSILON, InstanceNorm
 
 def plain_members(network: UNet | Ensemble) -> list[UNet]:
     """The network, or each of an ensemble: copies on the CPU, of plain layers, for evaluation."""
-    network = deepcopy(network).cpu().float().eval().requires_grad_(False)
+    network = deepcopy(network).cpu().float().eval()
     fold_normalizations(network)
     _replace_layers(network)
+    network.requires_grad_(False)
     found = network.members if isinstance(network, Ensemble) else [network]
     return [member for member in found if isinstance(member, UNet)]
 
