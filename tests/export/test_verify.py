@@ -6,6 +6,7 @@ from tests.export.models import make_model
 
 from pixelwise.errors import ExportError
 from pixelwise.export.verify import (
+    DARK_SIZE,
     TRIAL_SIZES,
     exact_predictor,
     intensity_range,
@@ -15,7 +16,8 @@ from pixelwise.export.verify import (
 from pixelwise.network import IntensityScaling
 from pixelwise.task import Task
 
-NUM_PIXELS = sum(height * width for height, width in TRIAL_SIZES)
+SIZES = (*TRIAL_SIZES, DARK_SIZE)
+NUM_PIXELS = sum(height * width for height, width in SIZES)
 
 
 def runner(model, change=lambda probabilities: probabilities):
@@ -29,9 +31,9 @@ def test_the_model_agrees_with_itself():
     agreement = verify(runner(model), model, "x")
     assert agreement.max_difference == 0
     assert agreement.equal_share == 1
-    assert (agreement.num_pictures, agreement.num_pixels) == (len(TRIAL_SIZES), NUM_PIXELS)
+    assert (agreement.num_pictures, agreement.num_pixels) == (len(SIZES), NUM_PIXELS)
     assert agreement.describe() == (
-        f"{len(TRIAL_SIZES)} pictures ({NUM_PIXELS:,} pixels): probabilities within 0.0e+00, "
+        f"{len(SIZES)} pictures ({NUM_PIXELS:,} pixels): probabilities within 0.0e+00, "
         "classes equal in 100 % of pixels"
     )
 
@@ -104,7 +106,7 @@ def test_a_batch_must_be_what_its_pictures_are_alone():
 def test_random_pictures_have_the_intensities_of_training(options, low, high):
     config = make_model(task=Task.BINARY, **options).config
     assert [each.ravel().tolist() for each in intensity_range(config)] == [low, high]
-    for image, size in zip(trials(config), TRIAL_SIZES, strict=True):
+    for image, size in zip(trials(config), SIZES, strict=True):
         assert image.shape == (2, *size)
         assert image.dtype == np.float32
         assert (image.min((1, 2)) >= low).all()
