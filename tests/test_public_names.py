@@ -33,6 +33,7 @@ PUBLIC_NAMES = {
     "PlanError",
     "TrainingError",
     "ModelFileError",
+    "ExportError",
     "OutputError",
     "MissingExtraError",
 }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pixelwise.errors import (
     ArrayError,
     DataError,
+    ExportError,
     FileError,
     LayoutError,
     MaskError,
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArrayError",
     "DataError",
+    "ExportError",
     "FileError",
     "History",
     "LayoutError",

@@ -9,6 +9,7 @@
     ├── PlanError (ValueError)        a plan, budget or setting that cannot be carried out
     ├── TrainingError                 training stopped: the reason, and what was kept
     ├── ModelFileError (ValueError)   not a model file, or one that cannot be used here
+    ├── ExportError                   an export does not compute what the model does
     ├── OutputError (OSError)         a result cannot be written: exists, read-only, disk full
     └── MissingExtraError (ImportError)   an optional dependency is not installed
 
@@ -52,6 +53,10 @@ class TrainingError(PixelwiseError):
 
 class ModelFileError(PixelwiseError, ValueError):
     """A file is not a pixelwise model, or one that cannot be used here."""
+
+
+class ExportError(PixelwiseError):
+    """An export does not compute what the model computes, so it was not written."""
 
 
 class OutputError(PixelwiseError, OSError):

@@ -35,7 +35,7 @@ OPTIONS = {
     ],
     "predict": ["--out", "--save", "--tta", "--no-recursive", "--all", "--device"],
     "evaluate": ["--predictions", "--values", "--split", "--out", "--device", *DATA_OPTIONS],
-    "export": ["--to", "--out"],
+    "export": ["--to", "--out", "--check-on"],
     "serve": ["--host", "--port"],
     "info": [],
 }
@@ -108,7 +108,7 @@ def test_no_command_shows_the_help_and_is_wrong_usage():
     assert "evaluate" in result.output
 
 
-@pytest.mark.parametrize("line", ["export run --to onnx --out model.onnx", "serve run"])
+@pytest.mark.parametrize("line", ["export run --to bioimageio --out model", "serve run"])
 def test_what_comes_later_says_so_in_one_sentence(line):
     result = run(*line.split())
     assert result.exit_code == 1

@@ -15,6 +15,11 @@ def test_an_installed_library_is_imported():
     assert import_extra("json", "volumes", "Texts").loads("1") == 1
 
 
+def test_what_is_done_with_it_is_said():
+    with pytest.raises(MissingExtraError, match=r"^Letters are written with no_such_module, which"):
+        import_extra("no_such_module", "post", "Letters", "written")
+
+
 @pytest.mark.parametrize(("name", "module"), [("a.nii", "nibabel"), ("a.zarr", "zarr")])
 def test_a_missing_library_is_one_message_with_the_extra(tmp_path, monkeypatch, name, module):
     import nibabel

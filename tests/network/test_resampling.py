@@ -1,5 +1,6 @@
 """The working scale: sizes, averages that can be checked by hand, masks that keep their values."""
 
+from fractions import Fraction
 from operator import mul
 
 import numpy as np
@@ -193,3 +194,19 @@ def test_image_and_mask_stay_in_step(scale):
     size = working_size((40, 60), scale)
     image, small = resize_images(mask, size), resize_masks(mask, size)
     assert ((image > 0.5) == (small > 0.5)).float().mean() > 0.97
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.71, 0.5, 0.35, 0.25, 0.18, 1 / 3])
+def test_lengths_are_rounded_as_decimal_numbers_are(scale):
+    """Halves go to the even number: 0.35 of 30 is 10.5, so 10, and of 10 is 3.5, so 4."""
+    exact = Fraction(str(round(scale, 2))) if scale != 1 / 3 else Fraction(1, 3)
+    lengths = range(1, 2000)
+    assert working_size(lengths, scale) == tuple(max(1, round(n * exact)) for n in lengths)
+
+
+@pytest.mark.parametrize("height", [23, 24])
+def test_a_picture_one_pixel_wide_is_resampled_as_a_wider_one_of_equal_columns(height):
+    """torch 2.13 takes no means there: it takes single pixels."""
+    narrow = torch.rand(1, 2, height, 1, generator=torch.Generator().manual_seed(0))
+    wide = resize_images(narrow.expand(1, 2, height, 4), (12, 4))
+    torch.testing.assert_close(resize_images(narrow, (12, 1)), wide[..., :1])

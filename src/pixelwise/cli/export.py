@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.command import Quiet, Verbose, clear_errors, fail
+from pixelwise.cli.command import Quiet, Verbose, clear_errors, fail, say
 
 
 class Format(StrEnum):
@@ -23,12 +23,27 @@ def export(
         Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
     ],
     to: Annotated[Format, typer.Option(help="The format.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="File or folder to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="File to write: .onnx, or .xml for openvino.", show_default=False)
+    ],
+    check_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT",
+            help="Pictures or a folder to compare on, too; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export the model to another format (comes later).
+    """Export the model to another format, proven to compute the same before it is written.
 
     Example: [bold]pixelwise export run --to onnx --out model.onnx[/bold]
     """
-    fail(f"`export --to {to}` comes in a later version; `predict` uses the model as it is.")
+    if to is Format.BIOIMAGEIO:
+        fail(f"`export --to {to}` comes in a later version; `predict` uses the model as it is.")
+    from pixelwise import workflows
+
+    format: workflows.ExportFormat = "onnx" if to is Format.ONNX else "openvino"
+    say(workflows.export(model, format, out, check_on=check_on).describe())

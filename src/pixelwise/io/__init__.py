@@ -1,6 +1,7 @@
 """One file on disk to an array of what it stores, and arrays and texts back to files."""
 
 from pixelwise.io.claims import allow_pixels, check_claim
+from pixelwise.io.extras import import_extra
 from pixelwise.io.image_files import (
     decode_mask,
     is_image_file,
@@ -58,6 +59,7 @@ __all__ = [
     "decode_text",
     "exif_orientation",
     "find_listed",
+    "import_extra",
     "is_image_file",
     "is_result",
     "make_folder",

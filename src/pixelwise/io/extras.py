@@ -6,13 +6,14 @@ from typing import Any
 from pixelwise.errors import MissingExtraError
 
 
-def import_extra(module: str, extra: str, what: str) -> Any:  # noqa: ANN401
+def import_extra(module: str, extra: str, what: str, action: str = "read") -> Any:  # noqa: ANN401
     """Import a library of an extra.
 
     Args:
         module: its name.
         extra: extra of pixelwise that installs it.
         what: is read with it, for the message.
+        action: what is done with it in place of reading, such as "written".
 
     Raises:
         MissingExtraError: it is not installed; the message says how to install it.
@@ -21,6 +22,6 @@ def import_extra(module: str, extra: str, what: str) -> Any:  # noqa: ANN401
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"{what} are read with {module}, which is not installed. Install it with "
+            f"{what} are {action} with {module}, which is not installed. Install it with "
             f'pip install "pixelwise[{extra}]".'
         ) from error

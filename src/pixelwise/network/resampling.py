@@ -10,6 +10,7 @@ so that nothing is moved.
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import combinations, product
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from pixelwise.task import IGNORE_INDEX
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
+MAX_DENOMINATOR = 10_000  # of a working scale as a fraction
 TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
 MAX_COMPARED = 8  # pixels of a new one that are compared with one another; more take votes
@@ -28,12 +30,35 @@ Windows = list[tuple[Tensor, Tensor]]
 
 
 def working_size(size: Sequence[int], scale: float) -> tuple[int, ...]:
-    """Size at a working scale, rounded, at least one pixel.
+    """Size at a working scale, rounded (halves to the even number), at least one pixel.
 
-    >>> working_size((480, 360), 0.5)
-    (240, 180)
+    By whole numbers and without a branch, so that an export computes the very same: the scale is
+    the decimal number that it is written as, up to four places.
+
+    >>> working_size((480, 360), 0.5), working_size((1, 3, 5, 10, 30), 0.35)
+    ((240, 180), (1, 1, 2, 4, 10))
     """
-    return tuple(max(1, round(length * scale)) for length in size)
+    fraction = Fraction(str(scale)).limit_denominator(MAX_DENOMINATOR)
+    return tuple(_scale_length(length, fraction) for length in size)
+
+
+def _scale_length(length: int, scale: Fraction) -> int:
+    double = 2 * scale.denominator
+    numerator = 2 * length * scale.numerator + scale.denominator
+    rounded, rest = numerator // double, numerator % double
+    rounded = rounded - is_zero(rest) * (rounded % 2)  # a half went up to an odd number
+    return rounded + is_zero(rounded)  # 1 in place of 0
+
+
+def is_zero(number: int) -> int:
+    """1 for 0, and 0 for all that is greater; of a symbol that stands for a size, too.
+
+    Not `1 // (1 + number)`: onnxruntime 1.32 takes `a * (1 // b)` for `a // b`.
+
+    >>> is_zero(0), is_zero(1), is_zero(7)
+    (1, 0, 0)
+    """
+    return (number + 2) // (number + 1) - 1
 
 
 def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
@@ -46,6 +71,8 @@ def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
     is_smaller = all(new <= old for new, old in zip(size, images.shape[2:], strict=True))
     if images.ndim == 5 and is_smaller:
         return F.interpolate(images, size=tuple(size), mode="area")
+    if images.ndim == 4 and is_smaller and images.shape[3] == 1:  # there torch 2.13 is wrong
+        return resize_images(images.transpose(2, 3), size[::-1]).transpose(2, 3)
     return F.interpolate(
         images,
         size=tuple(size),

@@ -174,7 +174,13 @@ class UNet(nn.Module):
         They are those of the extended image: (B, width, *spatial), halved at each level.
         """
         padding = self._padding(image)
-        skips = self._encode(F.pad(image, padding, mode="replicate") if any(padding) else image)
+        return self.decode_extended(
+            F.pad(image, padding, mode="replicate") if any(padding) else image
+        )
+
+    def decode_extended(self, image: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Give the same as `decode` for an image whose sides are multiples of ``2**depth``."""
+        skips = self._encode(image)
         features = self.bottleneck(skips.pop())
         for level in reversed(range(self.depth)):
             features = self.upsample[level](features)

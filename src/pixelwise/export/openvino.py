@@ -1,0 +1,68 @@
+"""Model -> OpenVINO's .xml with its .bin beside it, from the ONNX graph, proven equal.
+
+Input, output and what the numbers mean are those of `pixelwise.export.onnx`; the texts stand in
+the model's `rt_info` under "pixelwise".
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.export.onnx import build_onnx, describe_model
+from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.io import import_extra, read_bytes, write_bytes
+from pixelwise.network import Model
+
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # else OpenVINO takes bfloat16 where the CPU has it
+
+
+def export_openvino(
+    model: Model, path: Path, given: Mapping[str, Picture] | None = None
+) -> Agreement:
+    """Write a model for OpenVINO, after it has been compared with the model.
+
+    Args:
+        model: a model of pictures.
+        path: .xml file to write; the weights go into a .bin file of the same name.
+        given: pictures (C, H, W) by name, to compare on beside random ones.
+
+    Raises:
+        MissingExtraError: a package is not installed.
+        ModelFileError: it is a model of volumes.
+        ExportError: torch cannot follow the computation, or the files do not agree with the
+            model; nothing is written.
+        OutputError: the files cannot be written.
+    """
+    openvino = import_openvino()
+    proto = build_onnx(model)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "model.onnx"), Path(folder, "model.xml")
+        source.write_bytes(proto.SerializeToString())
+        graph = openvino.convert_model(source)
+        openvino.save_model(graph, target, compress_to_fp16=False)
+        agreement = verify(openvino_runner(target), model, str(path), given)
+        for name, text in describe_model(model.config, agreement).items():
+            graph.set_rt_info(text, ["pixelwise", name])
+        openvino.save_model(graph, target, compress_to_fp16=False)
+        for suffix in (".bin", ".xml"):  # the one that is opened comes last
+            write_bytes(path.with_suffix(suffix), read_bytes(target.with_suffix(suffix)))
+    return agreement
+
+
+def openvino_runner(path: Path) -> Run:
+    """Run an .xml file by OpenVINO on the CPU, in float32."""
+    compiled = import_openvino().Core().compile_model(path, "CPU", EXACT)
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array(compiled(np.ascontiguousarray(batch))[0], np.float32)
+
+    return run
+
+
+def import_openvino() -> Any:  # noqa: ANN401
+    """The openvino package, or MissingExtraError."""
+    return import_extra("openvino", "openvino", "OpenVINO models", "written and run")

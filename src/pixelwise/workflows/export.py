@@ -1,0 +1,97 @@
+"""Write a model in another format, proven equal to it before it is written."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from pixelwise.data import find_images, to_channels
+from pixelwise.errors import OutputError, PlanError
+from pixelwise.export.onnx import export_onnx
+from pixelwise.export.openvino import export_openvino
+from pixelwise.export.verify import Agreement, Picture
+from pixelwise.inference import IntensityCheck
+from pixelwise.io import read_image
+from pixelwise.network import ModelConfig, load_model
+from pixelwise.workflows.predict_inputs import expand_inputs
+
+ExportFormat = Literal["onnx", "openvino"]
+AnyPath = str | os.PathLike[str]
+WRITERS = {"onnx": (export_onnx, ".onnx"), "openvino": (export_openvino, ".xml")}
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote, and how well it agrees with the model.
+
+    Attributes:
+        files: that were written; the one to open first.
+        agreement: with the model, by the format's own runtime.
+    """
+
+    files: tuple[Path, ...]
+    agreement: Agreement
+
+    def describe(self) -> str:
+        """The files with their sizes, and the figures."""
+        sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in self.files)
+        return f"{' and '.join(sizes)}; {self.agreement.describe()}."
+
+
+def export(
+    model: AnyPath,
+    to: ExportFormat,
+    out: AnyPath,
+    *,
+    check_on: AnyPath | Sequence[AnyPath] | None = None,
+) -> Export:
+    """Write a model of pictures in another format.
+
+    The file takes pictures of any size as they are stored and gives probabilities; all that
+    pixelwise does in between is part of it. Before it is written it is run by its own runtime on
+    random pictures of many sizes, and compared with the model.
+
+    Args:
+        model: run folder or model file.
+        to: "onnx", or "openvino" for .xml with .bin.
+        out: file to write; an earlier export there is replaced.
+        check_on: pictures and folders of pictures to compare on, beside the random ones.
+
+    Returns:
+        The files and how well they agree.
+
+    Raises:
+        PlanError: the format is unknown, or the name of the file does not fit it.
+        MissingExtraError: a package of the format is not installed.
+        ModelFileError: it is no model, or one of volumes.
+        DataError: a picture cannot be read, or is none for this model.
+        ExportError: the export does not agree with the model; nothing was written.
+        OutputError: the file cannot be written.
+    """
+    if to not in get_args(ExportFormat):
+        raise PlanError(f"{to!r} is no format of exports. Choose {' or '.join(WRITERS)}.")
+    write, suffix = WRITERS[to]
+    path = Path(out)
+    if path.suffix.lower() != suffix:
+        raise PlanError(f"{path} is no name of an {to} export, which ends in {suffix}.")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise OutputError(f"{path} cannot be written: give a file in a folder that exists.")
+    loaded = load_model(Path(model))
+    given = _read_pictures(check_on, loaded.config) if check_on is not None else {}
+    agreement = write(loaded, path, given)
+    files = (path,) if to == "onnx" else (path, path.with_suffix(".bin"))
+    return Export(files, agreement)
+
+
+def _read_pictures(inputs: AnyPath | Sequence[AnyPath], config: ModelConfig) -> dict[str, Picture]:
+    """The pictures to compare on, (C, H, W) by name, in the intensities of training."""
+    listed = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    check, in_channels = IntensityCheck(config), config.network.in_channels
+    pictures = {}
+    for path in find_images(expand_inputs(listed), recursive=True, take_all=False).places:
+        channels = to_channels(read_image(path), in_channels, str(path))
+        pictures[str(path)] = check.take(channels, str(path)).astype(np.float32)
+    return pictures
