@@ -24,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, train, predict, evaluate, export, serve, info):
-    app.command()(command)
+for each in (demo, check, train, predict, evaluate, export, serve, info):
+    app.command()(each)
 
 
 def _print_version(asked: bool) -> None:
