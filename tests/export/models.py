@@ -7,7 +7,10 @@ from pixelwise.task import Task
 
 STATISTICS = IntensityScaling(scheme="statistics", mean=(100.0, 120.0), std=(40.0, 30.0))
 PERCENTILES = IntensityScaling(scheme="percentiles")
-NETWORK_OPTIONS = ("normalization", "upsampling", "skips", "activation", "spatial_dims", "widths")
+NETWORK_OPTIONS = (
+    *("normalization", "upsampling", "skips", "activation"),
+    *("spatial_dims", "widths", "encoder"),
+)
 
 KINDS = {
     "binary": {"task": Task.BINARY},

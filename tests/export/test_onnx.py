@@ -52,6 +52,12 @@ def test_every_kind_of_model_agrees_at_sizes_it_never_saw(exported, kind):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_a_ready_made_encoder_is_exported(timm, tmp_path):
+    model = make_model(widths=(8, 16, 32), encoder="resnet18", normalization="batch")
+    assert export_onnx(model, tmp_path / "m.onnx").max_difference < 1e-4
+
+
 def test_input_and_output_have_names_and_free_sizes(exported):
     graph = onnx.load(exported("binary")[1]).graph
     for values, name, channels in ((graph.input, "image", 2), (graph.output, "probabilities", 1)):
