@@ -341,7 +341,7 @@ class TestBatches:
         np.testing.assert_allclose(runner.batch_probabilities(images), singly, atol=1e-6)
 
     def test_large_ones_run_one_after_the_other(self, monkeypatch):
-        monkeypatch.setattr(predictor, "MAX_BATCH_PIXELS", 100)
+        monkeypatch.setitem(predictor.BATCH_PIXELS, "cpu", 100)
         runner, images = Predictor(model_for(), device="cpu"), random_image(2, 1, 16, 16)
         singly = np.stack([runner.probabilities(image) for image in images])
         np.testing.assert_array_equal(runner.batch_probabilities(images), singly)

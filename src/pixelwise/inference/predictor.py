@@ -22,7 +22,8 @@ from pixelwise.network import Model, resize_images, scale_intensities, working_s
 from pixelwise.threads import Threads, free_threads
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
-MAX_BATCH_PIXELS = 1_000_000  # of images that are predicted together
+BATCH_PIXELS = {"cpu": 2**18}  # of images that are predicted together: more take more memory,
+GPU_BATCH_PIXELS = 2**22  # and are faster on a GPU alone (docs/log.md)
 TILE_OVERLAP_SHARE = 4  # tiles overlap by a quarter of their shorter side at most
 Quality = Literal["fast", "normal", "best"]
 
@@ -138,12 +139,22 @@ class Predictor:
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
 
-        Small images run as one batch, others one after the other.
+        Small images run some at a time, others one after the other.
         """
-        if len(images) * np.prod(images.shape[2:]) > MAX_BATCH_PIXELS:
+        number = self.batch_size(images.shape[2:])
+        if number == 1:
             return np.stack([self.probabilities(image) for image in images])
         for image in images:
             self._check(image, image)
+        parts = [images[start : start + number] for start in range(0, len(images), number)]
+        return np.concatenate([self._predict_together(part) for part in parts])
+
+    def batch_size(self, size: Sequence[int]) -> int:
+        """How many images of a size are best predicted together."""
+        most = BATCH_PIXELS.get(self.device.type, GPU_BATCH_PIXELS)
+        return max(1, most // max(1, int(np.prod(size))))
+
+    def _predict_together(self, images: NDArray[Any]) -> NDArray[np.float32]:
         scaled = np.stack([self.model.config.scaling.apply(image) for image in images])
         return self.predict_batch(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 

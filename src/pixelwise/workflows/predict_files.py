@@ -22,7 +22,6 @@ from pixelwise.data import overlay, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import Picture, choose_tile_side, refuse_large
-from pixelwise.inference.predictor import MAX_BATCH_PIXELS
 from pixelwise.io import (
     TiffBands,
     Windows,
@@ -143,7 +142,8 @@ class FilePredictor:
         if not taken:
             return []
         needs_mask = not any("probability" in loaded.job.files for loaded in taken)
-        if needs_mask and channels[0][0].size > MAX_BATCH_PIXELS:  # probabilities take much memory
+        if needs_mask and self._predictor.batch_size(channels[0].shape[1:]) == 1:
+            # probabilities of large images take much memory
             masks = [self._predictor.segment(image) for image in channels]
             return [Predicted(*pair) for pair in zip(taken, masks, strict=True)]
         values = self._predictor.batch_probabilities(np.stack(channels))
@@ -239,7 +239,7 @@ def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence
             yield group
             group = []
         group.append(loaded)
-        if loaded.image is None or not _fits_more(group):
+        if loaded.image is None or not _fits_more(group, predictor):
             yield group
             group = []
     if group:
@@ -254,11 +254,10 @@ def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
     return is_same
 
 
-def _fits_more(group: Sequence[Loaded]) -> bool:
+def _fits_more(group: Sequence[Loaded], predictor: Predictor) -> bool:
     image = group[0].image
     assert image is not None
-    num_pixels = (len(group) + 1) * int(np.prod(image.shape[:2]))
-    return num_pixels <= MAX_BATCH_PIXELS
+    return len(group) < predictor.batch_size(image.shape[:-1])
 
 
 def _read_ahead(jobs: Sequence[Job]) -> Iterator[Loaded]:
