@@ -13,7 +13,6 @@ the class that plain float32 PyTorch gives them, in the same tiles where there a
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -163,8 +162,9 @@ _before = [0.0]
 
 
 def peak() -> float:
-    """Megabytes of this process at most, so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    """Megabytes of this process at most, so far; `ru_maxrss` would count its parent's, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**10
 
 
 def memory_before() -> None:
@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, default="unet")
     parser.add_argument("--cases", default="large,folder")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--ways", default="", help="words of which each way's name has one")
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--images", type=Path)
@@ -224,14 +225,16 @@ def main() -> None:
         for case in args.cases.split(","):
             make_images(case, root / case)
             mega = 4096**2 / 1e6 if case == "large" else 500 * 256**2 / 1e6
-            found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+            words = args.ways.split(",")
+            ways = [w for w in WAYS if w == REFERENCE or any(word in w for word in words)]
+            found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
             for number in range(args.rounds):
-                for index, way in enumerate(WAYS):
+                for index, way in enumerate(ways):
                     out = root / f"{case} {index} {number}"
                     measured = measure(way, root / "model.safetensors", root / case, out)
                     found[way].append(measured)
                     print(f"{case}, {way}: {measured}", file=sys.stderr)
-            masks = {way: read_masks(root / f"{case} {i} 0") for i, way in enumerate(WAYS)}
+            masks = {way: read_masks(root / f"{case} {i} 0") for i, way in enumerate(ways)}
             print_table(args.network, case, mega, found, masks)
     print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, load before {load:.1f}")
 

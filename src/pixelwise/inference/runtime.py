@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from pixelwise.device import Precision, autocast
-from pixelwise.network import Ensemble, Model, UNet, fold_normalizations
+from pixelwise.device import Precision, autocast, has_bfloat16
+from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, fuse_activations
 
 
 class Runtime(Protocol):
@@ -48,8 +48,8 @@ class TorchRuntime:
         in_place: whether the network itself may be moved to the device, and into the layout that
             is fastest there; else a copy is, where it has to be moved.
         precision: to compute in; None: that of the model's training.
-        fold: whether batch normalizations become part of the convolutions before them, in a copy
-            unless `in_place`: the weights must stay as they are from now on.
+        fold: whether normalizations and activations become part of the convolutions before them,
+            in a copy unless `in_place`: the weights must stay as they are from now on.
     """
 
     def __init__(
@@ -73,6 +73,9 @@ class TorchRuntime:
         self._network = network.to(device)
         if self._channels_last:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if fold and self._channels_last and device.type == "cpu":
+            uses_short = self.precision == "bfloat16" and has_bfloat16(device)
+            fuse_activations(self._network, torch.bfloat16 if uses_short else torch.float32)
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""
