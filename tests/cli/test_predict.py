@@ -42,7 +42,7 @@ def names(paths):
 def test_what_is_left_out_is_said_and_can_be_taken(model, folder, tmp_path):
     result = run(model, folder, "--out", tmp_path / "o", "-q", "--json", tmp_path / "j.json")
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"2 files written to {tmp_path / 'o'}; 0.000144 megapixels in ")
+    assert result.stdout.startswith(f"2 files written to {tmp_path / 'o'}; 0.00014 megapixels in ")
     assert "left out a picture that looks like masks or earlier results" in result.stderr
     assert "slide_label.png (the mask of slide.png by its name)" in result.stderr
     content = json.loads((tmp_path / "j.json").read_text())
