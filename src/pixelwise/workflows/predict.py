@@ -97,7 +97,8 @@ class Predictions:
         if self.num_pixels:
             mega, seconds = self.num_pixels / 1e6, max(self.seconds, 1e-3)
             speed = f" ({mega / seconds:.2g} a second)" if mega >= 1 else ""
-            texts.append(f"{mega:.2g} megapixels in {seconds:.1f} s{speed}")
+            amount = f"{mega:,.0f}" if mega >= 10 else f"{mega:.2g}"
+            texts.append(f"{amount} megapixels in {seconds:.1f} s{speed}")
         if self.num_kept:
             kept = "1 image was" if self.num_kept == 1 else f"{self.num_kept} images were"
             texts.append(f"{kept} done before, and kept (--overwrite does them again)")
