@@ -60,12 +60,15 @@ def predict(
     save: Annotated[
         str,
         typer.Option(
-            callback=_parse_save, help="What to write: mask,probability,overlay,table,polygons."
+            callback=_parse_save,
+            help="What to write: mask, probability, overlay, table, polygons; commas between.",
         ),
     ] = "mask",
     format: Annotated[
         MaskFormat,
-        typer.Option(help="Of masks; auto: TIFF where the image knows its place or is large."),
+        typer.Option(
+            help="Format of the masks; auto: TIFF where the image knows its place or is large."
+        ),
     ] = MaskFormat.AUTO,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
@@ -87,15 +90,16 @@ def predict(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="That may be taken, as 2GB; large TIFF, .npy and Zarr images are done in parts.",
+            help="Memory that may be taken, as 2GB; large TIFF, .npy and Zarr images go in parts.",
             show_default="half of what is free",
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the computation; auto: as validated, else the fastest.")
+        Precision,
+        typer.Option(help="Number format; auto: as the model was validated, else the fastest."),
     ] = Precision.AUTO,
     quality: Annotated[
-        Quality, typer.Option(help="Of large images: size and overlap of their tiles.")
+        Quality, typer.Option(help="Tiles of large images: their size and overlap.")
     ] = Quality.NORMAL,
     device: Device = "auto",
     max_pixels: MaxPixels = None,
