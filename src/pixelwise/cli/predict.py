@@ -37,10 +37,11 @@ class Precision(StrEnum):
 
 
 def _parse_save(text: str) -> str:
-    unknown = [name for name in text.split(",") if name not in SAVED]
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in SAVED]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(SAVED)}.")
-    return text
+    return ",".join(names)
 
 
 @clear_errors
