@@ -3,8 +3,9 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
 from typing import Generic, TypeVar
@@ -111,6 +112,34 @@ class _Work(Generic[Item, Result]):
     def is_short(self) -> bool:
         """Whether the items so far took no time."""
         return statistics.median(self._durations) < SHORT if self._durations else False
+
+
+def map_ahead(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    num_ahead: Callable[[Result | None], int],
+) -> Iterator[Result]:
+    """Apply a function in a thread to the next items, while what it gave last is used.
+
+    Args:
+        function: called for one item after the other, in their order.
+        items: to apply it to.
+        num_ahead: how many items may be waiting, by the last result; None before the first.
+    """
+    waiting: deque[Future[Result]] = deque()
+    last: Result | None = None
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                while len(waiting) > num_ahead(last):
+                    last = waiting.popleft().result()
+                    yield last
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def available_cores() -> int:

@@ -7,15 +7,14 @@ Neither end needs the whole image in memory: an image is anything that gives win
 a band is given as soon as no later tile touches it. The next windows are read meanwhile.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.inference.tiles import Span, Tile, plan_axes, plan_tiles
+from pixelwise.parallel import map_ahead
 
 NUM_AHEAD = 2  # windows that are read while one is computed
 
@@ -75,18 +74,9 @@ def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[An
     if isinstance(image, np.ndarray) or len(tiles) == 1:
         yield from (image[(slice(None), *tile.slices)] for tile in tiles)
         return
-    waiting: deque[Future[NDArray[Any]]] = deque()
-    with ThreadPoolExecutor(1, "reads windows") as reader:
-        try:
-            for tile in tiles:
-                waiting.append(reader.submit(image.__getitem__, (slice(None), *tile.slices)))
-                if len(waiting) > NUM_AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    yield from map_ahead(
+        lambda tile: image[(slice(None), *tile.slices)], tiles, lambda _: NUM_AHEAD
+    )
 
 
 def blend_tiles(

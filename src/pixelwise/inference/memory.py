@@ -11,13 +11,13 @@ None of these grows with the height of the image.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from pixelwise.errors import PlanError
 from pixelwise.inference.predictor import TILINGS, Predictor
+from pixelwise.io import Windows
 from pixelwise.memory import used_memory
 
 SHARES = (1, 0.75, 0.5, 0.375, 0.25)  # of the usual side of tiles, the largest first
@@ -30,29 +30,12 @@ SPARE = 64 * 2**20  # bytes for what is not counted: buffers of files, codes of 
 BANDS_WAITING = 5  # of the mask: made, waiting, written
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What memory depends on of an image that is read in parts.
-
-    Attributes:
-        width: pixels.
-        num_channels: stored.
-        itemsize: bytes of a stored value.
-        part_height: rows that are decoded at a time.
-    """
-
-    width: int
-    num_channels: int
-    itemsize: int
-    part_height: int
-
-
-def choose_tile_side(predictor: Predictor, picture: Picture, memory: int) -> int:
+def choose_tile_side(predictor: Predictor, windows: Windows, memory: int) -> int:
     """The side of tiles, in pixels of the image, for which the memory of the process suffices.
 
     Args:
         predictor: whose model is loaded.
-        picture: the image.
+        windows: the image.
         memory: bytes of the process, all in all.
 
     Raises:
@@ -62,13 +45,13 @@ def choose_tile_side(predictor: Predictor, picture: Picture, memory: int) -> int
     usual = TILINGS[predictor.quality].side
     for share in SHARES:
         side = predictor.tile_side(round(usual * share))
-        least = used + memory_of_tiles(predictor, picture, side)
+        least = used + memory_of_tiles(predictor, windows, side)
         if least <= memory:
             return side
     raise PlanError(
         f"--memory {_show(memory)} does not suffice: this model and an image of "
-        f"{picture.width:,} pixels a row take {_show(least)} at least, {_show(used)} of it for the "
-        "program itself. Give more, or cut the image."
+        f"{windows.shape[1]:,} pixels a row take {_show(least)} at least, {_show(used)} of it for "
+        "the program itself. Give more, or cut the image."
     )
 
 
@@ -100,9 +83,9 @@ def refuse_large(
         )
 
 
-def memory_of_tiles(predictor: Predictor, picture: Picture, side: int) -> int:
+def memory_of_tiles(predictor: Predictor, windows: Windows, side: int) -> int:
     """Bytes that tiles of a side take, beside what the process has already."""
-    config, width = predictor.model.config, picture.width
+    config, (_, width, channels) = predictor.model.config, windows.shape
     network, num_classes = config.network, config.num_classes
     side = min(side, width)
     pixels = side**2 * config.working_scale**2
@@ -111,9 +94,9 @@ def memory_of_tiles(predictor: Predictor, picture: Picture, side: int) -> int:
     probabilities = 3 * VALUE_BYTES * num_classes * side**2
     overlaps = VALUE_BYTES * num_classes * predictor.overlap * (width + side)
     mask = BANDS_WAITING * side * width
-    decoded = (side + 2 * picture.part_height) * width * picture.num_channels * picture.itemsize
-    windows = WINDOWS * VALUE_BYTES * side**2 * network.in_channels
-    return int(activations + probabilities + overlaps + mask + decoded + windows + SPARE)
+    decoded = (side + 2 * windows.part[0]) * width * channels * windows.dtype.itemsize
+    scaled = WINDOWS * VALUE_BYTES * side**2 * network.in_channels
+    return int(activations + probabilities + overlaps + mask + decoded + scaled + SPARE)
 
 
 def _show(number: int) -> str:

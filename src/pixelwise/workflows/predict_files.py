@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pixelwise.data import overlay, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
-from pixelwise.inference.memory import Picture, choose_tile_side, refuse_large
+from pixelwise.inference.memory import choose_tile_side, refuse_large
 from pixelwise.io import (
     TiffBands,
     Windows,
@@ -36,6 +36,7 @@ from pixelwise.io import (
     write_text,
 )
 from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
+from pixelwise.parallel import map_ahead
 from pixelwise.text import show_size
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
@@ -107,7 +108,7 @@ class FilePredictor:
         """
         writing: deque[Future[list[Outcome]]] = deque()
         with ThreadPoolExecutor(1, "writes results") as writer:
-            for group in _groups(_read_ahead(jobs), self._predictor):
+            for group in _groups(map_ahead(_load, jobs, _num_ahead), self._predictor):
                 writing.append(writer.submit(self._write_all, self._predict(group)))
                 while len(writing) > NUM_WRITING:
                     yield from writing.popleft().result()
@@ -171,8 +172,7 @@ class FilePredictor:
         config = self._predictor.model.config
         image = WindowedImage(windows, config.network.in_channels, self.check)
         height, width = image.shape[1:]
-        picture = Picture(width, windows.shape[2], windows.dtype.itemsize, windows.part[0])
-        side = choose_tile_side(self._predictor, picture, self._memory)
+        side = choose_tile_side(self._predictor, windows, self._memory)
         bands = self._predictor.bands(image, side)
         (target,) = job.files.values()
         make_folder(target.parent)
@@ -260,23 +260,11 @@ def _fits_more(group: Sequence[Loaded], predictor: Predictor) -> bool:
     return len(group) < predictor.batch_size(image.shape[:-1])
 
 
-def _read_ahead(jobs: Sequence[Job]) -> Iterator[Loaded]:
-    """Read the images in their order, some of them before they are asked for."""
-    waiting: deque[Future[Loaded]] = deque()
-    num_bytes = AHEAD_BYTES  # of the last image
-    with ThreadPoolExecutor(1, "reads images") as reader:
-        try:
-            for job in jobs:
-                waiting.append(reader.submit(_load, job))
-                while len(waiting) > min(MAX_AHEAD, max(1, AHEAD_BYTES // num_bytes)):
-                    loaded = waiting.popleft().result()
-                    num_bytes = AHEAD_BYTES if loaded.image is None else loaded.image.nbytes + 1
-                    yield loaded
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+def _num_ahead(last: Loaded | None) -> int:
+    """How many images may be read before they are asked for: as the last one, within some MB."""
+    if last is None or last.image is None:
+        return 1
+    return min(MAX_AHEAD, max(1, AHEAD_BYTES // (last.image.nbytes + 1)))
 
 
 def _load(job: Job) -> Loaded:
