@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import FileError
 from pixelwise.io.tiff_files import (
     ORIENTATION_TAG,
     check_series,
@@ -166,7 +165,5 @@ def _single_picture(tiff: "TiffFile", path: Path) -> "TiffPageSeries | None":
     tag = page.tags.get(ORIENTATION_TAG)
     if tag is not None and int(tag.value) != 1:
         return None
-    if len([one for one in series.pages if one is None]):
-        raise FileError("other files hold a part of its pixels. Save it as one file.")
     check_series(series, page, path.stat().st_size, in_parts=True)
     return series

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import FileError
 from pixelwise.io.image_files import guarded, read_start
 from pixelwise.io.numpy_files import NPY_START, map_npy
 from pixelwise.io.pixels import plain_type
@@ -133,7 +132,7 @@ def _open_tiff(path: Path) -> Opened | None:
 
 
 def _open_npy(path: Path) -> Opened | None:
-    mapped = _channels_last(map_npy(path), "")
+    mapped = _channels_last(map_npy(path))
     return None if mapped is None else (mapped, _rows_of(mapped))
 
 
@@ -163,20 +162,14 @@ class _ZarrImage:
         return np.moveaxis(values, self._axes.index("C"), -1)
 
 
-def _channels_last(array: NDArray[Any], axes: str) -> NDArray[Any] | None:
+def _channels_last(array: NDArray[Any]) -> NDArray[Any] | None:
     """A view (H, W, C) of (H, W) or (H, W, C); None where the axes are not plain."""
     if array.ndim == 2:
         return array[..., np.newaxis]
     is_last = array.ndim == 3 and array.shape[-1] <= 4 < min(array.shape[:2])
-    return array if is_last and not axes else None
+    return array if is_last else None
 
 
 def _rows_of(mapped: NDArray[Any]) -> tuple[int, int]:
     """Some whole rows: they lie together in memory."""
     return max(1, min(mapped.shape[0], 2**20 // max(1, mapped.shape[1]))), mapped.shape[1]
-
-
-def refuse_empty(shape: tuple[int, ...]) -> None:
-    """FileError for a picture without pixels."""
-    if 0 in shape:
-        raise FileError(f"it has the shape {shape}, without pixels. Remove it.")

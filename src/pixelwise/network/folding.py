@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelwise.network.blocks import DecoderBlock
 
-PLACES = (("conv1", "norm1"), ("conv2", "norm2"))  # of a block, see blocks.py
+NUMBERS = 1, 2  # of the convolutions of a block, see blocks.py
 
 
 @torch.no_grad()
@@ -28,12 +28,12 @@ def fold_normalizations(network: nn.Module) -> int:
         How many were folded.
     """
     blocks = [m for m in network.modules() if isinstance(m, nn.Sequential)]
-    return sum(_fold(block, *names) for block in blocks for names in PLACES)
+    return sum(_fold(block, number) for block in blocks for number in NUMBERS)
 
 
-def _fold(block: nn.Sequential, conv_name: str, norm_name: str) -> bool:
+def _fold(block: nn.Sequential, number: int) -> bool:
     """Fold one normalization into its convolution; False where there is none."""
-    conv, norm = getattr(block, conv_name, None), getattr(block, norm_name, None)
+    conv, norm = (getattr(block, f"{name}{number}", None) for name in ("conv", "norm"))
     if not isinstance(norm, _BatchNorm) or not isinstance(conv, nn.Conv2d | nn.Conv3d):
         return False
     if norm.running_mean is None or norm.running_var is None:
@@ -41,14 +41,12 @@ def _fold(block: nn.Sequential, conv_name: str, norm_name: str) -> bool:
     gain = (norm.running_var + norm.eps).rsqrt()
     if norm.affine:
         gain = gain * norm.weight
-    shift = -norm.running_mean * gain
-    if norm.affine:
-        shift = shift + norm.bias
+    shift = (norm.bias if norm.affine else 0) - norm.running_mean * gain
     if conv.bias is not None:
         shift = shift + conv.bias * gain
     conv.weight.mul_(gain.view(-1, *[1] * (conv.weight.ndim - 1)))
     conv.bias = nn.Parameter(shift)
-    setattr(block, norm_name, nn.Identity())
+    setattr(block, f"norm{number}", nn.Identity())
     return True
 
 
@@ -67,7 +65,7 @@ def fuse_activations(network: nn.Module, dtype: torch.dtype) -> int:
     if not has_fused_convolution():
         return 0
     blocks = [m for m in network.modules() if isinstance(m, nn.Sequential)]
-    return sum(_fuse(block, number, dtype) for block in blocks for number in (1, 2))
+    return sum(_fuse(block, number, dtype) for block in blocks for number in NUMBERS)
 
 
 def _fuse(block: nn.Sequential, number: int, dtype: torch.dtype) -> bool:

@@ -79,8 +79,9 @@ def trace_region(region: Region) -> list[list[Ring]]:
     polygons = []
     for number in range(1, int(parts.max()) + 1):
         rings = trace(parts == number)
-        moved = [[[x + columns.start, y + rows.start] for x, y in ring] for ring in rings]
-        polygons.append([[[float(x), float(y)] for x, y in ring] for ring in moved])
+        polygons.append(
+            [[[float(x + columns.start), float(y + rows.start)] for x, y in r] for r in rings]
+        )
     return polygons
 
 

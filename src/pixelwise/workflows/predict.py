@@ -327,10 +327,13 @@ def _is_done(path: Path, files: Mapping[str, Path], since: int | None) -> bool:
 
 def is_own(path: Path) -> bool:
     """Whether a file is a result that pixelwise wrote, a table of objects among them."""
-    if path.suffix != ".csv":
-        return is_result(path)
+    return _begins_with(path, TABLE_START) if path.suffix == ".csv" else is_result(path)
+
+
+def _begins_with(path: Path, text: str) -> bool:
+    """Whether a file begins with a text in plain letters; False where it cannot be read."""
     try:
-        return read_start(path, len(TABLE_START)).decode("utf-8", "replace") == TABLE_START
+        return read_start(path, len(text)) == text.encode()
     except DataError:
         return False
 

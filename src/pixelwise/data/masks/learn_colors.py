@@ -156,16 +156,20 @@ def _is_thin(counts: ValueCounts) -> NDArray[np.bool_]:
     return thin
 
 
+def _is_edge(counts: ValueCounts) -> NDArray[np.bool_]:
+    """Which colours may be soft edges: they are thin, and no lines."""
+    return _is_thin(counts) & ~is_line(counts)
+
+
 def _has_soft_edges(counts: ValueCounts) -> bool:
     """Whether the thin colours that are no lines are mixtures of two others."""
-    is_edge = _is_thin(counts) & ~is_line(counts)
+    is_edge = _is_edge(counts)
     return int(is_edge.sum()) >= MIN_MIXED and bool(_is_mixed(counts, is_edge).all())
 
 
 def _refuse_lines(counts: ValueCounts) -> None:
     """MaskError where a colour or two may be soft edges, or classes of thin lines."""
-    is_thin = _is_thin(counts)
-    is_edge = is_thin & ~is_line(counts)
+    is_thin, is_edge = _is_thin(counts), _is_edge(counts)
     if not is_edge.any() or not _is_mixed(counts, is_edge).all():
         return
     unsure = is_edge
