@@ -17,6 +17,7 @@ from pixelwise.io import read_mask_values, windows
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig, save_model
 from pixelwise.task import Task
 from pixelwise.workflows.predict import predict_images
+from pixelwise.workflows.predict_files import FilePredictor
 
 EXACT = {"precision": "float32", "device": "cpu", "progress": False}
 random = np.random.default_rng(0)
@@ -220,13 +221,14 @@ class TestInterrupted:
         pw.predict(make_model(tmp_path), folder, out, **EXACT)
         model = make_model(tmp_path, scheme="percentiles")
 
-        def stop(done, total):
+        def stop(self, jobs):
             raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            predict_images(model, folder, out, **(EXACT | {"progress": stop}))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(FilePredictor, "run", stop)  # before the first mask
+            predict_images(model, folder, out, **EXACT)
         fresh = tmp_path / "fresh"
-        predict_images(model, folder, out, **EXACT)
+        assert predict_images(model, folder, out, **EXACT).num_kept == 0
         for path in pw.predict(model, folder, fresh, **EXACT):
             assert path.read_bytes() == (out / path.name).read_bytes()
 

@@ -226,12 +226,18 @@ def test_two_tones_with_soft_edges_and_specks(scene, damage, other, tmp_path_fac
 
 
 def thin_greys() -> Scenes:
-    """Two classes are areas, three are cracks, whose greys lie between those of the areas."""
-    masks = [np.zeros(SIZE, np.uint8) for _ in range(5)]
-    for number, mask in enumerate(masks):
-        mask[2, 5:35], mask[5, 5:35], mask[8, 5:35] = 1, 3, 4
-        if number:
-            mask[12:24, 4:20], mask[28:44, 30:50] = 2, 5
+    """Two classes are areas, three are cracks, whose greys lie between those of the areas.
+
+    The first mask has cracks alone, and is the one in colours.
+    """
+    cracks = [(3, 4), (1, 3), (3, 4), (1, 4), (1, 4)]
+    areas = [(), (2,), (2, 5), (), (5,)]
+    masks = [np.zeros(SIZE, np.uint8) for _ in cracks]
+    for mask, lines, fields in zip(masks, cracks, areas, strict=True):
+        for value in lines:
+            mask[2 + 3 * value, 5:35] = value
+        for value in fields:
+            mask[20:30, 10 * value : 10 * value + 12] = value
     return Scenes(masks, 0)
 
 
