@@ -17,7 +17,7 @@ from pixelwise.io import read_mask_values, windows
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig, save_model
 from pixelwise.task import Task
 from pixelwise.workflows.predict import predict_images
-from pixelwise.workflows.predict_files import FilePredictor
+from pixelwise.workflows.prediction.files import FilePredictor
 
 EXACT = {"precision": "float32", "device": "cpu", "progress": False}
 random = np.random.default_rng(0)

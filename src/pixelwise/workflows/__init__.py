@@ -14,7 +14,8 @@ from pixelwise.workflows.check import check, shorten_paths, summarize_check
 from pixelwise.workflows.demo import demo
 from pixelwise.workflows.evaluate import evaluate
 from pixelwise.workflows.export import Export, ExportFormat, export
-from pixelwise.workflows.predict import Predictions, predict, predict_images
+from pixelwise.workflows.predict import predict, predict_images
+from pixelwise.workflows.prediction.outcome import Predictions
 from pixelwise.workflows.run import Run
 from pixelwise.workflows.sheet import write_sheet
 from pixelwise.workflows.train import train

@@ -16,7 +16,7 @@ from pixelwise.export.verify import Agreement, Picture
 from pixelwise.inference import IntensityCheck
 from pixelwise.io import read_image
 from pixelwise.network import ModelConfig, load_model
-from pixelwise.workflows.predict_inputs import expand_inputs
+from pixelwise.workflows.prediction.inputs import expand_inputs
 
 ExportFormat = Literal["onnx", "openvino"]
 AnyPath = str | os.PathLike[str]

@@ -1,0 +1,139 @@
+"""Which files a prediction writes, and which of them an earlier run has finished.
+
+DIR/.predictions.json   by which model and how the masks in DIR were made
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pixelwise.data import FoundImages
+from pixelwise.errors import DataError, OutputError
+from pixelwise.io import is_result, open_windows, read_place, read_start, write_json
+from pixelwise.network import Model
+from pixelwise.objects import TABLE_START
+from pixelwise.workflows.prediction.outcome import ERRORS_FILE, is_errors_file
+from pixelwise.workflows.result_names import ENDS, name_results
+from pixelwise.workflows.start import fingerprint_of
+
+SAVES = tuple(ENDS)
+SUFFIXES = {
+    "probability": ".tif",
+    "overlay": ".png",
+    "table": ".csv",
+    "polygons": ".geojson",
+}
+RECORD_FILE = ".predictions.json"
+MaskFormat = Literal["auto", "png", "tif"]
+
+
+class Record:
+    """By which model and how the masks of a folder were made, as it stands beside them.
+
+    Masks that are older than it were made before, in another way.
+    """
+
+    def __init__(self, folder: Path, model: Model, settings: Mapping[str, object]) -> None:
+        self._path = folder / RECORD_FILE
+        config = hashlib.sha256(model.config.model_dump_json().encode()).hexdigest()[:12]
+        weights = fingerprint_of(model)
+        self._content = {"model": f"{weights} {config}", **settings}
+
+    @property
+    def since(self) -> int | None:
+        """Time from which on masks were made in this way; None where they never were."""
+        try:
+            is_same = json.loads(self._path.read_text()) == self._content
+            return self._path.stat().st_mtime_ns if is_same else None
+        except (OSError, ValueError):
+            return None
+
+    def write(self) -> None:
+        """From now on masks are made in this way."""
+        write_json(self._path, self._content)
+
+
+def is_done(path: Path, files: Mapping[str, Path], since: int | None) -> bool:
+    """Whether all files of an image were made since a time, and after the image was changed."""
+    if since is None:
+        return False
+    try:
+        changed = max(since, path.stat().st_mtime_ns)
+        return all(is_own(f) and f.stat().st_mtime_ns >= changed for f in files.values())
+    except OSError:
+        return False
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a result that pixelwise wrote, a table of objects among them."""
+    return _begins_with(path, TABLE_START) if path.suffix == ".csv" else is_result(path)
+
+
+def _begins_with(path: Path, text: str) -> bool:
+    """Whether a file begins with a text in plain letters; False where it cannot be read."""
+    try:
+        return read_start(path, len(text)) == text.encode()
+    except DataError:
+        return False
+
+
+def plan_targets(
+    found: FoundImages, folder: Path, model: Model, save: Sequence[str], format: MaskFormat
+) -> dict[Path, dict[str, Path]]:
+    """Every file to be written, by its image and by what it saves.
+
+    Raises:
+        OutputError: one would replace, or lie among, files that are no results.
+    """
+    names = name_results(list(found.places.values()))
+    can_overlap = model.config.task.can_overlap
+    targets = {}
+    for path, name in zip(found.places, names, strict=True):
+        mask_end = ".tif" if can_overlap else f".{_mask_format(path, format)}"
+        suffixes = {"mask": mask_end} | SUFFIXES
+        targets[path] = {
+            what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
+        }
+    _refuse_to_mix(targets)
+    _refuse_overwriting([file for files in targets.values() for file in files.values()])
+    errors = folder / ERRORS_FILE
+    if errors.exists() and not is_errors_file(errors):
+        raise OutputError(
+            f"{errors} is there already and is no list of errors that pixelwise wrote. Choose "
+            "another output folder, or move the file away."
+        )
+    return targets
+
+
+def _mask_format(path: Path, asked: MaskFormat) -> str:
+    """TIFF of images that know where they are, or are read in parts; else PNG."""
+    if asked != "auto":
+        return asked
+    try:
+        return "tif" if read_place(path) or open_windows(path) is not None else "png"
+    except DataError:
+        return "png"  # it cannot be read, which is said when its turn comes
+
+
+def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:
+    """Keep results and images apart: no folder gets results that holds images."""
+    folders = {file.parent.resolve() for files in targets.values() for file in files.values()}
+    same = next((path for path in targets if path.resolve().parent in folders), None)
+    if same is not None:
+        raise OutputError(
+            f"{same.parent} holds the image {same.name}; its mask would replace it or be taken for "
+            "an image. Choose another output folder."
+        )
+
+
+def _refuse_overwriting(targets: Sequence[Path]) -> None:
+    """Replace earlier results, but no image and no mask that somebody else made."""
+    folders = {folder for target in targets for folder in target.parents}
+    for target in targets:
+        if target in folders or (target.exists() and not is_own(target)):
+            raise OutputError(
+                f"{target} is there already and is no result that pixelwise wrote: it may be a "
+                "mask that a person drew. Choose another output folder, or move the file away."
+            )
