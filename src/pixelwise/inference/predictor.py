@@ -134,7 +134,7 @@ class Predictor:
         offset, gain = self.model.config.scaling.coefficients(seen)
         tile_size, overlap = self._plan_tiles(image.shape[1:], tile_side)
         predict = partial(self._predict, offset=offset, gain=gain)
-        return predict_bands(image, tile_size, overlap, predict)
+        return predict_bands(image, tile_size, overlap, predict, self._step)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
@@ -197,6 +197,13 @@ class Predictor:
         return tile_size, min(self.overlap, most)
 
     @property
+    def _step(self) -> int:
+        """Pixels of the image that the network sees as one at its lowest level."""
+        config = self.model.config
+        side = 2**config.network.depth / config.working_scale
+        return int(max(1, round(side)))
+
+    @property
     def overlap(self) -> int:
         """Pixels by which tiles overlap, where they are large enough."""
         return round(TILINGS[self.quality].overlap / self.model.config.working_scale)
@@ -207,10 +214,8 @@ class Predictor:
         Args:
             side: as the network sees it; None: that of the quality.
         """
-        scale = self.model.config.working_scale
-        divisor = round(2 ** (len(self.model.config.network.widths) - 1) / scale)
-        wanted = (side or TILINGS[self.quality].side) / scale
-        return int(max(1, round(wanted / divisor)) * divisor)
+        wanted = (side or TILINGS[self.quality].side) / self.model.config.working_scale
+        return int(max(1, round(wanted / self._step)) * self._step)
 
     def _plan_tile_size(self, size: Sequence[int], side: int | None) -> tuple[int, ...]:
         """Tiles of a side; without one the whole image where it fits, else those of the quality."""
@@ -221,8 +226,7 @@ class Predictor:
         if int(np.prod(size)) <= max_pixels:
             return tuple(size)
         side = self.tile_side() if len(size) == 2 else int(max_pixels ** (1 / 3))
-        divisor = round(2 ** (len(config.widths) - 1) / scale)
-        side = min(side, int(max_pixels ** (1 / len(size)))) // divisor * divisor
+        side = min(side, int(max_pixels ** (1 / len(size)))) // self._step * self._step
         return tuple(min(side, length) for length in size)
 
     def _check(self, image: NDArray[Any] | WindowReader, seen: NDArray[Any]) -> None:
