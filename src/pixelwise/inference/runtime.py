@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.device import Precision, autocast, has_bfloat16
-from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, fuse_activations
+from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, freeze_convolutions
 
 
 class Runtime(Protocol):
@@ -75,7 +75,7 @@ class TorchRuntime:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if fold and self._channels_last and device.type == "cpu":
             uses_short = self.precision == "bfloat16" and has_bfloat16(device)
-            fuse_activations(self._network, torch.bfloat16 if uses_short else torch.float32)
+            freeze_convolutions(self._network, torch.bfloat16 if uses_short else torch.float32)
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""

@@ -2,7 +2,7 @@
 
 from pixelwise.network.encoders import check_encoder, load_encoder, refuse_weights_alone
 from pixelwise.network.ensemble import Ensemble
-from pixelwise.network.folding import fold_normalizations, fuse_activations
+from pixelwise.network.folding import fold_normalizations, freeze_convolutions
 from pixelwise.network.intensities import (
     IntensityFacts,
     Verdict,
@@ -54,7 +54,7 @@ __all__ = [
     "dice_loss",
     "focal_loss",
     "fold_normalizations",
-    "fuse_activations",
+    "freeze_convolutions",
     "join_facts",
     "join_models",
     "load_encoder",
