@@ -9,7 +9,7 @@ import typer
 from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
 
-SAVED = ("mask", "probability", "overlay", "table", "polygons")
+SAVED = ("mask", "probability", "uncertainty", "overlay", "table", "polygons")
 
 
 class MaskFormat(StrEnum):
@@ -18,6 +18,7 @@ class MaskFormat(StrEnum):
     AUTO = "auto"
     PNG = "png"
     TIF = "tif"
+    ZARR = "zarr"
 
 
 class Quality(StrEnum):
@@ -62,13 +63,14 @@ def predict(
         str,
         typer.Option(
             callback=_parse_save,
-            help="What to write: mask, probability, overlay, table, polygons; commas between.",
+            help=f"What to write: {', '.join(SAVED)}; commas between.",
         ),
     ] = "mask",
     format: Annotated[
         MaskFormat,
         typer.Option(
-            help="Format of the masks; auto: TIFF where the image knows its place or is large."
+            help="Format of the masks; auto: TIFF where the image knows its place or is large, "
+            "Zarr of a Zarr image."
         ),
     ] = MaskFormat.AUTO,
     tta: Annotated[

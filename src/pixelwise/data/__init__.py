@@ -4,7 +4,7 @@ from pixelwise.data.arrays import TargetForm, to_array, to_images, to_samples, t
 from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.display import overlay, tint, to_rgb
+from pixelwise.data.display import Display, overlay, tint, to_rgb
 from pixelwise.data.findings import (
     KINDS,
     SEVERITIES,
@@ -56,6 +56,7 @@ __all__ = [
     "CachedSamples",
     "DataSource",
     "Dataset",
+    "Display",
     "Finding",
     "FolderSamples",
     "FoundImages",

@@ -1,7 +1,7 @@
 """Where the pixels of a picture are in the world, copied from an image to its mask.
 
     GeoTIFF         the tags of coordinate system and transform, as they are, and the no-data value
-    OME, ImageJ     the physical size of a pixel, written as OME-TIFF
+    OME, ImageJ     the physical size of a pixel, written as OME-TIFF or OME-Zarr
 
 So a mask lies on its image in QGIS, QuPath or Fiji. The tags of a GeoTIFF are copied without being
 understood, which needs no GDAL; statistics and descriptions of bands stay behind, since they are
@@ -17,6 +17,7 @@ from pixelwise.errors import FileError
 from pixelwise.io.image_files import guarded, read_start
 from pixelwise.io.tiff_files import is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
+from pixelwise.io.zarr_files import spacing_of_zarr
 
 SCALE_TAG, TIE_TAG, KEYS_TAG = 33550, 33922, 34735
 RASTER_TYPE_KEY, PIXEL_IS_POINT = 1025, 2
@@ -77,12 +78,14 @@ NOWHERE = Place()
 
 
 def read_place(path: Path) -> Place:
-    """Where the pixels of a file are; `NOWHERE` where it does not say, or is no TIFF.
+    """Where the pixels of a TIFF or Zarr image are; `NOWHERE` where it does not say.
 
     Raises:
         FileError: the file is missing or damaged.
     """
-    if path.is_dir() or not is_tiff(read_start(path)):
+    if path.is_dir():
+        return Place(spacing_um=guarded(path, lambda: spacing_of_zarr(path)))
+    if not is_tiff(read_start(path)):
         return NOWHERE
     return guarded(path, lambda: _read_tiff(path))
 

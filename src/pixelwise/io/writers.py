@@ -3,9 +3,10 @@
 import errno
 import json
 import os
+import shutil
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from pixelwise.io.places import NOWHERE, Place
 
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
+PROBABILITIES = f"{SIGNATURE}: probabilities"  # the software of files that hold them
 HEAD_SIZE = 4096  # bytes that hold it
 BIG_BYTES = 2**31  # unpacked: larger TIFF files are BigTIFF, which has no limit of 4 GB
 
@@ -140,12 +142,29 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a mask, an overlay or probabilities that pixelwise wrote."""
+    """Whether a file, or a Zarr folder, is a mask or another result that pixelwise wrote."""
+    return _has_in_head(Path(path), SIGNATURE)
+
+
+def holds_probabilities(path: Path) -> bool:
+    """Whether a file has 0 to 255 for probabilities from 0 to 1, as pixelwise writes them."""
+    return _has_in_head(path, PROBABILITIES)
+
+
+def _has_in_head(path: Path, text: str) -> bool:
     try:
-        with Path(path).open("rb") as file:
-            return SIGNATURE.encode() in file.read(HEAD_SIZE)
+        with (path / "zarr.json" if path.is_dir() else path).open("rb") as file:
+            return text.encode() in file.read(HEAD_SIZE)
     except OSError:  # a folder, or not to be read
         return False
+
+
+def remove_result(path: Path) -> None:
+    """Remove a file or the folder of a Zarr image, where there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _signature() -> PngInfo:
@@ -212,20 +231,6 @@ def ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
     return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
 
 
-def write_probabilities(
-    path: str | os.PathLike[str], probabilities: NDArray[np.float32], place: Place = NOWHERE
-) -> None:
-    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss.
-
-    `place` is where the pixels are in the world.
-    """
-    if probabilities.ndim != 3:
-        raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
-    values = np.asarray(probabilities, np.float32)
-    metadata = {"axes": "CYX"} | ome_spacing(place.spacing_um)
-    _write_tiff(Path(path), values, metadata, signed=True, place=place)
-
-
 def _write_tiff(
     path: Path,
     values: NDArray[Any],
@@ -263,23 +268,33 @@ def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
         _write_into(path, save)
         return
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = temporary_beside(target)
     try:
-        with temporary.open("wb") as file:
-            save(file)
-        temporary.replace(target)
-    except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+        with naming_failures(path):
+            with temporary.open("wb") as file:
+                save(file)
+            temporary.replace(target)
     finally:
         _remove(temporary)
 
 
-def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
+def temporary_beside(target: Path) -> Path:
+    """A name in the same folder that is this thread's own."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+@contextmanager
+def naming_failures(path: Path) -> Iterator[None]:
+    """Turn what the system says into an OutputError that names the file."""
     try:
-        with path.open("wb") as file:
-            save(file)
+        yield
     except OSError as error:
         raise OutputError(_reason(path, error)) from error
+
+
+def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    with naming_failures(path), path.open("wb") as file:
+        save(file)
 
 
 def _remove(path: Path) -> None:

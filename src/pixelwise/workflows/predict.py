@@ -18,7 +18,7 @@ from pixelwise.data import find_images
 from pixelwise.errors import DataError, ModelFileError, PixelwiseWarning, PlanError
 from pixelwise.inference.precision import AskedPrecision, file_predictor
 from pixelwise.inference.predictor import TILINGS, Quality
-from pixelwise.io import make_folder
+from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model, load_model
 from pixelwise.workflows.prediction.files import FilePredictor, Job
@@ -34,6 +34,7 @@ from pixelwise.workflows.prediction.targets import (
 from pixelwise.workflows.progress import ShowProgress, showing
 
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
+FORMATS = get_args(MaskFormat)
 AnyPath = str | os.PathLike[str]
 
 
@@ -63,15 +64,18 @@ def predict(
             one a line. Of a folder all pictures are taken, those of the folders inside it too; what
             looks like a mask or an earlier result is left out with a warning.
         out: folder for the results, in the same tree as the images: NAME.png (palette PNG: class
-            index as value, class colour as palette) or NAME.tif (the same as TIFF; where classes
-            overlap one plane of 0 and 1 a class), NAME_probability.tif (float32, K x H x W),
-            NAME_overlay.png, NAME_objects.csv (a row for each connected region),
-            NAME_polygons.geojson (their outlines, in coordinates of the map where the image is a
-            GeoTIFF). Where names would be alike, the ending of the image is added: k_png.png and
-            k_tif.png.
-        save: any of "mask", "probability", "overlay", "table", "polygons".
-        format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
-            size of its pixels, and of one that is read in parts; else PNG.
+            index as value, class colour as palette), NAME.tif (the same as TIFF; where classes
+            overlap one plane of 0 and 1 a class) or NAME.ome.zarr (the same as OME-Zarr);
+            NAME_probability.tif (a plane a class, 0 to 255 for probabilities from 0 to 1),
+            NAME_uncertainty.tif (0 for certain to 255, see `--save uncertainty` in
+            docs/prediction.md), NAME_overlay.png (a TIFF of images that are read in parts),
+            NAME_objects.csv (a row for each connected region), NAME_polygons.geojson (their
+            outlines, in coordinates of the map where the image is a GeoTIFF). Where names would be
+            alike, the ending of the image is added: k_png.png and k_tif.png.
+        save: any of "mask", "probability", "uncertainty", "overlay", "table", "polygons".
+        format: of the masks: "png", "tif", "zarr", or "auto": Zarr of a Zarr image; TIFF of a
+            GeoTIFF, of an image that knows the size of its pixels, and of one that is read in
+            parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
         precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
@@ -145,8 +149,10 @@ def predict_images(
     unknown = [name for name in save if name not in SAVES]
     if unknown or not save:
         raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
-    if format not in get_args(MaskFormat):
-        raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
+    if format not in FORMATS:
+        raise PlanError(f"{format!r} is no format of masks. Choose {', '.join(FORMATS)}.")
+    if format == "zarr":
+        import_extra("zarr", "volumes", "Zarr masks", "written")
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
     num_bytes = _memory(memory)
@@ -166,9 +172,8 @@ def predict_images(
     if since is None:
         record.write()
     files = FilePredictor(predictor, num_bytes)
-    can_overlap = loaded.config.task.can_overlap
     with keeping_freed_memory(), showing(progress, "predicting") as count:
-        jobs = [Job(path, files, can_overlap) for path, files in todo.items()]
+        jobs = [Job(path, files) for path, files in todo.items()]
         for number, outcome in enumerate(files.run(jobs), 1):
             if outcome.error:
                 result.failed[outcome.job.path] = outcome.error

@@ -1,48 +1,36 @@
 """One image after the other: read, predict, write; reading and writing while others are computed.
 
     small images   read ahead ──> of one size together ──> predicted ──> written by a thread
-    large ones     windows ──> tiles ──> bands of the mask ──> written while the next are computed
+    large ones     windows ──> tiles ──> bands of results ──> written while the next are computed
 
-A picture is large where its format can be read in parts and it takes more than 16 MB. Overlays,
-probabilities and PNG files are made of the whole, which must fit into memory.
+A picture is large where it takes more than 16 MB. Where its format can be read in parts, it is
+never in memory as a whole; others, as PNG and JPEG, must fit.
 """
 
-import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data import overlay, to_channels
+from pixelwise.data import Display, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
-from pixelwise.inference.memory import choose_tile_side, refuse_large
-from pixelwise.io import (
-    TiffBands,
-    Windows,
-    make_folder,
-    open_windows,
-    read_image,
-    read_place,
-    write_image,
-    write_mask,
-    write_planes,
-    write_probabilities,
-    write_text,
-)
-from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
+from pixelwise.inference.memory import LARGE, Held, choose_tile_side, refuse_large
+from pixelwise.io import Windows, open_windows, read_image, read_place, remove_result
 from pixelwise.parallel import map_ahead
 from pixelwise.text import show_size
+from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
+from pixelwise.workflows.prediction.results import Files, Results, held_by
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
 NUM_WRITING = 4  # batches that wait to be written
-Files = Mapping[str, Path]  # to be written, by what they hold
+BANDS_WAITING = 2  # of a large image, with the one that is being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +39,6 @@ class Job:
 
     path: Path
     files: Files
-    can_overlap: bool = False  # its classes
-
-    @property
-    def goes_in_parts(self) -> bool:
-        """Whether its files can be written while it is predicted: one mask, as TIFF."""
-        suffixes = [file.suffix for file in self.files.values()]
-        return list(self.files) == ["mask"] and suffixes == [".tif"] and not self.can_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +67,13 @@ class Predicted:
     loaded: Loaded
     mask: NDArray[Any]
     probabilities: NDArray[np.float32] | None = None
+
+
+class Original(NamedTuple):
+    """An image as it is stored, for results that show or measure it."""
+
+    seen: NDArray[Any]  # (H, W, C), or (N, 1, C) spread over it
+    read: Callable[[slice], NDArray[Any]]  # some of its rows
 
 
 class FilePredictor:
@@ -123,9 +111,13 @@ class FilePredictor:
                 if loaded.error:
                     raise DataError(loaded.error)
                 if loaded.windows is not None:
-                    found.append(self._predict_in_parts(loaded.job, loaded.windows))
+                    found.append(self._predict_windows(loaded.job, loaded.windows))
+                    continue
+                image = self._to_channels(loaded)
+                if image.nbytes > LARGE:
+                    found.append(self._predict_in_parts(loaded, image))
                 else:
-                    channels.append(self._to_channels(loaded))
+                    channels.append(image)
                     taken.append(loaded)
             except (DataError, PlanError) as error:
                 found.append(_failed(loaded.job, error))
@@ -142,7 +134,8 @@ class FilePredictor:
         """Predict images of one size that were read whole."""
         if not taken:
             return []
-        needs_mask = not any("probability" in loaded.job.files for loaded in taken)
+        needed = {what for loaded in taken for what in loaded.job.files}
+        needs_mask = needed.isdisjoint(OF_PROBABILITIES)
         if needs_mask and self._predictor.batch_size(channels[0].shape[1:]) == 1:
             # probabilities of large images take much memory
             masks = [self._predictor.segment(image) for image in channels]
@@ -163,24 +156,53 @@ class FilePredictor:
                 f"{name} holds a stack or volume of {show_size(image.shape[:-1])}, and the model "
                 "is for pictures. Save its planes as pictures."
             )
-        keeps = "probability" in loaded.job.files
-        refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=keeps)
+        held = self._held(loaded.job, image.shape[2] * image.dtype.itemsize)
+        refuse_large(self._predictor, image, name, self._memory, held)
         return self.check.take(to_channels(image, in_channels, name), name)
 
-    def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
-        """Write the mask of a large image while it is being predicted."""
-        config = self._predictor.model.config
-        image = WindowedImage(windows, config.network.in_channels, self.check)
-        height, width = image.shape[1:]
-        side = choose_tile_side(self._predictor, windows, self._memory)
-        bands = self._predictor.bands(image, side)
-        (target,) = job.files.values()
-        make_folder(target.parent)
-        place = read_place(job.path)
-        with TiffBands(target, (height, width), config.class_colors, place) as file:
-            for rows in _whole_rows(bands, width, self._predictor):
-                file.write(rows)
+    def _predict_windows(self, job: Job, windows: Windows) -> Outcome:
+        """Write the files of an image that is read in windows while it is being predicted."""
+        in_channels = self._predictor.model.config.network.in_channels
+        image = WindowedImage(windows, in_channels, self.check)
+        held = self._held(job, windows.shape[2] * windows.dtype.itemsize)
+        side = choose_tile_side(self._predictor, windows, self._memory, held)
+        original = None
+        if held.reads_again:  # by itself: windows let go of what lies above the last one
+            again = open_windows(job.path)
+            assert again is not None
+            original = Original(again.overview(), lambda down: again[down, 0 : image.shape[2]])
+        return self._write_bands(job, self._predictor.bands(image, side), image.shape, original)
+
+    def _predict_in_parts(self, loaded: Loaded, channels: NDArray[Any]) -> Outcome:
+        """The same of a large image that was read whole."""
+        image = loaded.image
+        assert image is not None
+        bands, original = self._predictor.bands(channels), Original(image, lambda down: image[down])
+        return self._write_bands(loaded.job, bands, channels.shape, original)
+
+    def _write_bands(
+        self, job: Job, bands: Iterator[Band], shape: Sequence[int], original: Original | None
+    ) -> Outcome:
+        """Write the files of an image (C, H, W) while its bands are computed."""
+        _, height, width = shape
+        read = None if original is None else original.read
+        rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
+        with self._results(job, (height, width), original) as results:
+            for _ in map_ahead(results.write, rows, lambda _: BANDS_WAITING):
+                pass
         return Outcome(job, height * width)
+
+    def _results(self, job: Job, size: tuple[int, int], original: Original | None) -> Results:
+        """What writes the files of a job."""
+        display = None
+        if "overlay" in job.files:
+            assert original is not None
+            display = Display.of(original.seen)
+        config = self._predictor.model.config
+        return Results(job.files, config, size, read_place(job.path), display)
+
+    def _held(self, job: Job, pixel_bytes: int) -> Held:
+        return held_by(job.files, self._predictor.model.config, pixel_bytes)
 
     def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
         """Write the files of a group."""
@@ -196,32 +218,10 @@ class FilePredictor:
     def _write(self, predicted: Predicted) -> None:
         job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
         assert image is not None
-        config = self._predictor.model.config
-        colors, place = config.class_colors, read_place(job.path)
-        regions: list[Region] = []
-        if "table" in job.files or "polygons" in job.files:
-            has_background = config.task.has_background(config.class_names)
-            regions = list(find_regions(mask, has_background=has_background))
-        for what, target in job.files.items():
-            make_folder(target.parent)
-            if what == "probability":
-                assert predicted.probabilities is not None
-                write_probabilities(target, predicted.probabilities, place)
-            elif what == "overlay":
-                write_image(target, overlay(image, mask, colors), signed=True)
-            elif what == "table":
-                names, spacing = config.class_names, place.spacing_um
-                write_text(target, describe_regions(regions, names, image, spacing))
-            elif what == "polygons":
-                content = to_geojson(regions, config.class_names, colors, place)
-                write_text(target, json.dumps(content, separators=(",", ":")))
-            elif mask.dtype == np.bool_:
-                write_planes(target.with_name(target.name.removesuffix(".tif")), mask, place)
-            elif target.suffix == ".tif":
-                with TiffBands(target, (mask.shape[0], mask.shape[1]), colors, place) as file:
-                    file.write(mask)
-            else:
-                write_mask(target, mask, colors)
+        rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
+        original = Original(image, lambda down: image[down])
+        with self._results(job, (image.shape[0], image.shape[1]), original) as results:
+            results.write(rows)
 
 
 def _failed(job: Job, error: PixelwiseError) -> Outcome:
@@ -269,7 +269,7 @@ def _num_ahead(last: Loaded | None) -> int:
 
 def _load(job: Job) -> Loaded:
     try:
-        windows = open_windows(job.path) if job.goes_in_parts else None
+        windows = open_windows(job.path)
         if windows is not None:
             return Loaded(job, windows=windows)
         return Loaded(job, read_image(job.path))
@@ -277,21 +277,7 @@ def _load(job: Job) -> Loaded:
         return Loaded(job, error=str(error))
 
 
-def _whole_rows(
-    bands: Iterator[Band], width: int, predictor: Predictor
-) -> Iterator[NDArray[np.uint8]]:
-    """Class indices (h, width) of bands, from the top to the bottom."""
-    rows: NDArray[np.uint8] = np.zeros((0, width), np.uint8)
-    for window, probabilities in bands:
-        down, across = window
-        if across.start == 0:
-            rows = np.empty((down.stop - down.start, width), np.uint8)
-        rows[:, across] = predictor.to_mask(probabilities)
-        if across.stop == width:
-            yield rows
-
-
 def _remove(files: Files) -> None:
     """An earlier run's files would be taken for those of this one."""
     for file in files.values():
-        file.unlink(missing_ok=True)
+        remove_result(file)

@@ -21,12 +21,13 @@ from pixelwise.workflows.start import fingerprint_of
 SAVES = tuple(ENDS)
 SUFFIXES = {
     "probability": ".tif",
-    "overlay": ".png",
+    "uncertainty": ".tif",
     "table": ".csv",
     "polygons": ".geojson",
 }
 RECORD_FILE = ".predictions.json"
-MaskFormat = Literal["auto", "png", "tif"]
+MaskFormat = Literal["auto", "png", "tif", "zarr"]
+ENDINGS: Mapping[MaskFormat, str] = {"png": ".png", "tif": ".tif", "zarr": ".ome.zarr"}
 
 
 class Record:
@@ -91,8 +92,7 @@ def plan_targets(
     can_overlap = model.config.task.can_overlap
     targets = {}
     for path, name in zip(found.places, names, strict=True):
-        mask_end = ".tif" if can_overlap else f".{_mask_format(path, format)}"
-        suffixes = {"mask": mask_end} | SUFFIXES
+        suffixes = SUFFIXES | _picture_suffixes(path, format, can_overlap=can_overlap)
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
         }
@@ -107,14 +107,18 @@ def plan_targets(
     return targets
 
 
-def _mask_format(path: Path, asked: MaskFormat) -> str:
-    """TIFF of images that know where they are, or are read in parts; else PNG."""
-    if asked != "auto":
-        return asked
+def _picture_suffixes(path: Path, asked: MaskFormat, *, can_overlap: bool) -> dict[str, str]:
+    """Endings of the mask and the overlay of an image."""
     try:
-        return "tif" if read_place(path) or open_windows(path) is not None else "png"
+        is_large, has_place = open_windows(path) is not None, bool(read_place(path))
     except DataError:
-        return "png"  # it cannot be read, which is said when its turn comes
+        is_large = has_place = False  # it cannot be read, which is said when its turn comes
+    format = asked
+    if asked == "auto":
+        format = "zarr" if path.is_dir() else "tif" if has_place or is_large else "png"
+    if format == "png" and can_overlap:
+        format = "tif"
+    return {"mask": ENDINGS[format], "overlay": ".tif" if is_large else ".png"}
 
 
 def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:
