@@ -27,6 +27,7 @@ from pixelwise.io.text_files import (
     read_rows,
     to_utf8,
 )
+from pixelwise.io.text_writer import TextWriter
 from pixelwise.io.tiff_bands import TiffBands
 from pixelwise.io.windows import Windows, open_windows
 from pixelwise.io.writers import (
@@ -49,6 +50,7 @@ __all__ = [
     "RAW_BYTES",
     "Pixels",
     "Place",
+    "TextWriter",
     "TiffBands",
     "Windows",
     "allow_pixels",

@@ -33,7 +33,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             f"{path} is a file, where a folder is to be made. Choose another name."
         ) from error
     except OSError as error:
-        raise OutputError(_reason(Path(path), error)) from error
+        raise write_error(Path(path), error) from error
     return Path(path)
 
 
@@ -263,15 +263,20 @@ def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
         _write_into(path, save)
         return
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = temporary_beside(target)
     try:
         with temporary.open("wb") as file:
             save(file)
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+        raise write_error(path, error) from error
     finally:
-        _remove(temporary)
+        remove_file(temporary)
+
+
+def temporary_beside(target: Path) -> Path:
+    """Where a file is written until it is whole: beside its place, another name in each thread."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
@@ -279,15 +284,17 @@ def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
         with path.open("wb") as file:
             save(file)
     except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+        raise write_error(path, error) from error
 
 
-def _remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
+    """Remove a file that may not be there."""
     with suppress(OSError):  # its folder cannot be written or is gone: nothing was left there
         path.unlink(missing_ok=True)
 
 
-def _reason(path: Path, error: OSError) -> str:
+def write_error(path: Path, error: OSError) -> OutputError:
+    """Why a file cannot be written, and what to do."""
     advice = "Choose another folder, or change its permissions."
     if isinstance(error, FileNotFoundError):
         advice = f"Make the folder {path.parent} first."
@@ -295,4 +302,4 @@ def _reason(path: Path, error: OSError) -> str:
         advice = "Free some space; what was written before is intact."
     elif isinstance(error, IsADirectoryError):
         advice = "A folder of that name is in the way: choose another name."
-    return f"{path} cannot be written ({error.strerror or error}). {advice}"
+    return OutputError(f"{path} cannot be written ({error.strerror or error}). {advice}")
