@@ -9,7 +9,7 @@ import typer
 from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
 
-SAVED = ("mask", "probability", "overlay", "table", "polygons")
+SAVED = ("mask", "probability", "overlay", "table", "polygons", "coco")
 
 
 class MaskFormat(StrEnum):
@@ -62,7 +62,7 @@ def predict(
         str,
         typer.Option(
             callback=_parse_save,
-            help="What to write: mask, probability, overlay, table, polygons; commas between.",
+            help="What to write: mask, probability, overlay, table, polygons, coco (commas).",
         ),
     ] = "mask",
     format: Annotated[

@@ -67,9 +67,9 @@ def predict(
             overlap one plane of 0 and 1 a class), NAME_probability.tif (float32, K x H x W),
             NAME_overlay.png, NAME_objects.csv (a row for each connected region),
             NAME_polygons.geojson (their outlines, in coordinates of the map where the image is a
-            GeoTIFF). Where names would be alike, the ending of the image is added: k_png.png and
-            k_tif.png.
-        save: any of "mask", "probability", "overlay", "table", "polygons".
+            GeoTIFF), NAME_coco.json (the same as COCO annotations, in pixels). Where names would be
+            alike, the ending of the image is added: k_png.png and k_tif.png.
+        save: any of "mask", "probability", "overlay", "table", "polygons", "coco".
         format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
             size of its pixels, and of one that is read in parts; else PNG.
         tta: average over mirrored copies of each image (test-time augmentation).

@@ -17,6 +17,7 @@ ENDS = {
     "overlay": "_overlay",
     "table": "_objects",
     "polygons": "_polygons",
+    "coco": "_coco",
 }
 
 

@@ -7,7 +7,6 @@ A picture is large where its format can be read in parts and it takes more than 
 probabilities and PNG files are made of the whole, which must fit into memory.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,11 +32,11 @@ from pixelwise.io import (
     write_mask,
     write_planes,
     write_probabilities,
-    write_text,
 )
-from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
 from pixelwise.parallel import map_ahead
 from pixelwise.text import show_size
+from pixelwise.workflows.prediction.object_results import OBJECT_SAVES, ObjectResults
+from pixelwise.workflows.prediction.rows import Rows
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
@@ -198,10 +197,9 @@ class FilePredictor:
         assert image is not None
         config = self._predictor.model.config
         colors, place = config.class_colors, read_place(job.path)
-        regions: list[Region] = []
-        if "table" in job.files or "polygons" in job.files:
-            has_background = config.task.has_background(config.class_names)
-            regions = list(find_regions(mask, has_background=has_background))
+        size = (image.shape[0], image.shape[1])
+        with ObjectResults(job.files, config, place, job.path, size) as objects:
+            objects.write(Rows(image, mask))
         for what, target in job.files.items():
             make_folder(target.parent)
             if what == "probability":
@@ -209,12 +207,8 @@ class FilePredictor:
                 write_probabilities(target, predicted.probabilities, place)
             elif what == "overlay":
                 write_image(target, overlay(image, mask, colors), signed=True)
-            elif what == "table":
-                names, spacing = config.class_names, place.spacing_um
-                write_text(target, describe_regions(regions, names, image, spacing))
-            elif what == "polygons":
-                content = to_geojson(regions, config.class_names, colors, place)
-                write_text(target, json.dumps(content, separators=(",", ":")))
+            elif what in OBJECT_SAVES:
+                continue
             elif mask.dtype == np.bool_:
                 write_planes(target.with_name(target.name.removesuffix(".tif")), mask, place)
             elif target.suffix == ".tif":

@@ -24,6 +24,7 @@ SUFFIXES = {
     "overlay": ".png",
     "table": ".csv",
     "polygons": ".geojson",
+    "coco": ".json",
 }
 RECORD_FILE = ".predictions.json"
 MaskFormat = Literal["auto", "png", "tif"]
