@@ -1,5 +1,6 @@
 """Objects: connected regions of masks, as tables, polygons and COCO files."""
 
+from pixelwise.objects.clean import clean_bands, clean_mask
 from pixelwise.objects.coco import coco_format
 from pixelwise.objects.formats import RegionFormat
 from pixelwise.objects.geojson import geojson_format
@@ -13,6 +14,8 @@ __all__ = [
     "Region",
     "RegionFinder",
     "RegionFormat",
+    "clean_bands",
+    "clean_mask",
     "coco_format",
     "find_regions",
     "geojson_format",
