@@ -71,6 +71,15 @@ def predict(
             help="Format of the masks; auto: TIFF where the image knows its place or is large."
         ),
     ] = MaskFormat.AUTO,
+    min_area: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Give regions and holes below N pixels the class around them (evaluate does not).",
+            show_default="none",
+        ),
+    ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
@@ -122,6 +131,7 @@ def predict(
             out,
             save=tuple(save.split(",")),
             format=format.value,
+            min_area=min_area,
             tta=tta,
             device=device,
             precision=precision.value,

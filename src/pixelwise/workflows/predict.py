@@ -44,6 +44,7 @@ def predict(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
@@ -72,6 +73,9 @@ def predict(
         save: any of "mask", "probability", "overlay", "table", "polygons", "coco".
         format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
             size of its pixels, and of one that is read in parts; else PNG.
+        min_area: pixels of the image that a connected region of a class must have; smaller ones,
+            holes too, get the class of most of their border, see docs/prediction.md. None leaves
+            masks as they are. Probabilities are not changed, nor what `evaluate` scores.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
         precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
@@ -106,6 +110,7 @@ def predict(
         out,
         save=save,
         format=format,
+        min_area=min_area,
         tta=tta,
         device=device,
         precision=precision,
@@ -129,6 +134,7 @@ def predict_images(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
@@ -149,13 +155,18 @@ def predict_images(
         raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
+    if min_area is not None and min_area < 1:
+        raise PlanError(
+            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
+        )
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
-    record = Record(folder, loaded, {"tta": tta, "precision": precision, "quality": quality})
+    settings = {"tta": tta, "precision": precision, "quality": quality, "min_area": min_area}
+    record = Record(folder, loaded, settings)
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not is_done(path, files, since)}
     predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
@@ -165,7 +176,7 @@ def predict_images(
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
     if since is None:
         record.write()
-    files = FilePredictor(predictor, num_bytes)
+    files = FilePredictor(predictor, num_bytes, min_area)
     can_overlap = loaded.config.task.can_overlap
     with keeping_freed_memory(), showing(progress, "predicting") as count:
         jobs = [Job(path, files, can_overlap) for path, files in todo.items()]

@@ -33,8 +33,10 @@ from pixelwise.io import (
     write_planes,
     write_probabilities,
 )
+from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
 from pixelwise.text import show_size
+from pixelwise.workflows.prediction.clean_rows import clean_rows
 from pixelwise.workflows.prediction.object_results import OBJECT_SAVES, ObjectResults
 from pixelwise.workflows.prediction.rows import Rows
 
@@ -93,10 +95,11 @@ class FilePredictor:
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
+        min_area: pixels of the smallest region of a mask that stays; None leaves all.
     """
 
-    def __init__(self, predictor: Predictor, memory: int) -> None:
-        self._predictor, self._memory = predictor, memory
+    def __init__(self, predictor: Predictor, memory: int, min_area: int | None = None) -> None:
+        self._predictor, self._memory, self._min_area = predictor, memory, min_area
         self.check = IntensityCheck(predictor.model.config)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -177,8 +180,8 @@ class FilePredictor:
         make_folder(target.parent)
         place = read_place(job.path)
         with TiffBands(target, (height, width), config.class_colors, place) as file:
-            for rows in _whole_rows(bands, width, self._predictor):
-                file.write(rows)
+            for rows in clean_rows(_whole_rows(bands, width, self._predictor), self._min_area):
+                file.write(rows.mask)
         return Outcome(job, height * width)
 
     def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
@@ -193,7 +196,8 @@ class FilePredictor:
         return done
 
     def _write(self, predicted: Predicted) -> None:
-        job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
+        job, image = predicted.loaded.job, predicted.loaded.image
+        mask = clean_mask(predicted.mask, self._min_area)
         assert image is not None
         config = self._predictor.model.config
         colors, place = config.class_colors, read_place(job.path)
@@ -271,10 +275,8 @@ def _load(job: Job) -> Loaded:
         return Loaded(job, error=str(error))
 
 
-def _whole_rows(
-    bands: Iterator[Band], width: int, predictor: Predictor
-) -> Iterator[NDArray[np.uint8]]:
-    """Class indices (h, width) of bands, from the top to the bottom."""
+def _whole_rows(bands: Iterator[Band], width: int, predictor: Predictor) -> Iterator[Rows]:
+    """Class indices (h, width) of bands, from the top to the bottom, without the image."""
     rows: NDArray[np.uint8] = np.zeros((0, width), np.uint8)
     for window, probabilities in bands:
         down, across = window
@@ -282,7 +284,7 @@ def _whole_rows(
             rows = np.empty((down.stop - down.start, width), np.uint8)
         rows[:, across] = predictor.to_mask(probabilities)
         if across.stop == width:
-            yield rows
+            yield Rows(np.zeros((*rows.shape, 0), np.uint8), rows)
 
 
 def _remove(files: Files) -> None:
