@@ -155,10 +155,7 @@ def predict_images(
         raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
-    if min_area is not None and min_area < 1:
-        raise PlanError(
-            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
-        )
+    _check_area(min_area)
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
@@ -197,6 +194,13 @@ def predict_images(
         result.computed += f", {megabytes:,.0f} MB of memory at most"
     write_errors(result)
     return result
+
+
+def _check_area(min_area: int | None) -> None:
+    if min_area is not None and min_area < 1:
+        raise PlanError(
+            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
+        )
 
 
 def _memory(asked: str | int | None) -> int:

@@ -61,7 +61,8 @@ class ObjectResults:
             self._begin(rows.image.shape[-1])
         for top in range(0, rows.mask.shape[-2], ROWS_AT_ONCE):
             part = slice(top, top + ROWS_AT_ONCE)
-            self._write(self._finder.add(rows.mask[..., part, :], rows.image[part]))
+            image = rows.image[part] if "table" in self._files else None
+            self._write(self._finder.add(rows.mask[..., part, :], image))
 
     def __exit__(
         self,
