@@ -185,13 +185,14 @@ def test_what_writers_hold_is_counted(tmp_path):
     """Of 3 classes, in bytes of a pixel: of rows on their way, and of files of the whole."""
     config = load_model(make_model(tmp_path)).config
     tif, png = tmp_path / "a.tif", tmp_path / "a.png"
-    assert held_by({"mask": tif}, config, 3) == (1, 0, False)
-    assert held_by({"mask": png}, config, 3) == (1, 3, False)
-    assert held_by({"mask": tif, "probability": tif}, config, 3) == (4, 0, False)
-    assert held_by({"overlay": tif}, config, 6) == (1 + 3 + 6, 0, True)
-    assert held_by({"mask": tif, "overlay": png, "uncertainty": tif}, config, 6) == (11, 9, True)
+    assert held_by({"mask": tif}, config, 3) == (1, 0, False, 0)
+    assert held_by({"mask": png}, config, 3) == (1, 3, False, 0)
+    assert held_by({"mask": tif, "probability": tif}, config, 3) == (4, 0, False, 0)
+    assert held_by({"overlay": tif}, config, 6) == (1 + 3 + 6, 0, True, 0)
+    assert held_by({"mask": tif, "overlay": png, "uncertainty": tif}, config, 6) == (11, 9, True, 0)
     several = load_model(make_model(tmp_path, Task.MULTILABEL)).config
-    assert held_by({"mask": tif}, several, 3) == (3 + 5, 0, False)
+    assert held_by({"mask": tif}, several, 3) == (3 + 5, 0, False, 0)
+    assert held_by({"mask": tif}, config, 3, min_area=50) == (1, 0, False, 200)
 
 
 def test_an_image_that_does_not_fit_is_refused(tmp_path):

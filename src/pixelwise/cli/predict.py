@@ -9,7 +9,7 @@ import typer
 from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
 
-SAVED = ("mask", "probability", "uncertainty", "overlay", "table", "polygons")
+SAVED = ("mask", "probability", "uncertainty", "overlay", "table", "polygons", "coco")
 
 
 class MaskFormat(StrEnum):
@@ -73,6 +73,15 @@ def predict(
             "Zarr of a Zarr image."
         ),
     ] = MaskFormat.AUTO,
+    min_area: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Give regions and holes below N pixels the class around them (evaluate does not).",
+            show_default="none",
+        ),
+    ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
@@ -124,6 +133,7 @@ def predict(
             out,
             save=tuple(save.split(",")),
             format=format.value,
+            min_area=min_area,
             tta=tta,
             device=device,
             precision=precision.value,

@@ -39,11 +39,13 @@ class Held(NamedTuple):
         in_rows: bytes of each pixel of the rows on their way.
         in_all: bytes of each pixel of the image, for files that are written of the whole.
         reads_again: whether they need the image itself, which is then read once more.
+        num_waiting: rows that wait until those below them are known.
     """
 
     in_rows: int = 1
     in_all: int = 0
     reads_again: bool = False
+    num_waiting: int = 0
 
 
 def choose_tile_side(predictor: Predictor, windows: Windows, memory: int, held: Held) -> int:
@@ -113,7 +115,7 @@ def memory_of_tiles(predictor: Predictor, windows: Windows, side: int, held: Hel
 
 
 def _results(held: Held, height: int, width: int, side: int) -> int:
-    rows = min(height, BANDS_WAITING * side + BLOCK_ROWS)
+    rows = min(height, BANDS_WAITING * side + BLOCK_ROWS + held.num_waiting)
     return width * (rows * held.in_rows + height * held.in_all)
 
 

@@ -27,6 +27,7 @@ from pixelwise.io.text_files import (
     read_rows,
     to_utf8,
 )
+from pixelwise.io.text_writer import TextWriter
 from pixelwise.io.tiff_bands import (
     TiffBands,
     class_pixels,
@@ -59,6 +60,7 @@ __all__ = [
     "RAW_BYTES",
     "Pixels",
     "Place",
+    "TextWriter",
     "TiffBands",
     "WholePicture",
     "Windows",

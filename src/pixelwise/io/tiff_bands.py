@@ -30,6 +30,7 @@ from pixelwise.io.writers import (
     PROBABILITIES,
     SIGNATURE,
     naming_failures,
+    ome_id,
     ome_spacing,
     write_whole,
 )
@@ -182,7 +183,7 @@ class TiffBands:
         num_reduced = len(self._sizes) - 1
         is_ome = bool(spacing) or num_reduced > 0  # other descriptions know nothing of levels
         first = {
-            "metadata": {"axes": pixels.axes} | spacing,
+            "metadata": {"axes": pixels.axes} | spacing | (ome_id(self._path) if is_ome else {}),
             "software": pixels.software,
             "extratags": [(*tag, True) for tag in self._place.geo_tags],
             "subifds": num_reduced,

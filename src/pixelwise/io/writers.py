@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             f"{path} is a file, where a folder is to be made. Choose another name."
         ) from error
     except OSError as error:
-        raise OutputError(_reason(Path(path), error)) from error
+        raise write_error(Path(path), error) from error
     return Path(path)
 
 
@@ -231,6 +232,11 @@ def ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
     return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
 
 
+def ome_id(path: Path) -> dict[str, str]:
+    """The id that OME-XML wants of a file: of its name, so that the same file is the same bytes."""
+    return {"UUID": f"urn:uuid:{uuid5(NAMESPACE_URL, path.name)}"}
+
+
 def _write_tiff(
     path: Path,
     values: NDArray[Any],
@@ -241,6 +247,8 @@ def _write_tiff(
 ) -> None:
     import tifffile
 
+    is_ome = "PhysicalSizeX" in metadata
+
     def save(file: BinaryIO) -> None:
         tifffile.imwrite(
             file,
@@ -248,8 +256,8 @@ def _write_tiff(
             photometric="minisblack",
             compression="zlib",
             predictor=values.dtype.itemsize <= 4,  # tifffile has none for 64 bits
-            metadata=metadata,
-            ome="PhysicalSizeX" in metadata,
+            metadata=metadata | (ome_id(path) if is_ome else {}),
+            ome=is_ome,
             software=SIGNATURE if signed else None,
             bigtiff=values.nbytes > BIG_BYTES,
             extratags=[(*tag, True) for tag in place.geo_tags],
@@ -275,11 +283,11 @@ def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
                 save(file)
             temporary.replace(target)
     finally:
-        _remove(temporary)
+        remove_file(temporary)
 
 
 def temporary_beside(target: Path) -> Path:
-    """A name in the same folder that is this thread's own."""
+    """Where a file is written until it is whole: beside its place, another name in each thread."""
     return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
 
@@ -289,7 +297,7 @@ def naming_failures(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+        raise write_error(path, error) from error
 
 
 def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
@@ -297,12 +305,14 @@ def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
         save(file)
 
 
-def _remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
+    """Remove a file that may not be there."""
     with suppress(OSError):  # its folder cannot be written or is gone: nothing was left there
         path.unlink(missing_ok=True)
 
 
-def _reason(path: Path, error: OSError) -> str:
+def write_error(path: Path, error: OSError) -> OutputError:
+    """Why a file cannot be written, and what to do."""
     advice = "Choose another folder, or change its permissions."
     if isinstance(error, FileNotFoundError):
         advice = f"Make the folder {path.parent} first."
@@ -310,4 +320,4 @@ def _reason(path: Path, error: OSError) -> str:
         advice = "Free some space; what was written before is intact."
     elif isinstance(error, IsADirectoryError):
         advice = "A folder of that name is in the way: choose another name."
-    return f"{path} cannot be written ({error.strerror or error}). {advice}"
+    return OutputError(f"{path} cannot be written ({error.strerror or error}). {advice}")

@@ -45,6 +45,7 @@ def predict(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
@@ -70,12 +71,16 @@ def predict(
             NAME_uncertainty.tif (0 for certain to 255, see `--save uncertainty` in
             docs/prediction.md), NAME_overlay.png (a TIFF of images that are read in parts),
             NAME_objects.csv (a row for each connected region), NAME_polygons.geojson (their
-            outlines, in coordinates of the map where the image is a GeoTIFF). Where names would be
-            alike, the ending of the image is added: k_png.png and k_tif.png.
-        save: any of "mask", "probability", "uncertainty", "overlay", "table", "polygons".
+            outlines, in coordinates of the map where the image is a GeoTIFF), NAME_coco.json (the
+            same as COCO annotations, in pixels). Where names would be alike, the ending of the
+            image is added: k_png.png and k_tif.png.
+        save: any of "mask", "probability", "uncertainty", "overlay", "table", "polygons", "coco".
         format: of the masks: "png", "tif", "zarr", or "auto": Zarr of a Zarr image; TIFF of a
             GeoTIFF, of an image that knows the size of its pixels, and of one that is read in
             parts; else PNG.
+        min_area: pixels of the image that a connected region of a class must have; smaller ones,
+            holes too, get the class of most of their border, see docs/prediction.md. None leaves
+            masks as they are. Probabilities are not changed, nor what `evaluate` scores.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
         precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
@@ -110,6 +115,7 @@ def predict(
         out,
         save=save,
         format=format,
+        min_area=min_area,
         tta=tta,
         device=device,
         precision=precision,
@@ -133,6 +139,7 @@ def predict_images(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
     precision: AskedPrecision = "auto",
@@ -155,13 +162,15 @@ def predict_images(
         import_extra("zarr", "volumes", "Zarr masks", "written")
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
+    _check_area(min_area)
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
-    record = Record(folder, loaded, {"tta": tta, "precision": precision, "quality": quality})
+    settings = {"tta": tta, "precision": precision, "quality": quality, "min_area": min_area}
+    record = Record(folder, loaded, settings)
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not is_done(path, files, since)}
     predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
@@ -171,7 +180,7 @@ def predict_images(
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
     if since is None:
         record.write()
-    files = FilePredictor(predictor, num_bytes)
+    files = FilePredictor(predictor, num_bytes, min_area)
     with keeping_freed_memory(), showing(progress, "predicting") as count:
         jobs = [Job(path, files) for path, files in todo.items()]
         for number, outcome in enumerate(files.run(jobs), 1):
@@ -191,6 +200,13 @@ def predict_images(
         result.computed += f", {megabytes:,.0f} MB of memory at most"
     write_errors(result)
     return result
+
+
+def _check_area(min_area: int | None) -> None:
+    if min_area is not None and min_area < 1:
+        raise PlanError(
+            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
+        )
 
 
 def _memory(asked: str | int | None) -> int:

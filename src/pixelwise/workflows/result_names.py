@@ -18,6 +18,7 @@ ENDS = {
     "overlay": "_overlay",
     "table": "_objects",
     "polygons": "_polygons",
+    "coco": "_coco",
 }
 
 

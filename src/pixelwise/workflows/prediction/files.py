@@ -22,8 +22,10 @@ from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import LARGE, Held, choose_tile_side, refuse_large
 from pixelwise.io import Windows, open_windows, read_image, read_place, remove_result
+from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
 from pixelwise.text import show_size
+from pixelwise.workflows.prediction.clean_rows import clean_rows
 from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
 from pixelwise.workflows.prediction.results import Files, Results, held_by
 
@@ -82,10 +84,11 @@ class FilePredictor:
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
+        min_area: pixels of the smallest region of a mask that stays; None leaves all.
     """
 
-    def __init__(self, predictor: Predictor, memory: int) -> None:
-        self._predictor, self._memory = predictor, memory
+    def __init__(self, predictor: Predictor, memory: int, min_area: int | None = None) -> None:
+        self._predictor, self._memory, self._min_area = predictor, memory, min_area
         self.check = IntensityCheck(predictor.model.config)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -187,8 +190,9 @@ class FilePredictor:
         _, height, width = shape
         read = None if original is None else original.read
         rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
+        cleaned = clean_rows(rows, self._min_area)
         with self._results(job, (height, width), original) as results:
-            for _ in map_ahead(results.write, rows, lambda _: BANDS_WAITING):
+            for _ in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
                 pass
         return Outcome(job, height * width)
 
@@ -199,10 +203,10 @@ class FilePredictor:
             assert original is not None
             display = Display.of(original.seen)
         config = self._predictor.model.config
-        return Results(job.files, config, size, read_place(job.path), display)
+        return Results(job.files, config, job.path, size, read_place(job.path), display)
 
     def _held(self, job: Job, pixel_bytes: int) -> Held:
-        return held_by(job.files, self._predictor.model.config, pixel_bytes)
+        return held_by(job.files, self._predictor.model.config, pixel_bytes, self._min_area)
 
     def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
         """Write the files of a group."""
@@ -216,7 +220,8 @@ class FilePredictor:
         return done
 
     def _write(self, predicted: Predicted) -> None:
-        job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
+        job, image = predicted.loaded.job, predicted.loaded.image
+        mask = clean_mask(predicted.mask, self._min_area)
         assert image is not None
         rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
         original = Original(image, lambda down: image[down])

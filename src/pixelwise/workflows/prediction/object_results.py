@@ -1,34 +1,68 @@
-"""Tables and polygons of the connected regions of a mask, made of the whole."""
+"""Files of the objects of one image, written while its rows come: table, polygons, COCO."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
-from pixelwise.io import Place, write_text
+from pixelwise.io import Place, TextWriter, make_folder
 from pixelwise.network import ModelConfig
-from pixelwise.objects import describe_regions, find_regions, to_geojson
+from pixelwise.objects import (
+    Region,
+    RegionFinder,
+    RegionFormat,
+    coco_format,
+    geojson_format,
+    table_format,
+)
 from pixelwise.workflows.prediction.rows import Rows
+
+ROWS_AT_ONCE = 256  # so that few regions wait to be written
+OBJECT_SAVES = ("table", "polygons", "coco")
 
 
 class ObjectResults:
-    """Writes the objects of an image.
+    """Writes the files of the objects of an image; a `ResultWriter`.
+
+    A region is written when its last row is known; only those that may go on are kept.
 
     Args:
-        files: to be written, by what they hold: "table", "polygons".
+        files: path of the "table", "polygons" and "coco" that are wanted; others are left alone.
         config: of the model.
         place: where the image is.
+        image: path of the image.
+        size: its height and width.
     """
 
-    def __init__(self, files: Mapping[str, Path], config: ModelConfig, place: Place) -> None:
-        self._files, self._config, self._place = files, config, place
-        self._rows: list[Rows] = []
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        config: ModelConfig,
+        place: Place,
+        image: Path,
+        size: tuple[int, int],
+    ) -> None:
+        self._files = {what: files[what] for what in OBJECT_SAVES if what in files}
+        self._config, self._place, self._image, self._size = config, place, image, size
+        self._has_background = config.task.has_background(config.class_names)
+        self._finder = RegionFinder(has_background=self._has_background)
+        self._texts: list[tuple[RegionFormat, TextWriter]] = []
+        self._open = ExitStack()
 
     def __enter__(self) -> "ObjectResults":
         """Begin."""
         return self
+
+    def write(self, rows: Rows) -> None:
+        """Add the next rows; OutputError where a file cannot be written."""
+        if not self._files:
+            return
+        if not self._texts:
+            self._begin(rows.image.shape[-1])
+        for top in range(0, rows.mask.shape[-2], ROWS_AT_ONCE):
+            part = slice(top, top + ROWS_AT_ONCE)
+            image = rows.image[part] if "table" in self._files else None
+            self._write(self._finder.add(rows.mask[..., part, :], image))
 
     def __exit__(
         self,
@@ -36,22 +70,31 @@ class ObjectResults:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write the files; OutputError where that fails."""
+        """Finish the files, or remove them; OutputError where one cannot be written."""
         if kind is not None:
+            self._open.__exit__(kind, error, trace)
             return
-        config, place = self._config, self._place
-        mask = np.concatenate([rows.mask for rows in self._rows], axis=-2)
-        image = np.concatenate([rows.image for rows in self._rows])
-        has_background = config.task.has_background(config.class_names)
-        regions = list(find_regions(mask, has_background=has_background))
-        for what, path in self._files.items():
-            if what == "table":
-                text = describe_regions(regions, config.class_names, image, place.spacing_um)
-            else:
-                content = to_geojson(regions, config.class_names, config.class_colors, place)
-                text = json.dumps(content, separators=(",", ":"))
-            write_text(path, text)
+        with self._open:
+            self._write(self._finder.finish())
+            for text, writer in self._texts:
+                writer.write(text.end)
 
-    def write(self, rows: Rows) -> None:
-        """Add the next rows."""
-        self._rows.append(rows)
+    def _begin(self, channels: int) -> None:
+        for what, file in self._files.items():
+            make_folder(file.parent)
+            text, writer = self._format(what, channels), TextWriter(file)
+            self._open.enter_context(writer).write(text.start)
+            self._texts.append((text, writer))
+
+    def _format(self, what: str, channels: int) -> RegionFormat:
+        names = self._config.class_names
+        if what == "table":
+            return table_format(names, channels, self._place.spacing_um)
+        if what == "polygons":
+            return geojson_format(names, self._config.class_colors, self._place)
+        name, has_background = self._image.name, self._has_background
+        return coco_format(names, name, self._size, has_background=has_background)
+
+    def _write(self, regions: Sequence[Region]) -> None:
+        for text, writer in self._texts:
+            writer.write(text.write(regions))

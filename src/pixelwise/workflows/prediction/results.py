@@ -4,7 +4,7 @@ rows ──> mask          palette TIFF, PNG or OME-Zarr; a plane a class where 
 ──> probability   TIFF of a plane a class, 0 to 255
 ──> uncertainty   grey TIFF, 0 to 255
 ──> overlay       PNG; of a large image JPEG in a TIFF
-──> table, polygons
+──> table, polygons, COCO
 """
 
 from collections.abc import Callable, Mapping
@@ -35,12 +35,12 @@ from pixelwise.io import (
     write_mask,
 )
 from pixelwise.network import ModelConfig
-from pixelwise.workflows.prediction.object_results import ObjectResults
+from pixelwise.workflows.prediction.object_results import OBJECT_SAVES, ObjectResults
 from pixelwise.workflows.prediction.overlay_rows import OverlayRows, RowsFile
 from pixelwise.workflows.prediction.rows import ResultWriter, Rows
 
-OF_OBJECTS = ("table", "polygons")
 OF_IMAGE = ("overlay", "table")  # results that need the image beside the mask
+ROWS_CLEANED = 4  # at most, that wait for each pixel of the least area: two passes of twice that
 PICTURE_COPIES = 3  # of one that is written of the whole: itself, its bytes, and that of Pillow
 
 Files = Mapping[str, Path]  # to be written, by what they hold
@@ -52,7 +52,8 @@ class Results:
     Args:
         files: to be written, by what they hold.
         config: of the model.
-        size: (height, width) of the image.
+        image: path of the image.
+        size: its height and width.
         place: where it is.
         display: how to show it in an overlay; None where there is none.
     """
@@ -61,6 +62,7 @@ class Results:
         self,
         files: Files,
         config: ModelConfig,
+        image: Path,
         size: tuple[int, int],
         place: Place,
         display: Display | None,
@@ -72,12 +74,10 @@ class Results:
                 assert display is not None
                 file = _open_picture(path, size, place)
                 self._writers.append(OverlayRows(file, size[0], config.class_colors, display))
-            elif what not in OF_OBJECTS:
+            elif what not in OBJECT_SAVES:
                 file = _open_values(what, path, config, size, place)
                 self._writers.append(_FileOfRows(file, VALUES[what]))
-        of_objects = {what: path for what, path in files.items() if what in OF_OBJECTS}
-        if of_objects:
-            self._writers.append(ObjectResults(of_objects, config, place))
+        self._writers.append(ObjectResults(files, config, place, image, size))
 
     def __enter__(self) -> "Results":
         """Begin all files."""
@@ -165,13 +165,16 @@ def _open_picture(path: Path, size: tuple[int, int], place: Place) -> RowsFile:
     return TiffBands(path, size, picture_pixels(), place)
 
 
-def held_by(files: Files, config: ModelConfig, pixel_bytes: int) -> Held:
+def held_by(
+    files: Files, config: ModelConfig, pixel_bytes: int, min_area: int | None = None
+) -> Held:
     """What the writers of files hold of an image.
 
     Args:
         files: to be written, by what they hold.
         config: of the model.
         pixel_bytes: bytes of a pixel of the image, all channels.
+        min_area: pixels of the smallest region that stays in masks.
     """
     num_classes, can_overlap = config.num_classes, config.task.can_overlap
     is_kept = any(what in OF_IMAGE for what in files)
@@ -186,4 +189,4 @@ def held_by(files: Files, config: ModelConfig, pixel_bytes: int) -> Held:
     in_all = sum(
         PICTURE_COPIES * pictures[what] for what, path in files.items() if path.suffix == ".png"
     )
-    return Held(sum(in_rows.values()), in_all, is_kept)
+    return Held(sum(in_rows.values()), in_all, is_kept, ROWS_CLEANED * (min_area or 0))

@@ -24,6 +24,7 @@ SUFFIXES = {
     "uncertainty": ".tif",
     "table": ".csv",
     "polygons": ".geojson",
+    "coco": ".json",
 }
 RECORD_FILE = ".predictions.json"
 MaskFormat = Literal["auto", "png", "tif", "zarr"]
