@@ -37,6 +37,15 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Runtime(StrEnum):
+    """What computes."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    ONNX = "onnx"
+
+
 def _parse_save(text: str) -> str:
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in SAVED]
@@ -48,7 +57,10 @@ def _parse_save(text: str) -> str:
 @clear_errors
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Run folder, .safetensors file, or exported .onnx or .xml.", show_default=False
+        ),
     ],
     inputs: Annotated[
         list[str],
@@ -110,6 +122,10 @@ def predict(
         Precision,
         typer.Option(help="Number format; auto: as the model was validated, else the fastest."),
     ] = Precision.AUTO,
+    runtime: Annotated[
+        Runtime,
+        typer.Option(help="What computes; auto: torch, or for exported files that of the format."),
+    ] = Runtime.AUTO,
     quality: Annotated[
         Quality, typer.Option(help="Tiles of large images: their size and overlap.")
     ] = Quality.NORMAL,
@@ -136,6 +152,7 @@ def predict(
             min_area=min_area,
             tta=tta,
             device=device,
+            runtime=runtime.value,
             precision=precision.value,
             quality=quality.value,
             memory=memory,

@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pixelwise.export.onnx import build_onnx, describe_model
 from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.inference.runtimes import OpenVinoRuntime
+from pixelwise.inference.runtimes.exported import METADATA_KEY
 from pixelwise.io import import_extra, read_bytes, write_bytes
 from pixelwise.network import Model
-
-EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # else OpenVINO takes bfloat16 where the CPU has it
 
 
 def export_openvino(
@@ -46,7 +43,7 @@ def export_openvino(
         openvino.save_model(graph, target, compress_to_fp16=False)
         agreement = verify(openvino_runner(target), model, str(path), given)
         for name, text in describe_model(model.config, agreement).items():
-            graph.set_rt_info(text, ["pixelwise", name])
+            graph.set_rt_info(text, [METADATA_KEY, name])
         openvino.save_model(graph, target, compress_to_fp16=False)
         for suffix in (".bin", ".xml"):  # the one that is opened comes last
             write_bytes(path.with_suffix(suffix), read_bytes(target.with_suffix(suffix)))
@@ -55,12 +52,7 @@ def export_openvino(
 
 def openvino_runner(path: Path) -> Run:
     """Run an .xml file by OpenVINO on the CPU, in float32."""
-    compiled = import_openvino().Core().compile_model(path, "CPU", EXACT)
-
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.array(compiled(np.ascontiguousarray(batch))[0], np.float32)
-
-    return run
+    return OpenVinoRuntime(read_bytes(path), read_bytes(path.with_suffix(".bin"))).run
 
 
 def import_openvino() -> Any:  # noqa: ANN401

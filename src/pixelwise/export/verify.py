@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelwise.device import Precision
 from pixelwise.errors import ExportError
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtime import evaluating
+from pixelwise.inference.runtimes import evaluating
 from pixelwise.network import Model, ModelConfig
 
 TRIAL_SIZES = ((64, 64), (1, 1), (1, 17), (23, 1), (2, 50), (37, 45), (101, 77), (160, 128))
@@ -102,6 +103,10 @@ class ExactRuntime:
     `TorchRuntime` keeps channels last, which is faster; torch then adds up a plane number by
     number where instance normalization takes its mean, and dark pictures differ by 0.006.
     """
+
+    name = "torch"
+    precision: Precision = "float32"
+    takes_stored = False
 
     def __init__(self, model: Model) -> None:
         self.device = torch.device("cpu")

@@ -25,6 +25,8 @@ from pixelwise.network.model import (
     ModelConfig,
     join_models,
     load_model,
+    make_network,
+    parse_config,
     save_model,
 )
 from pixelwise.network.resampling import average_planes, resize_images, resize_masks, working_size
@@ -60,6 +62,8 @@ __all__ = [
     "load_encoder",
     "load_model",
     "look_at_intensities",
+    "make_network",
+    "parse_config",
     "refuse_weights_alone",
     "resize_images",
     "resize_masks",

@@ -16,11 +16,13 @@ from typing import get_args
 
 from pixelwise.data import find_images
 from pixelwise.errors import DataError, ModelFileError, PixelwiseWarning, PlanError
-from pixelwise.inference.precision import AskedPrecision, file_predictor
+from pixelwise.inference.precision import file_predictor
 from pixelwise.inference.predictor import TILINGS, Quality
+from pixelwise.inference.runtimes import AskedPrecision, AskedRuntime
+from pixelwise.inference.runtimes.exported import load_any_model
 from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
-from pixelwise.network import Model, load_model
+from pixelwise.network import Model
 from pixelwise.workflows.prediction.files import FilePredictor, Job
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
 from pixelwise.workflows.prediction.outcome import Predictions, write_errors
@@ -48,6 +50,7 @@ def predict(
     min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
+    runtime: AskedRuntime = "auto",
     precision: AskedPrecision = "auto",
     quality: Quality = "normal",
     memory: str | int | None = None,
@@ -60,7 +63,8 @@ def predict(
     """Write a mask for every image, in the image's own size and place.
 
     Args:
-        model: run folder or model file.
+        model: run folder, model file, or a file that `pixelwise export` wrote (.onnx; .xml with
+            its .bin).
         inputs: images, folders of them, patterns such as "day*/*.tif", or a .txt file that names
             one a line. Of a folder all pictures are taken, those of the folders inside it too; what
             looks like a mask or an earlier result is left out with a warning.
@@ -83,6 +87,9 @@ def predict(
             masks as they are. Probabilities are not changed, nor what `evaluate` scores.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
+        runtime: what computes: "torch", "openvino" or "onnx" (ONNX Runtime), these two on the CPU;
+            "auto": torch, or for an exported file that of its format. What they make of a network
+            is kept in .compiled beside the model.
         precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
             is run in bfloat16 where the device has it: that takes a third to all of the time, and
             changes a few pixels where two classes are about as likely.
@@ -105,6 +112,7 @@ def predict(
     Raises:
         ModelFileError: the model cannot be used.
         PlanError: a setting that cannot be used.
+        MissingExtraError: the library of the runtime is not installed.
         DataError: no images, or some that cannot be read; all others are predicted first, and
             errors.csv in the folder for the results says why each was not.
         OutputError: a result cannot be written, or would replace a file that is no prediction.
@@ -118,6 +126,7 @@ def predict(
         min_area=min_area,
         tta=tta,
         device=device,
+        runtime=runtime,
         precision=precision,
         quality=quality,
         memory=memory,
@@ -142,6 +151,7 @@ def predict_images(
     min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
+    runtime: AskedRuntime = "auto",
     precision: AskedPrecision = "auto",
     quality: Quality = "normal",
     memory: str | int | None = None,
@@ -169,11 +179,25 @@ def predict_images(
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
-    settings = {"tta": tta, "precision": precision, "quality": quality, "min_area": min_area}
+    settings = {
+        "tta": tta,
+        "runtime": runtime,
+        "precision": precision,
+        "quality": quality,
+        "min_area": min_area,
+    }
     record = Record(folder, loaded, settings)
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not is_done(path, files, since)}
-    predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
+    predictor = file_predictor(
+        loaded,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        tta=tta,
+        quality=quality,
+        folder=folder_of(Path(model)),
+    )
     result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
     result.left_out = found.left_out
     if found.left_out:
@@ -193,8 +217,8 @@ def predict_images(
     good = (files for path, files in targets.items() if path not in result.failed)
     result.written = [file for files in good for file in files.values()]
     result.seconds = time.monotonic() - started
-    used = getattr(predictor.runtime, "precision", "a format of its own")
-    result.computed = f"computed on {predictor.device} in {used}"
+    used = predictor.runtime
+    result.computed = f"computed by {used.name} on {used.device} in {used.precision}"
     megabytes = peak_megabytes(predictor.device)
     if megabytes is not None:
         result.computed += f", {megabytes:,.0f} MB of memory at most"
@@ -221,13 +245,18 @@ def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
     return [inputs] if isinstance(inputs, str | os.PathLike) else inputs
 
 
+def folder_of(model: Path) -> Path:
+    """The run folder, or that in which a model file lies."""
+    return model if model.is_dir() else model.absolute().parent
+
+
 def load_for_files(path: Path) -> Model:
-    """Load a model whose masks files can hold: those of pictures.
+    """Load a model, or an exported file, whose masks files can hold: those of pictures.
 
     Raises:
         ModelFileError: it is no model, or one for volumes.
     """
-    model = load_model(path)
+    model = load_any_model(path)
     if model.config.network.spatial_dims != 2:
         raise ModelFileError(
             f"{path} is a model for volumes, which files of masks cannot hold yet. Use it in "

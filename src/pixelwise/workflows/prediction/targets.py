@@ -16,7 +16,6 @@ from pixelwise.network import Model
 from pixelwise.objects import TABLE_START
 from pixelwise.workflows.prediction.outcome import ERRORS_FILE, is_errors_file
 from pixelwise.workflows.result_names import ENDS, name_results
-from pixelwise.workflows.start import fingerprint_of
 
 SAVES = tuple(ENDS)
 SUFFIXES = {
@@ -40,8 +39,7 @@ class Record:
     def __init__(self, folder: Path, model: Model, settings: Mapping[str, object]) -> None:
         self._path = folder / RECORD_FILE
         config = hashlib.sha256(model.config.model_dump_json().encode()).hexdigest()[:12]
-        weights = fingerprint_of(model)
-        self._content = {"model": f"{weights} {config}", **settings}
+        self._content = {"model": f"{model.fingerprint} {config}", **settings}
 
     @property
     def since(self) -> int | None:
