@@ -111,7 +111,7 @@ def test_in_bfloat16(normalization):
 
 
 def test_a_runtime_leaves_the_network_of_the_caller_alone():
-    from tests.inference.test_runtime import IMAGE, make_model
+    from tests.inference.runtimes.test_torch import IMAGE, make_model
 
     model = make_model()
     before = deepcopy(model.network)

@@ -332,6 +332,23 @@ def write_pictures(folder, count=6):
     return folder
 
 
+def test_progress_goes_on_while_a_large_image_is_predicted(tmp_path, in_parts, monkeypatch):
+    """A small one, then one of six rows of tiles, whose parts come as they are written."""
+    model, seen = make_model(tmp_path), []
+    Image.fromarray(RGB[:50]).save(tmp_path / "a.png")
+    tifffile.imwrite(
+        tmp_path / "b.tif", np.tile(RGB, (4, 1, 1)), photometric="rgb", tile=(128, 128)
+    )
+    images = [tmp_path / "a.png", tmp_path / "b.tif"]
+    options = {"device": "cpu", "precision": "float32"}
+    pw.predict(model, images, tmp_path / "out", progress=lambda *pair: seen.append(pair), **options)
+    done = [number for number, total in seen if total == 2]
+    assert len(done) == len(seen) >= 6
+    assert done == sorted(done)
+    assert done[-1] == 2
+    assert any(1 < number < 2 for number in done)
+
+
 class TestInterrupted:
     def test_what_is_finished_is_kept(self, tmp_path):
         model, folder, out = make_model(tmp_path), write_pictures(tmp_path / "in"), tmp_path / "out"

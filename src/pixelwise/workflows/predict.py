@@ -33,7 +33,7 @@ from pixelwise.workflows.prediction.targets import (
     is_done,
     plan_targets,
 )
-from pixelwise.workflows.progress import ShowProgress, showing
+from pixelwise.workflows.progress import CountImages, ShowProgress, showing
 
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
 FORMATS = get_args(MaskFormat)
@@ -204,16 +204,9 @@ def predict_images(
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
     if since is None:
         record.write()
-    files = FilePredictor(predictor, num_bytes, min_area)
+    jobs = [Job(path, files) for path, files in todo.items()]
     with keeping_freed_memory(), showing(progress, "predicting") as count:
-        jobs = [Job(path, files) for path, files in todo.items()]
-        for number, outcome in enumerate(files.run(jobs), 1):
-            if outcome.error:
-                result.failed[outcome.job.path] = outcome.error
-            result.num_pixels += outcome.num_pixels
-            if count is not None:
-                count(number, len(jobs))
-    files.check.warn()
+        _predict_jobs(FilePredictor(predictor, num_bytes, min_area), jobs, result, count)
     good = (files for path, files in targets.items() if path not in result.failed)
     result.written = [file for files in good for file in files.values()]
     result.seconds = time.monotonic() - started
@@ -224,6 +217,26 @@ def predict_images(
         result.computed += f", {megabytes:,.0f} MB of memory at most"
     write_errors(result)
     return result
+
+
+def _predict_jobs(
+    files: FilePredictor, jobs: Sequence[Job], result: Predictions, count: CountImages | None
+) -> None:
+    """Predict all images, note in the result what became of them, and say how many are done."""
+    done = 0
+
+    def tell(share: float) -> None:
+        if count is not None:
+            count(done + share, len(jobs))
+
+    files.on_part = tell
+    for outcome in files.run(jobs):
+        if outcome.error:
+            result.failed[outcome.job.path] = outcome.error
+        result.num_pixels += outcome.num_pixels
+        done += 1
+        tell(0)
+    files.check.warn()
 
 
 def _check_area(min_area: int | None) -> None:

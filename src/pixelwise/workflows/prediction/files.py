@@ -90,6 +90,7 @@ class FilePredictor:
     def __init__(self, predictor: Predictor, memory: int, min_area: int | None = None) -> None:
         self._predictor, self._memory, self._min_area = predictor, memory, min_area
         self.check = IntensityCheck(predictor.model.config)
+        self.on_part: Callable[[float], None] = lambda _: None  # with the share of a large image
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Predict images and write their files; the outcomes come in the order of the jobs.
@@ -100,11 +101,11 @@ class FilePredictor:
         writing: deque[Future[list[Outcome]]] = deque()
         with ThreadPoolExecutor(1, "writes results") as writer:
             for group in _groups(map_ahead(_load, jobs, _num_ahead), self._predictor):
+                may_wait = 0 if _is_large(group[0]) else NUM_WRITING
+                yield from _finished(writing, may_wait)  # so that its parts count from there
                 writing.append(writer.submit(self._write_all, self._predict(group)))
-                while len(writing) > NUM_WRITING:
-                    yield from writing.popleft().result()
-            while writing:
-                yield from writing.popleft().result()
+                yield from _finished(writing, may_wait)
+            yield from _finished(writing, 0)
 
     def _predict(self, group: Sequence[Loaded]) -> list[Predicted | Outcome]:
         """Predict images of one size, or one image in parts; outcomes where nothing is to write."""
@@ -192,8 +193,10 @@ class FilePredictor:
         rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
         cleaned = clean_rows(rows, self._min_area)
         with self._results(job, (height, width), original) as results:
-            for _ in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
-                pass
+            done = 0
+            for number in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
+                done += number
+                self.on_part(done / height)
         return Outcome(job, height * width)
 
     def _results(self, job: Job, size: tuple[int, int], original: Original | None) -> Results:
@@ -227,6 +230,17 @@ class FilePredictor:
         original = Original(image, lambda down: image[down])
         with self._results(job, (image.shape[0], image.shape[1]), original) as results:
             results.write(rows)
+
+
+def _finished(writing: deque[Future[list[Outcome]]], may_wait: int) -> Iterator[Outcome]:
+    """Outcomes of the batches that were given to the writer, but for the last ones."""
+    while len(writing) > may_wait:
+        yield from writing.popleft().result()
+
+
+def _is_large(loaded: Loaded) -> bool:
+    image = loaded.image
+    return loaded.windows is not None or (image is not None and image.nbytes > LARGE)
 
 
 def _failed(job: Job, error: PixelwiseError) -> Outcome:

@@ -98,10 +98,11 @@ class Results:
         """Finish all files, or leave none; OutputError where one cannot be written."""
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, rows: Rows) -> None:
-        """Add the next rows to every file."""
+    def write(self, rows: Rows) -> int:
+        """Add the next rows to every file; return their number."""
         for writer in self._writers:
             writer.write(rows)
+        return int(rows.mask.shape[-2])
 
 
 class _FileOfRows:
