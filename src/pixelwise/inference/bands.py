@@ -26,8 +26,8 @@ class ImageReader(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(C, *spatial)."""
 
-    def __getitem__(self, window: tuple[slice, ...], /) -> NDArray[Any]:
-        """Read a window (C, *window): a slice of each axis."""
+    def __getitem__(self, window: tuple[slice, ...], /) -> NDArray[Any] | None:
+        """Read a window (C, *window): a slice of each axis; None of one that is left out."""
 
 
 class WindowReader(ImageReader, Protocol):
@@ -50,6 +50,7 @@ def predict_bands(
     tile_size: Sequence[int],
     overlap: int,
     predict: Callable[[NDArray[Any]], NDArray[np.float32]],
+    leave_out: Callable[[tuple[int, ...]], NDArray[np.float32]] | None = None,
 ) -> Iterator[Band]:
     """Predict an image tile by tile, in the memory of a few tiles.
 
@@ -58,18 +59,28 @@ def predict_bands(
         tile_size: largest tile side in pixels, per axis.
         overlap: least overlap of neighbouring tiles in pixels.
         predict: gives the probabilities (K, *tile) of a window (C, *tile) of the image.
+        leave_out: gives those of a window of which the image gives None, by its size; needed only
+            for images that leave some out.
 
     Yields:
         Probabilities (K, *band) in row order; each pixel once.
     """
     size = image.shape[1:]
     windows = read_ahead(image, plan_tiles(size, tile_size, overlap))
-    for band in blend_tiles(size, tile_size, overlap, lambda _: predict(next(windows))):
+
+    def compute(tile: Tile) -> NDArray[np.float32]:
+        window = next(windows)
+        if window is None:
+            assert leave_out is not None
+            return leave_out(tile.size)
+        return predict(window)
+
+    for band in blend_tiles(size, tile_size, overlap, compute):
         np.minimum(band.values, 1, out=band.values)  # rounding of weights may pass 1 by 1e-7
         yield band
 
 
-def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[Any]]:
+def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[Any] | None]:
     """Read the windows of tiles in their order, some of them before they are asked for."""
     if isinstance(image, np.ndarray) or len(tiles) == 1:
         yield from (image[(slice(None), *tile.slices)] for tile in tiles)

@@ -91,7 +91,7 @@ def memory_of_tiles(predictor: Predictor, windows: Windows, side: int) -> int:
     pixels = side**2 * config.working_scale**2
     features = FEATURES * network.widths[0] + 2 * network.in_channels
     activations = pixels * VALUE_BYTES * features
-    probabilities = 3 * VALUE_BYTES * num_classes * side**2
+    probabilities = 4 * VALUE_BYTES * num_classes * side**2  # one of a constant tile is kept
     overlaps = VALUE_BYTES * num_classes * predictor.overlap * (width + side)
     mask = BANDS_WAITING * side * width
     decoded = (side + 2 * windows.part[0]) * width * channels * windows.dtype.itemsize

@@ -17,6 +17,7 @@ from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
 from pixelwise.inference.bands import Band, WindowReader, join_bands, predict_bands
 from pixelwise.inference.runtime import Runtime, TorchRuntime
+from pixelwise.inference.skipping import TileComputer, TileCounts
 from pixelwise.inference.windows import refuse_nan
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.threads import Threads, free_threads
@@ -59,6 +60,9 @@ class Predictor:
             is fastest there; else a copy of it is, where it has to be moved.
         runtime: what computes the probabilities; None for the model's network.
         quality: of large images: how large tiles are, and how far they overlap.
+
+    Attributes:
+        tiles: how many there were so far, and how many of them were not computed.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Predictor:
         quality: Quality = "normal",
     ) -> None:
         self.model, self.tile_size, self.tta, self.quality = model, tile_size, tta, quality
+        self.tiles = TileCounts()
         self.runtime = runtime or TorchRuntime(model, pick_device(device), in_place=in_place)
         self.device = self.runtime.device
         is_cpu = self.device.type == "cpu"
@@ -133,8 +138,8 @@ class Predictor:
         self._check(image, seen)
         offset, gain = self.model.config.scaling.coefficients(seen)
         tile_size, overlap = self._plan_tiles(image.shape[1:], tile_side)
-        predict = partial(self._predict, offset=offset, gain=gain)
-        return predict_bands(image, tile_size, overlap, predict)
+        compute = TileComputer(partial(self._predict, offset=offset, gain=gain), self.tiles)
+        return predict_bands(image, tile_size, overlap, compute, self._leave_out)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
@@ -165,6 +170,15 @@ class Predictor:
         scaled = scale_intensities(image, offset, gain)
         batch = torch.from_numpy(np.ascontiguousarray(scaled))[None].to(self.device)
         return self.predict_batch(batch)[0].cpu().numpy()
+
+    def _leave_out(self, size: Sequence[int]) -> NDArray[np.float32]:
+        """Probabilities (K, *size) of class 0, or of no class where classes may overlap."""
+        self.tiles.add(left_out=True)
+        config = self.model.config
+        probabilities = np.zeros((config.network.out_channels, *size), np.float32)
+        if config.task.is_exclusive:
+            probabilities[0] = 1
+        return probabilities
 
     @torch.inference_mode()
     def predict_batch(self, batch: Tensor) -> Tensor:

@@ -181,6 +181,8 @@ def predict_images(
     result.seconds = time.monotonic() - started
     used = getattr(predictor.runtime, "precision", "a format of its own")
     result.computed = f"computed on {predictor.device} in {used}"
+    if skipped := predictor.tiles.describe():
+        result.computed += f", {skipped}"
     megabytes = peak_megabytes(predictor.device)
     if megabytes is not None:
         result.computed += f", {megabytes:,.0f} MB of memory at most"
