@@ -28,6 +28,7 @@ from pixelwise.io.text_files import (
     to_utf8,
 )
 from pixelwise.io.tiff_bands import TiffBands
+from pixelwise.io.turns import turn_back
 from pixelwise.io.windows import Windows, open_windows
 from pixelwise.io.writers import (
     is_result,
@@ -79,6 +80,7 @@ __all__ = [
     "show_spacing",
     "to_planes",
     "to_utf8",
+    "turn_back",
     "write_bytes",
     "write_checked",
     "write_image",

@@ -2,6 +2,8 @@
 
     GeoTIFF         the tags of coordinate system and transform, as they are, and the no-data value
     OME, ImageJ     the physical size of a pixel, written as OME-TIFF
+    EXIF            the orientation: results are stored as the file stores its pixels, and turned by
+                    the same tag, so that they fit where programs heed it and where they do not
 
 So a mask lies on its image in QGIS, QuPath or Fiji. The tags of a GeoTIFF are copied without being
 understood, which needs no GDAL; statistics and descriptions of bands stay behind, since they are
@@ -15,7 +17,7 @@ from typing import Any
 
 from pixelwise.errors import FileError
 from pixelwise.io.image_files import guarded, read_start
-from pixelwise.io.tiff_files import is_tiff
+from pixelwise.io.tiff_files import ORIENTATION_TAG, is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
 
 SCALE_TAG, TIE_TAG, KEYS_TAG = 33550, 33922, 34735
@@ -33,14 +35,22 @@ class Place:
     Attributes:
         geo_tags: (code, type, count, value) of the tags of a GeoTIFF.
         spacing_um: physical size of a pixel along each axis, micrometres.
+        orientation: EXIF orientation, 1 to 8, in which the file stores its pixels.
     """
 
     geo_tags: tuple[tuple[int, int, int, Any], ...] = ()
     spacing_um: tuple[float, ...] | None = None
+    orientation: int = 1
 
     def __bool__(self) -> bool:
-        """Whether anything is known."""
+        """Whether anything is known that a PNG file cannot say."""
         return bool(self.geo_tags or self.spacing_um)
+
+    @property
+    def tags(self) -> list[tuple[int, int, int, Any, bool]]:
+        """(code, type, count, value, True) of each tag of a TIFF file in this place."""
+        turned = [(ORIENTATION_TAG, SHORT, 1, self.orientation)] if self.orientation != 1 else []
+        return [(*tag, True) for tag in (*self.geo_tags, *turned)]
 
     def to_map(self) -> Callable[[Sequence[Sequence[float]]], list[list[float]]] | None:
         """What turns (x, y) in pixels, from the outer edge of the first, into those of the map.

@@ -107,7 +107,7 @@ class TiffBands:
                 compression="zlib",
                 software=SIGNATURE,
                 metadata={"axes": "YX"} | spacing,
-                extratags=[(*tag, True) for tag in self._place.geo_tags],
+                extratags=self._place.tags,
             )
 
     def _tiles(self) -> Iterator[NDArray[np.uint8]]:

@@ -19,7 +19,7 @@ from pixelwise.io.claims import check_claim
 from pixelwise.io.pixels import Pixels, plain_type
 from pixelwise.io.tiff_pages import check_pages
 from pixelwise.io.tiff_spacing import read_spacing
-from pixelwise.io.turns import swaps_sides, turn
+from pixelwise.io.turns import known_orientation, swaps_sides, turn
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -75,7 +75,7 @@ def decode_tiff(data: bytes, as_mask: bool = False) -> Pixels:
         plain_type(values, as_mask),
         len(data),
         note,
-        turned=len(ordered.spatial_axes) == 2 and 2 <= orientation <= 8,
+        orientation=known_orientation(orientation) if len(ordered.spatial_axes) == 2 else 1,
         spatial_dims=len(ordered.spatial_axes),
         spacing_um=spacing,
         palette=palette,

@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ from pixelwise.io import (
     Windows,
     make_folder,
     open_windows,
-    read_image,
+    read_pixels,
     read_place,
+    turn_back,
     write_image,
     write_mask,
     write_planes,
@@ -75,6 +76,7 @@ class Loaded:
 
     job: Job
     image: NDArray[Any] | None = None  # (H, W, C)
+    orientation: int = 1  # EXIF, in which the file stores what is upright here
     windows: Windows | None = None
     error: str = ""
 
@@ -86,6 +88,17 @@ class Predicted:
     loaded: Loaded
     mask: NDArray[Any]
     probabilities: NDArray[np.float32] | None = None
+
+    def as_stored(self) -> "Predicted":
+        """The same with pixels in the order of the file, whose results go with them."""
+        orientation, image = self.loaded.orientation, self.loaded.image
+        if orientation == 1 or image is None:
+            return self
+        probabilities = self.probabilities
+        if probabilities is not None:
+            probabilities = _planes_as_stored(probabilities, orientation)
+        loaded = replace(self.loaded, image=turn_back(image, orientation))
+        return Predicted(loaded, _planes_as_stored(self.mask, orientation), probabilities)
 
 
 class FilePredictor:
@@ -189,7 +202,7 @@ class FilePredictor:
             if isinstance(one, Outcome):
                 done.append(one)
             else:
-                self._write(one)
+                self._write(one.as_stored())
                 done.append(Outcome(one.loaded.job, int(np.prod(one.mask.shape[-2:]))))
         return done
 
@@ -197,7 +210,8 @@ class FilePredictor:
         job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
         assert image is not None
         config = self._predictor.model.config
-        colors, place = config.class_colors, read_place(job.path)
+        colors = config.class_colors
+        place = replace(read_place(job.path), orientation=predicted.loaded.orientation)
         regions: list[Region] = []
         if "table" in job.files or "polygons" in job.files:
             has_background = config.task.has_background(config.class_names)
@@ -208,7 +222,7 @@ class FilePredictor:
                 assert predicted.probabilities is not None
                 write_probabilities(target, predicted.probabilities, place)
             elif what == "overlay":
-                write_image(target, overlay(image, mask, colors), signed=True)
+                write_image(target, overlay(image, mask, colors), signed=True, place=place)
             elif what == "table":
                 names, spacing = config.class_names, place.spacing_um
                 write_text(target, describe_regions(regions, names, image, spacing))
@@ -221,7 +235,13 @@ class FilePredictor:
                 with TiffBands(target, (mask.shape[0], mask.shape[1]), colors, place) as file:
                     file.write(mask)
             else:
-                write_mask(target, mask, colors)
+                write_mask(target, mask, colors, place)
+
+
+def _planes_as_stored(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """(H, W) or (K, H, W) as people see it, as a file of an orientation stores it."""
+    turned = turn_back(np.moveaxis(values, (-2, -1), (0, 1)), orientation)
+    return np.ascontiguousarray(np.moveaxis(turned, (0, 1), (-2, -1)))
 
 
 def _failed(job: Job, error: PixelwiseError) -> Outcome:
@@ -272,7 +292,8 @@ def _load(job: Job) -> Loaded:
         windows = open_windows(job.path) if job.goes_in_parts else None
         if windows is not None:
             return Loaded(job, windows=windows)
-        return Loaded(job, read_image(job.path))
+        pixels = read_pixels(job.path)
+        return Loaded(job, pixels.values, pixels.orientation)
     except DataError as error:
         return Loaded(job, error=str(error))
 
