@@ -67,12 +67,12 @@ def refuse_large(
 
     Args:
         predictor: whose model is loaded.
-        image: (H, W, C).
+        image: (H, W, C), or (D, H, W, C) of a stack.
         name: of the image.
         memory: bytes of the process, all in all.
         keeps_probabilities: they are written, and not the mask alone.
     """
-    num_classes, num_pixels = predictor.model.config.num_classes, math.prod(image.shape[:2])
+    num_classes, num_pixels = predictor.model.config.num_classes, math.prod(image.shape[:-1])
     kept = VALUE_BYTES * num_classes if keeps_probabilities else 1
     needed = used_memory() + COPIES * image.nbytes + num_pixels * kept
     if image.nbytes > LARGE and needed > memory:

@@ -28,7 +28,8 @@ from pixelwise.io.text_files import (
     to_utf8,
 )
 from pixelwise.io.tiff_bands import TiffBands
-from pixelwise.io.turns import turn_back
+from pixelwise.io.turns import turn_back, turn_planes_back
+from pixelwise.io.volume_masks import write_nifti_mask, write_stack_mask
 from pixelwise.io.windows import Windows, open_windows
 from pixelwise.io.writers import (
     is_result,
@@ -81,13 +82,16 @@ __all__ = [
     "to_planes",
     "to_utf8",
     "turn_back",
+    "turn_planes_back",
     "write_bytes",
     "write_checked",
     "write_image",
     "write_json",
     "write_mask",
+    "write_nifti_mask",
     "write_pixels",
     "write_planes",
     "write_probabilities",
+    "write_stack_mask",
     "write_text",
 ]

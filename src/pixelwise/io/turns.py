@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -16,6 +17,12 @@ def turn_back(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo `turn`: values as people see them to those that a file of this orientation stores."""
     values = _flip(values, orientation)
     return values.swapaxes(0, 1) if swaps_sides(orientation) else values
+
+
+def turn_planes_back(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """The same for planes (*, H, W)."""
+    turned = turn_back(np.moveaxis(values, (-2, -1), (0, 1)), orientation)
+    return np.ascontiguousarray(np.moveaxis(turned, (0, 1), (-2, -1)))
 
 
 def _flip(values: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelwise.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
+from pixelwise.io.nifti_files import GZIP_START
 from pixelwise.io.places import NOWHERE, Place
 from pixelwise.io.tiff_files import ORIENTATION_TAG
 
@@ -151,8 +153,11 @@ def is_result(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a mask, an overlay or probabilities that pixelwise wrote."""
     try:
         with Path(path).open("rb") as file:
-            return SIGNATURE.encode() in file.read(HEAD_SIZE)
-    except OSError:  # a folder, or not to be read
+            head = file.read(HEAD_SIZE)
+        if head.startswith(GZIP_START):
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_SIZE)
+        return SIGNATURE.encode() in head
+    except (OSError, zlib.error):  # a folder, or not to be read
         return False
 
 

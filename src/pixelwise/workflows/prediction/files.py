@@ -8,6 +8,7 @@ probabilities and PNG files are made of the whole, which must fit into memory.
 """
 
 import json
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,18 +31,21 @@ from pixelwise.io import (
     read_pixels,
     read_place,
     turn_back,
+    turn_planes_back,
     write_image,
     write_mask,
+    write_nifti_mask,
     write_planes,
     write_probabilities,
     write_text,
 )
 from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
 from pixelwise.parallel import map_ahead
-from pixelwise.text import show_size
+from pixelwise.workflows.prediction.stacks import predict_stack, write_stack
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
+STACK_NDIM = 4  # (D, H, W, C)
 NUM_WRITING = 4  # batches that wait to be written
 Files = Mapping[str, Path]  # to be written, by what they hold
 
@@ -96,9 +100,9 @@ class Predicted:
             return self
         probabilities = self.probabilities
         if probabilities is not None:
-            probabilities = _planes_as_stored(probabilities, orientation)
+            probabilities = turn_planes_back(probabilities, orientation)
         loaded = replace(self.loaded, image=turn_back(image, orientation))
-        return Predicted(loaded, _planes_as_stored(self.mask, orientation), probabilities)
+        return Predicted(loaded, turn_planes_back(self.mask, orientation), probabilities)
 
 
 class FilePredictor:
@@ -137,6 +141,8 @@ class FilePredictor:
                     raise DataError(loaded.error)
                 if loaded.windows is not None:
                     found.append(self._predict_in_parts(loaded.job, loaded.windows))
+                elif loaded.image is not None and loaded.image.ndim == STACK_NDIM:
+                    found.append(self._predict_stack(loaded, loaded.image))
                 else:
                     channels.append(self._to_channels(loaded))
                     taken.append(loaded)
@@ -171,14 +177,15 @@ class FilePredictor:
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
         image = loaded.image
         assert image is not None
-        if image.ndim != 3:
-            raise DataError(
-                f"{name} holds a stack or volume of {show_size(image.shape[:-1])}, and the model "
-                "is for pictures. Save its planes as pictures."
-            )
         keeps = "probability" in loaded.job.files
         refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=keeps)
         return self.check.take(to_channels(image, in_channels, name), name)
+
+    def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
+        """The mask of a stack (D, H, W, C), plane by plane."""
+        name, place = str(loaded.job.path), read_place(loaded.job.path)
+        refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=False)
+        return Predicted(loaded, predict_stack(self._predictor, self.check, image, name, place))
 
     def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
         """Write the mask of a large image while it is being predicted."""
@@ -203,7 +210,8 @@ class FilePredictor:
                 done.append(one)
             else:
                 self._write(one.as_stored())
-                done.append(Outcome(one.loaded.job, int(np.prod(one.mask.shape[-2:]))))
+                assert one.loaded.image is not None
+                done.append(Outcome(one.loaded.job, math.prod(one.loaded.image.shape[:-1])))
         return done
 
     def _write(self, predicted: Predicted) -> None:
@@ -212,6 +220,11 @@ class FilePredictor:
         config = self._predictor.model.config
         colors = config.class_colors
         place = replace(read_place(job.path), orientation=predicted.loaded.orientation)
+        if image.ndim == STACK_NDIM:
+            (target,) = job.files.values()
+            make_folder(target.parent)
+            write_stack(target, mask, config, place)
+            return
         regions: list[Region] = []
         if "table" in job.files or "polygons" in job.files:
             has_background = config.task.has_background(config.class_names)
@@ -234,14 +247,10 @@ class FilePredictor:
             elif target.suffix == ".tif":
                 with TiffBands(target, (mask.shape[0], mask.shape[1]), colors, place) as file:
                     file.write(mask)
-            else:
+            elif target.suffix == ".png":
                 write_mask(target, mask, colors, place)
-
-
-def _planes_as_stored(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """(H, W) or (K, H, W) as people see it, as a file of an orientation stores it."""
-    turned = turn_back(np.moveaxis(values, (-2, -1), (0, 1)), orientation)
-    return np.ascontiguousarray(np.moveaxis(turned, (0, 1), (-2, -1)))
+            else:
+                write_nifti_mask(target, mask, place)
 
 
 def _failed(job: Job, error: PixelwiseError) -> Outcome:

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from pixelwise.data import FoundImages
-from pixelwise.errors import DataError, OutputError
-from pixelwise.io import is_result, open_windows, read_place, read_start, write_json
+from pixelwise.errors import DataError, OutputError, PlanError
+from pixelwise.io import (
+    NOWHERE,
+    Place,
+    is_result,
+    open_windows,
+    read_place,
+    read_start,
+    write_json,
+)
 from pixelwise.network import Model
 from pixelwise.objects import TABLE_START
 from pixelwise.workflows.prediction.outcome import ERRORS_FILE, is_errors_file
@@ -85,13 +93,16 @@ def plan_targets(
     """Every file to be written, by its image and by what it saves.
 
     Raises:
+        PlanError: something is to be saved that no file of a stack holds.
         OutputError: one would replace, or lie among, files that are no results.
     """
     names = name_results(list(found.places.values()))
     can_overlap = model.config.task.can_overlap
     targets = {}
     for path, name in zip(found.places, names, strict=True):
-        mask_end = ".tif" if can_overlap else f".{_mask_format(path, format)}"
+        place = _place_of(path)
+        _refuse_stack(path, place, save, format)
+        mask_end = ".tif" if can_overlap else f".{_mask_format(path, place, format)}"
         suffixes = {"mask": mask_end} | SUFFIXES
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
@@ -107,14 +118,36 @@ def plan_targets(
     return targets
 
 
-def _mask_format(path: Path, asked: MaskFormat) -> str:
-    """TIFF of images that know where they are, or are read in parts; else PNG."""
+def _place_of(path: Path) -> Place:
+    """Where an image is; one that cannot be read is nowhere, which is said when its turn comes."""
+    try:
+        return read_place(path)
+    except DataError:
+        return NOWHERE
+
+
+def _refuse_stack(path: Path, place: Place, save: Sequence[str], format: MaskFormat) -> None:
+    others = [what for what in save if what != "mask"]
+    if place.num_planes == 1 or not (others or format == "png"):
+        return
+    what = f"--save {','.join(others)}" if others else "--format png"
+    raise PlanError(
+        f"{path} is a stack of {place.num_planes} planes, of which masks alone are saved, as NIfTI "
+        f"or TIFF. Leave out {what}, or save its planes as pictures."
+    )
+
+
+def _mask_format(path: Path, place: Place, asked: MaskFormat) -> str:
+    """NIfTI of NIfTI; TIFF of stacks, of what knows its place or is read in parts; else PNG."""
     if asked != "auto":
         return asked
+    if place.nifti_header:
+        return "nii.gz"
     try:
-        return "tif" if read_place(path) or open_windows(path) is not None else "png"
+        is_tiff = place or place.num_planes > 1 or open_windows(path) is not None
     except DataError:
-        return "png"  # it cannot be read, which is said when its turn comes
+        return "png"
+    return "tif" if is_tiff else "png"
 
 
 def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:
