@@ -144,3 +144,12 @@ def test_one_bad_plane_is_one_failed_image(model, tmp_path):
     assert "NaN" in result.failed[files[0]]
     assert [path.name for path in result.written] == ["good.tif"]
     assert not (tmp_path / "out" / "bad.tif").exists()
+
+
+def test_masks_of_an_earlier_run_are_no_images(model, tmp_path):
+    save(tmp_path / "scan.nii.gz", STACK[0], OBLIQUE)
+    pw.predict(model, tmp_path / "scan.nii.gz", tmp_path / "earlier", **EXACT)
+    with pytest.warns(pw.PixelwiseWarning, match="pixelwise wrote it"):
+        result = predict_images(model, tmp_path, tmp_path / "out", **EXACT)
+    assert [path.parent.name for path in result.left_out] == ["earlier"]
+    assert result.num_images == 1
