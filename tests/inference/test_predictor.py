@@ -392,7 +392,7 @@ class TestThreads:
             Threads, "timed", lambda self, size: sizes.append(size) or nullcontext()
         )
         found = Predictor(model_for(), device=CPU, tile_size=16, threads=threads)
-        found.probabilities(np.zeros((1, 16, 40), np.uint8))
+        found.probabilities(random_image(1, 16, 40))
         assert sizes == [16 * 16] * 3
         found.batch_probabilities(np.zeros((5, 1, 8, 8), np.uint8))
         assert sizes[3:] == [5 * 8 * 8]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pixelwise.io.turns import swaps_sides, turn
+from pixelwise.io.turns import known_orientation, swaps_sides, turn, turn_back
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -22,3 +22,13 @@ def test_numbers_that_mean_nothing_turn_nothing(orientation):
     values = np.arange(6).reshape(2, 3)
     assert turn(values, orientation) is not None
     np.testing.assert_array_equal(turn(values, orientation), values)
+
+
+@pytest.mark.parametrize("orientation", range(9))
+def test_turning_back_gives_what_was_stored(orientation):
+    values = np.arange(24).reshape(2, 3, 4)
+    np.testing.assert_array_equal(turn_back(turn(values, orientation), orientation), values)
+
+
+def test_numbers_that_mean_nothing_are_upright():
+    assert [known_orientation(number) for number in (0, 1, 2, 8, 9)] == [1, 1, 2, 8, 1]

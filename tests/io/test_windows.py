@@ -176,3 +176,26 @@ def test_the_overview_of_a_large_one_is_a_share_of_it(tmp_path):
     assert 2**19 < seen.size < 2**21
     for percent in (1, 50, 99):
         assert abs(np.percentile(seen, percent) - np.percentile(values, percent)) < 40
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("is_sharded", [False, True])
+def test_five_axes_of_which_two_are_of_length_one(version, is_sharded, tmp_path):
+    """As bioformats2raw and others write pictures: T, C, Z, Y, X, with a level of half the size."""
+    zarr = pytest.importorskip("zarr")
+    if is_sharded and version == 2:
+        pytest.skip("Zarr 2 has no shards")
+    values = PLANES[np.newaxis, :, np.newaxis]  # (1, 3, 1, 150, 210)
+    options = {"shards": (1, 3, 1, 128, 128)} if is_sharded else {}
+    group = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=version)
+    group.create_array("0", data=values, chunks=(1, 1, 1, 64, 64), **options)
+    group.create_array("1", data=values[..., ::2, ::2], chunks=(1, 1, 1, 64, 64))
+    axes = [{"name": name, "type": kind} for name, kind in zip(
+        "tczyx", ("time", "channel", "space", "space", "space"), strict=True)]  # fmt: skip
+    image = {"axes": axes, "datasets": [{"path": "0"}, {"path": "1"}]}
+    is_old = version == 2
+    group.attrs.update({"multiscales": [image]} if is_old else {"ome": {"multiscales": [image]}})
+    windows = open_small(tmp_path / "a.ome.zarr")
+    assert windows.shape == RGB.shape
+    np.testing.assert_array_equal(windows[20:130, 60:200], RGB[20:130, 60:200])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ome.zarr"), RGB)

@@ -27,8 +27,8 @@ class ImageReader(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(C, *spatial)."""
 
-    def __getitem__(self, window: tuple[slice, ...], /) -> NDArray[Any]:
-        """Read a window (C, *window): a slice of each axis."""
+    def __getitem__(self, window: tuple[slice, ...], /) -> NDArray[Any] | None:
+        """Read a window (C, *window): a slice of each axis; None of one that is left out."""
 
 
 class WindowReader(ImageReader, Protocol):
@@ -51,6 +51,7 @@ def predict_bands(
     tile_size: Sequence[int],
     overlap: int,
     predict: Callable[[NDArray[Any]], NDArray[np.float32]],
+    leave_out: Callable[[tuple[int, ...]], NDArray[np.float32]] | None = None,
     step: int = 1,
 ) -> Iterator[Band]:
     """Predict an image tile by tile, in the memory of a few tiles.
@@ -60,6 +61,8 @@ def predict_bands(
         tile_size: as for `plan_tiles`.
         overlap: as for `plan_tiles`.
         predict: gives the probabilities (K, *tile) of a window (C, *tile) of the image.
+        leave_out: gives those of a window of which the image gives None, by its size; needed only
+            for images that leave some out.
         step: as for `plan_tiles`.
 
     Yields:
@@ -68,12 +71,20 @@ def predict_bands(
     size = image.shape[1:]
     axes = plan_axes(size, tile_size, overlap, step)
     windows = read_ahead(image, [Tile(spans) for spans in product(*axes)])
-    for band in blend_tiles(axes, lambda _: predict(next(windows))):
+
+    def compute(tile: Tile) -> NDArray[np.float32]:
+        window = next(windows)
+        if window is None:
+            assert leave_out is not None
+            return leave_out(tile.size)
+        return predict(window)
+
+    for band in blend_tiles(axes, compute):
         np.minimum(band.values, 1, out=band.values)  # rounding of weights may pass 1 by 1e-7
         yield band
 
 
-def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[Any]]:
+def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[Any] | None]:
     """Read the windows of tiles in their order, some of them before they are asked for."""
     if isinstance(image, np.ndarray) or len(tiles) == 1:
         yield from (image[(slice(None), *tile.slices)] for tile in tiles)

@@ -12,6 +12,7 @@ None of these grows with the height of the image; files in formats that are writ
 (PNG) do, and are counted, too.
 """
 
+import math
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -82,12 +83,12 @@ def refuse_large(
 
     Args:
         predictor: whose model is loaded.
-        image: (H, W, C).
+        image: (H, W, C), or (D, H, W, C) of a stack.
         name: of the image.
         memory: bytes of the process, all in all.
         held: by those who write results.
     """
-    height, width, _ = image.shape
+    height, width = math.prod(image.shape[:-2]), image.shape[-2]  # planes one below the other
     results = _results(held, height, width, min(height, predictor.tile_side()))
     needed = used_memory() + COPIES * image.nbytes + results
     if image.nbytes > LARGE and needed > memory:
@@ -105,7 +106,7 @@ def memory_of_tiles(predictor: Predictor, windows: Windows, side: int, held: Hel
     pixels = side**2 * config.working_scale**2
     features = FEATURES * network.widths[0] + 2 * network.in_channels
     activations = pixels * VALUE_BYTES * features
-    probabilities = 3 * VALUE_BYTES * num_classes * side**2
+    probabilities = 4 * VALUE_BYTES * num_classes * side**2  # one of a constant tile is kept
     overlaps = VALUE_BYTES * num_classes * predictor.overlap * (width + side)
     results = _results(held, height, width, side)
     readers = 2 if held.reads_again else 1

@@ -18,6 +18,7 @@ from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
 from pixelwise.inference.bands import Band, WindowReader, join_bands, predict_bands
 from pixelwise.inference.runtimes import Runtime, TorchRuntime
+from pixelwise.inference.skipping import TileComputer, TileCounts
 from pixelwise.inference.windows import refuse_nan
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
 from pixelwise.text import show_size
@@ -62,6 +63,9 @@ class Predictor:
             is fastest there; else a copy of it is, where it has to be moved.
         runtime: what computes the probabilities; None for the model's network.
         quality: of large images: how large tiles are, and how far they overlap.
+
+    Attributes:
+        tiles: how many there were so far, and how many of them were not computed.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Predictor:
         quality: Quality = "normal",
     ) -> None:
         self.model, self.tile_size, self.tta, self.quality = model, tile_size, tta, quality
+        self.tiles = TileCounts()
         self.runtime = runtime or TorchRuntime(model, pick_device(device), in_place=in_place)
         self.device = self.runtime.device
         self._lock = Lock()
@@ -138,8 +143,8 @@ class Predictor:
         offset, gain = self.model.config.scaling.coefficients(seen)
         tile_size, overlap = self._plan_tiles(image.shape[1:], tile_side)
         self._refuse_own_percentiles(image.shape[1:], tile_size)
-        predict = partial(self._predict, offset=offset, gain=gain)
-        return predict_bands(image, tile_size, overlap, predict, self._step)
+        compute = TileComputer(partial(self._predict, offset=offset, gain=gain), self.tiles)
+        return predict_bands(image, tile_size, overlap, compute, self._leave_out, self._step)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
@@ -179,6 +184,15 @@ class Predictor:
         if self.runtime.takes_stored:
             return image.astype(np.float32)
         return scale_intensities(image, offset, gain)
+
+    def _leave_out(self, size: Sequence[int]) -> NDArray[np.float32]:
+        """Probabilities (K, *size) of class 0, or of no class where classes may overlap."""
+        self.tiles.add(left_out=True)
+        config = self.model.config
+        probabilities = np.zeros((config.network.out_channels, *size), np.float32)
+        if config.task.is_exclusive:
+            probabilities[0] = 1
+        return probabilities
 
     @torch.inference_mode()
     def predict_batch(self, batch: Tensor) -> Tensor:

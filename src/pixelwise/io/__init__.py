@@ -36,6 +36,8 @@ from pixelwise.io.tiff_bands import (
     picture_pixels,
     probability_planes,
 )
+from pixelwise.io.turns import turn_back, turn_planes_back
+from pixelwise.io.volume_masks import write_nifti_mask, write_stack_mask
 from pixelwise.io.whole_pictures import WholePicture
 from pixelwise.io.windows import Windows, open_windows
 from pixelwise.io.writers import (
@@ -102,12 +104,16 @@ __all__ = [
     "show_spacing",
     "to_planes",
     "to_utf8",
+    "turn_back",
+    "turn_planes_back",
     "write_bytes",
     "write_checked",
     "write_image",
     "write_json",
     "write_mask",
+    "write_nifti_mask",
     "write_pixels",
     "write_planes",
+    "write_stack_mask",
     "write_text",
 ]

@@ -31,7 +31,7 @@ from pixelwise.io.zarr_files import is_zarr_folder, read_zarr
 Value = TypeVar("Value")
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".pnm",
-    ".nii", ".nii.gz", ".npy", ".npz", ".zarr",
+    ".nii", ".nii.gz", ".npy", ".npz", ".zarr", ".svs", ".ndpi",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import gzip
 import io
 import math
 import zlib
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ WHAT = "NIfTI volumes"
 GZIP_START = b"\x1f\x8b"
 HEADER_BYTES = {348: (344, b"n+1\0"), 540: (4, b"n+2\0")}  # size: (place of the magic, magic)
 VECTOR_INTENTS = (1007, 2003, 2004)  # vector, RGB, RGBA
+SPATIAL_AXES = 3  # i, j, k
 MAX_CHANNELS = 8  # of a fourth axis that the header does not explain
 UNITS_UM = {1: 1e6, 2: 1e3, 3: 1.0}  # of xyzt_units: metre, millimetre, micrometre
 MILLIMETRE = 1e3  # where the header names no unit
@@ -46,11 +47,7 @@ def decode_nifti(data: bytes, as_mask: bool = False) -> Pixels:
         FileError: films, absurd sizes, damage.
         MissingExtraError: nibabel is not installed.
     """
-    nibabel = import_extra("nibabel", "volumes", WHAT)
-    first = _first_bytes(data)
-    size = _header_size(first)
-    kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
-    header = kind(first[:size], check=False)
+    header = parse_header(data)
     values = _split_colors(_read_values(header, data))
     values, note = _spatial_first(values, header)
     if not as_mask:
@@ -58,7 +55,7 @@ def decode_nifti(data: bytes, as_mask: bool = False) -> Pixels:
     values, axes, has_order = _to_canonical(values, header)
     if not has_order:
         note = f"{note}; no orientation" if note else "NIfTI without orientation: order as stored"
-    sizes = _sizes(header, has_order)
+    sizes = _sizes(header)
     spatial = "".join(axis for axis in axes if axis != "C")
     return Pixels(
         plain_type(values, as_mask),
@@ -67,6 +64,68 @@ def decode_nifti(data: bytes, as_mask: bool = False) -> Pixels:
         spatial_dims=len(spatial),
         spacing_um=spacing_of(spatial, sizes),
     )
+
+
+def parse_header(data: bytes) -> Any:  # noqa: ANN401
+    """The header of nibabel from a file, plain or gzipped, or from the start of one.
+
+    Raises:
+        MissingExtraError: nibabel is not installed.
+    """
+    nibabel = import_extra("nibabel", "volumes", WHAT)
+    first = _first_bytes(data)
+    size = _header_size(first)
+    kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
+    return kind(first[:size], check=False)
+
+
+def canonical_turns(header: Any) -> NDArray[Any] | None:  # noqa: ANN401
+    """(3, 2): of i, j and k the canonical axis (0 x, 1 y, 2 z) nearest to it, and 1 or -1.
+
+    None where the header does not say how the volume lies.
+    """
+    orientations = import_extra("nibabel.orientations", "volumes", WHAT)
+    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
+        return None
+    turns: NDArray[Any] = orientations.io_orientation(header.get_best_affine())
+    return turns if np.isfinite(turns).all() else None
+
+
+class NiftiLayout(NamedTuple):
+    """How the values of a file lie.
+
+    Attributes:
+        header: as it is stored, 348 or 540 bytes.
+        axes: spatial axes of what is read, "ZYX", or two of these where the volume is one slice.
+        spacing_um: along these axes.
+        plane_axis: which of them is k, the third of the file, along which slices were stored.
+        num_planes: along it; 1 of a picture.
+    """
+
+    header: bytes
+    axes: str
+    spacing_um: tuple[float, ...] | None
+    plane_axis: int
+    num_planes: int
+
+
+def read_layout(start: bytes) -> NiftiLayout:
+    """The layout of a file, from some first 4 kB of it; MissingExtraError as `parse_header`."""
+    header = parse_header(start)
+    shape, turns = stored_shape(header), canonical_turns(header)
+    _, axes, _ = _to_canonical(np.broadcast_to(np.uint8(0), shape), header)
+    plane_axis = 0 if turns is None else "ZYX".index("XYZ"[int(turns[2, 0])])
+    spacing = spacing_of(axes, _sizes(header))
+    if len(axes) < SPATIAL_AXES:
+        return NiftiLayout(header.binaryblock, axes, spacing, 0, 1)
+    return NiftiLayout(header.binaryblock, axes, spacing, plane_axis, shape[2])
+
+
+def stored_shape(header: Any) -> tuple[int, int, int]:  # noqa: ANN401
+    """Lengths along i, j and k."""
+    lengths = [int(length) for length in header["dim"][1 : int(header["dim"][0]) + 1]]
+    i, j, k = (lengths + [1] * SPATIAL_AXES)[:SPATIAL_AXES]
+    return i, j, k
 
 
 def _first_bytes(data: bytes) -> bytes:
@@ -154,25 +213,22 @@ def _to_canonical(values: NDArray[Any], header: Any) -> tuple[NDArray[Any], str,
     A volume of one slice becomes a picture.
     """
     orientations = import_extra("nibabel.orientations", "volumes", WHAT)
-    has_order = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
-    if has_order:
-        turns = orientations.io_orientation(header.get_best_affine())
-        has_order = bool(np.isfinite(turns).all())
-        values = orientations.apply_orientation(values, turns) if has_order else values
+    turns = canonical_turns(header)
+    if turns is not None:
+        values = orientations.apply_orientation(values, turns)
     values = values.transpose(2, 1, 0, *range(3, values.ndim))
     axes = "ZYX" + "C" * (values.ndim - 3)
     if 1 in values.shape[:3]:
         flat = values.shape.index(1)
-        return values.squeeze(flat), axes[:flat] + axes[flat + 1 :], has_order
-    return values, axes, has_order
+        return values.squeeze(flat), axes[:flat] + axes[flat + 1 :], turns is not None
+    return values, axes, turns is not None
 
 
-def _sizes(header: Any, has_order: bool) -> dict[str, float | None]:  # noqa: ANN401
+def _sizes(header: Any) -> dict[str, float | None]:  # noqa: ANN401
     """Micrometres along x, y and z of the canonical volume."""
-    orientations = import_extra("nibabel.orientations", "volumes", WHAT)
     unit = UNITS_UM.get(int(header["xyzt_units"]) & 7, MILLIMETRE)
     sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
-    if has_order:
-        turns = orientations.io_orientation(header.get_best_affine())
+    turns = canonical_turns(header)
+    if turns is not None:
         sizes = sizes[np.argsort(turns[:, 0])]
     return {axis: float(size) * unit for axis, size in zip("XYZ", sizes, strict=True)}

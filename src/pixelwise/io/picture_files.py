@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 from pixelwise.errors import FileError
 from pixelwise.io.claims import check_claim
 from pixelwise.io.pixels import Pixels, plain_type
-from pixelwise.io.turns import turn
+from pixelwise.io.turns import known_orientation, turn
 
 EXIF_ORIENTATION = 0x0112
 PNG_GREY = 0  # colour type of the PNG header
@@ -42,7 +42,7 @@ def decode_picture(data: bytes, as_mask: bool = False) -> Pixels:
         orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
         palette = _palette_of(picture) if as_mask else None
         values = picture_values(picture, as_mask=as_mask, data=data)
-    return Pixels(values, len(data), turned=orientation in range(2, 9), palette=palette)
+    return Pixels(values, len(data), orientation=known_orientation(orientation), palette=palette)
 
 
 def open_picture(file: IO[bytes], formats: Sequence[str] = FORMATS) -> ImageFile:

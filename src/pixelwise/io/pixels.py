@@ -27,7 +27,7 @@ class Pixels:
         values: (*S) or (*S, C), where S is (H, W), or (D, H, W) of a volume.
         num_bytes: size of the file.
         note: what was assumed, for example which axis holds the channels; "" where nothing was.
-        turned: an EXIF orientation was applied.
+        orientation: EXIF orientation, 1 to 8, that was applied: the file stores its pixels in it.
         spatial_dims: number of axes of S.
         spacing_um: physical size of a pixel along each axis of S, where the file says it.
         palette: (N, 3) colours of the numbers 0..N-1, where a mask file has a palette.
@@ -36,10 +36,15 @@ class Pixels:
     values: NDArray[Any]
     num_bytes: int
     note: str = ""
-    turned: bool = False
+    orientation: int = 1
     spatial_dims: int = 2
     spacing_um: tuple[float, ...] | None = None
     palette: NDArray[np.uint8] | None = None
+
+    @property
+    def turned(self) -> bool:
+        """Whether the values do not lie as the file stores them."""
+        return self.orientation != 1
 
 
 def plain_type(values: NDArray[Any], as_mask: bool) -> NDArray[Any]:

@@ -2,6 +2,9 @@
 
     GeoTIFF         the tags of coordinate system and transform, as they are, and the no-data value
     OME, ImageJ     the physical size of a pixel, written as OME-TIFF or OME-Zarr
+    NIfTI           the header, see volume_masks.py
+    EXIF            the orientation: results are stored as the file stores its pixels, and turned by
+                    the same tag, so that they fit where programs heed it and where they do not
 
 So a mask lies on its image in QGIS, QuPath or Fiji. The tags of a GeoTIFF are copied without being
 understood, which needs no GDAL; statistics and descriptions of bands stay behind, since they are
@@ -13,12 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pixelwise.errors import FileError
+from pixelwise.io.axes import order_axes
 from pixelwise.io.image_files import guarded, read_start
-from pixelwise.io.tiff_files import is_tiff
+from pixelwise.io.nifti_files import is_nifti, read_layout
+from pixelwise.io.tiff_files import ORIENTATION_TAG, is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
 from pixelwise.io.zarr_files import spacing_of_zarr
 
+START_BYTES = 4096  # of a file, which hold a NIfTI header, packed or not
 SCALE_TAG, TIE_TAG, KEYS_TAG = 33550, 33922, 34735
 RASTER_TYPE_KEY, PIXEL_IS_POINT = 1025, 2
 PROJECTED_KEY, GEOGRAPHIC_KEY, USER_DEFINED = 3072, 2048, 32767
@@ -34,14 +42,28 @@ class Place:
     Attributes:
         geo_tags: (code, type, count, value) of the tags of a GeoTIFF.
         spacing_um: physical size of a pixel along each axis, micrometres.
+        orientation: EXIF orientation, 1 to 8, in which the file stores its pixels.
+        nifti_header: of a NIfTI file, by which its mask lies as it does.
+        num_planes: of a stack, or 1.
+        plane_axis: axis of (D, H, W) along which the planes of a stack follow each other.
     """
 
     geo_tags: tuple[tuple[int, int, int, Any], ...] = ()
     spacing_um: tuple[float, ...] | None = None
+    orientation: int = 1
+    nifti_header: bytes = b""
+    num_planes: int = 1
+    plane_axis: int = 0
 
     def __bool__(self) -> bool:
-        """Whether anything is known."""
+        """Whether anything is known that a PNG file cannot say."""
         return bool(self.geo_tags or self.spacing_um)
+
+    @property
+    def tags(self) -> list[tuple[int, int, int, Any, bool]]:
+        """(code, type, count, value, True) of each tag of a TIFF file in this place."""
+        turned = [(ORIENTATION_TAG, SHORT, 1, self.orientation)] if self.orientation != 1 else []
+        return [(*tag, True) for tag in (*self.geo_tags, *turned)]
 
     def to_map(self) -> Callable[[Sequence[Sequence[float]]], list[list[float]]] | None:
         """What turns (x, y) in pixels, from the outer edge of the first, into those of the map.
@@ -78,16 +100,28 @@ NOWHERE = Place()
 
 
 def read_place(path: Path) -> Place:
-    """Where the pixels of a TIFF or Zarr image are; `NOWHERE` where it does not say.
+    """Where the pixels of a TIFF, Zarr or NIfTI image are; `NOWHERE` where it does not say.
 
     Raises:
         FileError: the file is missing or damaged.
+        MissingExtraError: it is NIfTI, and nibabel is not installed.
     """
     if path.is_dir():
         return Place(spacing_um=guarded(path, lambda: spacing_of_zarr(path)))
-    if not is_tiff(read_start(path)):
-        return NOWHERE
-    return guarded(path, lambda: _read_tiff(path))
+    start = read_start(path, START_BYTES)
+    if is_tiff(start):
+        return guarded(path, lambda: _read_tiff(path))
+    return guarded(path, lambda: _read_nifti(start)) if is_nifti(start) else NOWHERE
+
+
+def _read_nifti(start: bytes) -> Place:
+    found = read_layout(start)
+    return Place(
+        spacing_um=found.spacing_um,
+        nifti_header=found.header,
+        num_planes=found.num_planes,
+        plane_axis=found.plane_axis,
+    )
 
 
 def _read_tiff(path: Path) -> Place:
@@ -96,13 +130,24 @@ def _read_tiff(path: Path) -> Place:
     with tifffile.TiffFile(path) as tiff:
         if not tiff.pages:
             raise FileError("it has no pages. Copy it again from its source.")
-        tags = tiff.pages.first.tags
+        tags, series = tiff.pages.first.tags, tiff.series[0]
+        num_planes = _num_planes(series.shape, series.axes)
         if tiff.is_geotiff:
             found = [tags[code] for code in GEO_TAGS if code in tags]
-            return Place(tuple(_tag(tag.code, tag.value) for tag in found))
-        axes = tiff.series[0].axes
-        spatial = "".join(axis for axis in axes if axis in "ZYX")
-        return Place(spacing_um=read_spacing(tiff, spatial))
+            geo_tags = tuple(_tag(tag.code, tag.value) for tag in found)
+            return Place(geo_tags, num_planes=num_planes)
+        spacing = read_spacing(tiff, "ZYX" if num_planes > 1 else "YX")
+        return Place(spacing_um=spacing, num_planes=num_planes)
+
+
+def _num_planes(shape: Sequence[int], axes: str) -> int:
+    """Slices of a volume; 1 of a picture, and of what cannot be read, which is said in its turn."""
+    axes += "S" * (len(shape) - len(axes))
+    try:
+        ordered = order_axes(np.broadcast_to(np.uint8(0), shape), axes)
+    except FileError:
+        return 1
+    return ordered.values.shape[0] if len(ordered.spatial_axes) == len("ZYX") else 1
 
 
 def _tag(code: int, value: Any) -> tuple[int, int, int, Any]:  # noqa: ANN401  (whatever it holds)

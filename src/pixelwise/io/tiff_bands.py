@@ -185,7 +185,7 @@ class TiffBands:
         first = {
             "metadata": {"axes": pixels.axes} | spacing | (ome_id(self._path) if is_ome else {}),
             "software": pixels.software,
-            "extratags": [(*tag, True) for tag in self._place.geo_tags],
+            "extratags": self._place.tags,
             "subifds": num_reduced,
         }
         reduced = {"metadata": None, "subfiletype": 1, "software": False}

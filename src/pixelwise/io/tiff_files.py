@@ -19,7 +19,7 @@ from pixelwise.io.claims import check_claim
 from pixelwise.io.pixels import Pixels, plain_type
 from pixelwise.io.tiff_pages import check_pages
 from pixelwise.io.tiff_spacing import read_spacing
-from pixelwise.io.turns import swaps_sides, turn
+from pixelwise.io.turns import known_orientation, swaps_sides, turn
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 274
 MINISWHITE, MINISBLACK, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 3, 5, 6, 8
+SLIDES = ("svs", "ndpi")  # as tifffile calls the formats of scanners
+YCBCR_JPEG_2000 = 33003  # of Aperio, whatever the file says of its colours
 JPEG_COMPRESSIONS = (6, 7)  # decoded to RGB
 
 # tifffile logs every oddity of a damaged file; what matters is in our error. A program that sets up
@@ -75,7 +77,7 @@ def decode_tiff(data: bytes, as_mask: bool = False) -> Pixels:
         plain_type(values, as_mask),
         len(data),
         note,
-        turned=len(ordered.spatial_axes) == 2 and 2 <= orientation <= 8,
+        orientation=known_orientation(orientation) if len(ordered.spatial_axes) == 2 else 1,
         spatial_dims=len(ordered.spatial_axes),
         spacing_um=spacing,
         palette=palette,
@@ -83,8 +85,11 @@ def decode_tiff(data: bytes, as_mask: bool = False) -> Pixels:
 
 
 def _note(tiff: "TiffFile", assumed: str) -> str:
-    if len(tiff.series) > 1:
-        return f"the file holds {len(tiff.series)} pictures, of which the first was read"
+    if tiff.series[0].kind in SLIDES:
+        return ""  # thumbnail, label and glass are no other pictures
+    number = sum(not series.keyframe.is_reduced for series in tiff.series)
+    if number > 1:
+        return f"the file holds {number} pictures, of which the first was read"
     return f"TIFF {assumed}" if assumed else ""
 
 
@@ -142,6 +147,8 @@ def read_colors(
         return _invert(values, page.bitspersample, as_mask), None
     if photometric == SEPARATED:
         return _from_cmyk(values), None
+    if page.compression == YCBCR_JPEG_2000 and values.shape[-1] == 3:
+        return np.asarray(Image.fromarray(values, mode="YCbCr").convert("RGB")), None
     if photometric == CIELAB or (
         photometric == YCBCR and page.compression not in JPEG_COMPRESSIONS
     ):

@@ -1,9 +1,10 @@
-"""Physical size of the pixels of a TIFF file: from OME-XML, ImageJ, GeoTIFF, or our own copies.
+"""Physical size of the pixels of a TIFF file: OME-XML, ImageJ, GeoTIFF, slides, our own copies.
 
-The resolution tags count only where ImageJ wrote them, with a unit of length: elsewhere they are
-dots per inch of a page.
+The resolution tags count only where ImageJ or a slide scanner wrote them, with a unit of length:
+elsewhere they are dots per inch of a page.
 """
 
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -12,6 +13,8 @@ from pixelwise.io.spacing import spacing_of, unit_to_um
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
+SVS_SIZE = re.compile(r"\bMPP *= *([0-9.]+)")  # micrometres
+CENTIMETRE = 3  # of the tag of the unit
 METRE = 9001  # EPSG code of the unit
 PROJECTED = 1  # model type of a GeoTIFF whose coordinates are lengths, not degrees
 
@@ -24,7 +27,7 @@ def read_spacing(tiff: "TiffFile", axes: str) -> tuple[float, ...] | None:
         return spacing_of(axes, _imagej_sizes(tiff))
     if tiff.is_geotiff:
         return spacing_of(axes, _geotiff_sizes(tiff))
-    return None
+    return spacing_of(axes, _slide_sizes(tiff))
 
 
 def _ome_sizes(xml: str) -> dict[str, float | None]:
@@ -59,3 +62,14 @@ def _geotiff_sizes(tiff: "TiffFile") -> dict[str, float | None]:
     if not is_metric or facts.get("GTModelTypeGeoKey") != PROJECTED or len(scale) < 2:
         return {}
     return {"X": float(scale[0]) * 1e6, "Y": float(scale[1]) * 1e6}
+
+
+def _slide_sizes(tiff: "TiffFile") -> dict[str, float | None]:
+    """Of SVS by its description ("... |MPP = 0.25|..."), of NDPI by pixels in a centimetre."""
+    page = tiff.pages.first
+    if tiff.is_svs and (found := SVS_SIZE.search(page.description)):
+        return dict.fromkeys("XY", float(found[1]))
+    if tiff.is_ndpi and page.resolutionunit == CENTIMETRE and all(page.resolution):
+        across, down = page.resolution
+        return {"X": 1e4 / across, "Y": 1e4 / down}
+    return {}

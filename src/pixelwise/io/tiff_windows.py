@@ -123,7 +123,9 @@ class TiffSegments:
             with self._path.open("rb") as file:
                 file.seek(page.dataoffsets[index])
                 data = file.read(page.databytecounts[index])
-        decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
+        decoded, _, shape = page.decode(
+            data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
+        )
         values: NDArray[Any]
         if decoded is None:  # noqa: SIM108  a sparse file: nothing was written there
             values = np.full(shape[1:], page.nodata, page.dtype)

@@ -138,7 +138,9 @@ def _open_npy(path: Path) -> Opened | None:
 
 def _open_zarr(path: Path) -> Opened | None:
     array, axes = open_level(path)
-    if "".join(axis for axis in axes if axis in "YX") != "YX" or set(axes) - set("CYX"):
+    sides = dict(zip(axes, array.shape, strict=False))
+    lone = {axis for axis in axes if axis in "TZ" and sides[axis] == 1}  # as most writers have them
+    if "".join(axis for axis in axes if axis in "YX") != "YX" or set(axes) - lone - set("CYX"):
         return None
     stored = _ZarrImage(array, axes)
     chunks = dict(zip(axes, array.chunks, strict=True))
@@ -146,20 +148,21 @@ def _open_zarr(path: Path) -> Opened | None:
 
 
 class _ZarrImage:
-    """A Zarr array of rows, columns and perhaps channels."""
+    """A Zarr array of rows, columns and perhaps channels, and of axes of length 1."""
 
     def __init__(self, array: Any, axes: str) -> None:  # noqa: ANN401  (zarr has no stubs)
         self._array, self._axes = array, axes
+        self._kept_axes = "".join(axis for axis in axes if axis in "CYX")
         sides = dict(zip(axes, array.shape, strict=True))
         self.shape = sides["Y"], sides["X"], sides.get("C", 1)
         self.dtype = np.dtype(array.dtype)
 
     def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
         places = {"Y": window[0], "X": window[1], "C": slice(None)}
-        values = np.asarray(self._array[tuple(places[axis] for axis in self._axes)])
+        values = np.asarray(self._array[tuple(places.get(axis, 0) for axis in self._axes)])
         if "C" not in self._axes:
             return values[..., np.newaxis]
-        return np.moveaxis(values, self._axes.index("C"), -1)
+        return np.moveaxis(values, self._kept_axes.index("C"), -1)
 
 
 def _channels_last(array: NDArray[Any]) -> NDArray[Any] | None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelwise.colors import color_table
 from pixelwise.errors import ArrayError, OutputError
+from pixelwise.io.nifti_files import GZIP_START
 from pixelwise.io.places import NOWHERE, Place
+from pixelwise.io.tiff_files import ORIENTATION_TAG
 
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
@@ -109,13 +112,19 @@ def write_json(path: str | os.PathLike[str], content: object) -> None:
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
-def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequence[str]) -> Path:
+def write_mask(
+    path: str | os.PathLike[str],
+    mask: NDArray[Any],
+    colors: Sequence[str],
+    place: Place = NOWHERE,
+) -> Path:
     """Write a mask as a palette PNG: programs read the class index, people see the class colour.
 
     Args:
         path: path of the file; its suffix becomes .png, or .tif above 256 values.
         mask: (H, W) integers from 0.
         colors: "#rrggbb" of each class.
+        place: of which a PNG file keeps the EXIF orientation.
 
     Returns:
         The path written: .png, or a 16-bit TIFF (32-bit above 65,536 values).
@@ -132,13 +141,14 @@ def write_mask(path: str | os.PathLike[str], mask: NDArray[Any], colors: Sequenc
     if highest > 255:
         path = Path(path).with_suffix(".tif")
         values = mask.astype(np.uint16 if highest < 2**16 else np.uint32)
-        _write_tiff(path, values, {"axes": "YX"}, signed=True)
+        _write_tiff(path, values, {"axes": "YX"}, signed=True, place=place)
         return path
     picture = Image.frombytes("P", mask.shape[::-1], mask.astype(np.uint8).tobytes())
     table = color_table(colors[:256], max(highest + 1, min(len(colors), 256)))
     picture.putpalette(table.tobytes())
     path = Path(path).with_suffix(".png")
-    write_whole(path, lambda file: picture.save(file, format="PNG", pnginfo=_signature()))
+    options = {"pnginfo": _signature()} | _exif(place)
+    write_whole(path, lambda file: picture.save(file, format="PNG", **options))
     return path
 
 
@@ -155,8 +165,11 @@ def holds_probabilities(path: Path) -> bool:
 def _has_in_head(path: Path, text: str) -> bool:
     try:
         with (path / "zarr.json" if path.is_dir() else path).open("rb") as file:
-            return text.encode() in file.read(HEAD_SIZE)
-    except OSError:  # a folder, or not to be read
+            head = file.read(HEAD_SIZE)
+        if head.startswith(GZIP_START):
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_SIZE)
+        return text.encode() in head
+    except (OSError, zlib.error):  # a folder, or not to be read
         return False
 
 
@@ -168,6 +181,15 @@ def remove_result(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _exif(place: Place) -> dict[str, Any]:
+    """What has Pillow write the orientation of a picture that does not lie upright."""
+    if place.orientation == 1:
+        return {}
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = place.orientation
+    return {"exif": exif}
+
+
 def _signature() -> PngInfo:
     info = PngInfo()
     info.add_text("Software", SIGNATURE)
@@ -175,18 +197,23 @@ def _signature() -> PngInfo:
 
 
 def write_image(
-    path: str | os.PathLike[str], image: NDArray[np.uint8], *, signed: bool = False
+    path: str | os.PathLike[str],
+    image: NDArray[np.uint8],
+    *,
+    signed: bool = False,
+    place: Place = NOWHERE,
 ) -> None:
     """Write an 8-bit picture, (H, W) grey or (H, W, 3) RGB, as PNG or JPEG by the suffix.
 
-    A `signed` PNG is known as a result, see `is_result`.
+    A `signed` PNG is known as a result, see `is_result`; of its `place` the EXIF orientation is
+    kept.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
         raise ArrayError(
             f"a picture is uint8 (H, W) or (H, W, 3); got {image.dtype} {image.shape}."
         )
     kind = "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    options = {"pnginfo": _signature()} if signed else {}
+    options = ({"pnginfo": _signature()} if signed else {}) | _exif(place)
     write_whole(Path(path), lambda file: Image.fromarray(image).save(file, format=kind, **options))
 
 
@@ -260,7 +287,7 @@ def _write_tiff(
             ome=is_ome,
             software=SIGNATURE if signed else None,
             bigtiff=values.nbytes > BIG_BYTES,
-            extratags=[(*tag, True) for tag in place.geo_tags],
+            extratags=place.tags,
         )
 
     write_whole(path, save)

@@ -212,6 +212,8 @@ def predict_images(
     result.seconds = time.monotonic() - started
     used = predictor.runtime
     result.computed = f"computed by {used.name} on {used.device} in {used.precision}"
+    if skipped := predictor.tiles.describe():
+        result.computed += f", {skipped}"
     megabytes = peak_megabytes(predictor.device)
     if megabytes is not None:
         result.computed += f", {megabytes:,.0f} MB of memory at most"

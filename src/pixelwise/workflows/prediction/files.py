@@ -7,10 +7,11 @@ A picture is large where it takes more than 16 MB. Where its format can be read 
 never in memory as a whole; others, as PNG and JPEG, must fit.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,16 +22,27 @@ from pixelwise.data import Display, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import LARGE, Held, choose_tile_side, refuse_large
-from pixelwise.io import Windows, open_windows, read_image, read_place, remove_result
+from pixelwise.io import (
+    Place,
+    Windows,
+    make_folder,
+    open_windows,
+    read_pixels,
+    read_place,
+    remove_result,
+    turn_back,
+    turn_planes_back,
+)
 from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
-from pixelwise.text import show_size
 from pixelwise.workflows.prediction.clean_rows import clean_rows
 from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
 from pixelwise.workflows.prediction.results import Files, Results, held_by
+from pixelwise.workflows.prediction.stacks import predict_stack, write_stack
 
 AHEAD_BYTES = 2**25  # of images that were read and wait
 MAX_AHEAD = 64  # images
+STACK_NDIM = 4  # (D, H, W, C)
 NUM_WRITING = 4  # batches that wait to be written
 BANDS_WAITING = 2  # of a large image, with the one that is being written
 
@@ -58,6 +70,7 @@ class Loaded:
 
     job: Job
     image: NDArray[Any] | None = None  # (H, W, C)
+    orientation: int = 1  # EXIF, in which the file stores what is upright here
     windows: Windows | None = None
     error: str = ""
 
@@ -69,6 +82,17 @@ class Predicted:
     loaded: Loaded
     mask: NDArray[Any]
     probabilities: NDArray[np.float32] | None = None
+
+    def as_stored(self) -> "Predicted":
+        """The same with pixels in the order of the file, whose results go with them."""
+        orientation, image = self.loaded.orientation, self.loaded.image
+        if orientation == 1 or image is None:
+            return self
+        probabilities = self.probabilities
+        if probabilities is not None:
+            probabilities = turn_planes_back(probabilities, orientation)
+        loaded = replace(self.loaded, image=turn_back(image, orientation))
+        return Predicted(loaded, turn_planes_back(self.mask, orientation), probabilities)
 
 
 class Original(NamedTuple):
@@ -117,8 +141,11 @@ class FilePredictor:
                 if loaded.windows is not None:
                     found.append(self._predict_windows(loaded.job, loaded.windows))
                     continue
+                if loaded.image is not None and loaded.image.ndim == STACK_NDIM:
+                    found.append(self._predict_stack(loaded, loaded.image))
+                    continue
                 image = self._to_channels(loaded)
-                if image.nbytes > LARGE:
+                if image.nbytes > LARGE and loaded.orientation == 1:  # rows of others go elsewhere
                     found.append(self._predict_in_parts(loaded, image))
                 else:
                     channels.append(image)
@@ -155,14 +182,18 @@ class FilePredictor:
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
         image = loaded.image
         assert image is not None
-        if image.ndim != 3:
-            raise DataError(
-                f"{name} holds a stack or volume of {show_size(image.shape[:-1])}, and the model "
-                "is for pictures. Save its planes as pictures."
-            )
         held = self._held(loaded.job, image.shape[2] * image.dtype.itemsize)
         refuse_large(self._predictor, image, name, self._memory, held)
         return self.check.take(to_channels(image, in_channels, name), name)
+
+    def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
+        """The mask of a stack (D, H, W, C), plane by plane."""
+        path, of_mask = loaded.job.path, Held(in_all=1)
+        refuse_large(self._predictor, image, str(path), self._memory, of_mask)
+        mask = predict_stack(
+            self._predictor, self.check, image, str(path), read_place(path), self._min_area
+        )
+        return Predicted(loaded, mask)
 
     def _predict_windows(self, job: Job, windows: Windows) -> Outcome:
         """Write the files of an image that is read in windows while it is being predicted."""
@@ -192,21 +223,23 @@ class FilePredictor:
         read = None if original is None else original.read
         rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
         cleaned = clean_rows(rows, self._min_area)
-        with self._results(job, (height, width), original) as results:
+        with self._results(job, (height, width), original, read_place(job.path)) as results:
             done = 0
             for number in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
                 done += number
                 self.on_part(done / height)
         return Outcome(job, height * width)
 
-    def _results(self, job: Job, size: tuple[int, int], original: Original | None) -> Results:
+    def _results(
+        self, job: Job, size: tuple[int, int], original: Original | None, place: Place
+    ) -> Results:
         """What writes the files of a job."""
         display = None
         if "overlay" in job.files:
             assert original is not None
             display = Display.of(original.seen)
         config = self._predictor.model.config
-        return Results(job.files, config, job.path, size, read_place(job.path), display)
+        return Results(job.files, config, job.path, size, place, display)
 
     def _held(self, job: Job, pixel_bytes: int) -> Held:
         return held_by(job.files, self._predictor.model.config, pixel_bytes, self._min_area)
@@ -218,17 +251,24 @@ class FilePredictor:
             if isinstance(one, Outcome):
                 done.append(one)
             else:
-                self._write(one)
-                done.append(Outcome(one.loaded.job, int(np.prod(one.mask.shape[-2:]))))
+                self._write(one.as_stored())
+                assert one.loaded.image is not None
+                done.append(Outcome(one.loaded.job, math.prod(one.loaded.image.shape[:-1])))
         return done
 
     def _write(self, predicted: Predicted) -> None:
         job, image = predicted.loaded.job, predicted.loaded.image
-        mask = clean_mask(predicted.mask, self._min_area)
         assert image is not None
+        place = replace(read_place(job.path), orientation=predicted.loaded.orientation)
+        if image.ndim == STACK_NDIM:
+            (target,) = job.files.values()
+            make_folder(target.parent)
+            write_stack(target, predicted.mask, self._predictor.model.config, place)
+            return
+        mask = clean_mask(predicted.mask, self._min_area)
         rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
         original = Original(image, lambda down: image[down])
-        with self._results(job, (image.shape[0], image.shape[1]), original) as results:
+        with self._results(job, (image.shape[0], image.shape[1]), original, place) as results:
             results.write(rows)
 
 
@@ -291,7 +331,8 @@ def _load(job: Job) -> Loaded:
         windows = open_windows(job.path)
         if windows is not None:
             return Loaded(job, windows=windows)
-        return Loaded(job, read_image(job.path))
+        pixels = read_pixels(job.path)
+        return Loaded(job, pixels.values, pixels.orientation)
     except DataError as error:
         return Loaded(job, error=str(error))
 

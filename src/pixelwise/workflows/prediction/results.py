@@ -1,6 +1,6 @@
 """The files of an image, written from its rows: those of a large image while it is computed.
 
-rows ──> mask          palette TIFF, PNG or OME-Zarr; a plane a class where classes overlap
+rows ──> mask          palette TIFF, PNG, NIfTI or OME-Zarr; a plane a class where classes overlap
 ──> probability   TIFF of a plane a class, 0 to 255
 ──> uncertainty   grey TIFF, 0 to 255
 ──> overlay       PNG; of a large image JPEG in a TIFF
@@ -33,6 +33,7 @@ from pixelwise.io import (
     probability_planes,
     write_image,
     write_mask,
+    write_nifti_mask,
 )
 from pixelwise.network import ModelConfig
 from pixelwise.workflows.prediction.object_results import OBJECT_SAVES, ObjectResults
@@ -41,6 +42,7 @@ from pixelwise.workflows.prediction.rows import ResultWriter, Rows
 
 OF_IMAGE = ("overlay", "table")  # results that need the image beside the mask
 ROWS_CLEANED = 4  # at most, that wait for each pixel of the least area: two passes of twice that
+OF_WHOLE = (".png", ".gz")  # of files that are written of the whole
 PICTURE_COPIES = 3  # of one that is written of the whole: itself, its bytes, and that of Pillow
 
 Files = Mapping[str, Path]  # to be written, by what they hold
@@ -154,7 +156,9 @@ def _open_values(
         classes = list(zip(config.class_names, colors, strict=True))
         return ZarrBands(path, size, classes, planes, place)
     if path.suffix == ".png":
-        return WholePicture(path, size, partial(write_mask, colors=colors))
+        return WholePicture(path, size, partial(write_mask, colors=colors, place=place))
+    if path.suffix == ".gz":
+        return WholePicture(path, size, partial(write_nifti_mask, place=place))
     pixels = class_pixels(colors) if planes is None else class_planes(planes)
     return TiffBands(path, size, pixels, place)
 
@@ -162,7 +166,7 @@ def _open_values(
 def _open_picture(path: Path, size: tuple[int, int], place: Place) -> RowsFile:
     """The file of an overlay."""
     if path.suffix == ".png":
-        return WholePicture(path, (*size, 3), partial(write_image, signed=True))
+        return WholePicture(path, (*size, 3), partial(write_image, signed=True, place=place))
     return TiffBands(path, size, picture_pixels(), place)
 
 
@@ -188,6 +192,6 @@ def held_by(
     }
     pictures = {"mask": 1, "overlay": 3}  # bytes of a pixel
     in_all = sum(
-        PICTURE_COPIES * pictures[what] for what, path in files.items() if path.suffix == ".png"
+        PICTURE_COPIES * pictures[what] for what, path in files.items() if path.suffix in OF_WHOLE
     )
     return Held(sum(in_rows.values()), in_all, is_kept, ROWS_CLEANED * (min_area or 0))

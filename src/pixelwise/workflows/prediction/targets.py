@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from pixelwise.data import FoundImages
-from pixelwise.errors import DataError, OutputError
-from pixelwise.io import is_result, open_windows, read_place, read_start, write_json
+from pixelwise.errors import DataError, OutputError, PlanError
+from pixelwise.io import (
+    NOWHERE,
+    Place,
+    is_result,
+    open_windows,
+    read_place,
+    read_start,
+    write_json,
+)
 from pixelwise.network import Model
 from pixelwise.objects import TABLE_START
 from pixelwise.workflows.prediction.outcome import ERRORS_FILE, is_errors_file
@@ -85,13 +93,16 @@ def plan_targets(
     """Every file to be written, by its image and by what it saves.
 
     Raises:
+        PlanError: something is to be saved that no file of a stack holds.
         OutputError: one would replace, or lie among, files that are no results.
     """
     names = name_results(list(found.places.values()))
     can_overlap = model.config.task.can_overlap
     targets = {}
     for path, name in zip(found.places, names, strict=True):
-        suffixes = SUFFIXES | _picture_suffixes(path, format, can_overlap=can_overlap)
+        place = _place_of(path)
+        _refuse_stack(path, place, save, format)
+        suffixes = SUFFIXES | _picture_suffixes(path, place, format, can_overlap=can_overlap)
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
         }
@@ -106,18 +117,46 @@ def plan_targets(
     return targets
 
 
-def _picture_suffixes(path: Path, asked: MaskFormat, *, can_overlap: bool) -> dict[str, str]:
+def _place_of(path: Path) -> Place:
+    """Where an image is; one that cannot be read is nowhere, which is said when its turn comes."""
+    try:
+        return read_place(path)
+    except DataError:
+        return NOWHERE
+
+
+def _refuse_stack(path: Path, place: Place, save: Sequence[str], format: MaskFormat) -> None:
+    others = [what for what in save if what != "mask"]
+    if place.num_planes == 1 or not (others or format in ("png", "zarr")):
+        return
+    what = f"--save {','.join(others)}" if others else f"--format {format}"
+    raise PlanError(
+        f"{path} is a stack of {place.num_planes} planes, of which masks alone are saved, as NIfTI "
+        f"or TIFF. Leave out {what}, or save its planes as pictures."
+    )
+
+
+def _picture_suffixes(
+    path: Path, place: Place, asked: MaskFormat, *, can_overlap: bool
+) -> dict[str, str]:
     """Endings of the mask and the overlay of an image."""
     try:
-        is_large, has_place = open_windows(path) is not None, bool(read_place(path))
+        is_large = open_windows(path) is not None
     except DataError:
-        is_large = has_place = False  # it cannot be read, which is said when its turn comes
-    format = asked
-    if asked == "auto":
-        format = "zarr" if path.is_dir() else "tif" if has_place or is_large else "png"
-    if format == "png" and can_overlap:
-        format = "tif"
-    return {"mask": ENDINGS[format], "overlay": ".tif" if is_large else ".png"}
+        is_large = False  # it cannot be read, which is said when its turn comes
+    ending = ENDINGS.get(asked) or _own_ending(path, place, is_large=is_large)
+    if can_overlap and ending in (".png", ".nii.gz"):
+        ending = ".tif"
+    return {"mask": ending, "overlay": ".tif" if is_large else ".png"}
+
+
+def _own_ending(path: Path, place: Place, *, is_large: bool) -> str:
+    """Zarr of Zarr, NIfTI of NIfTI; TIFF of stacks, of what knows its place or is large."""
+    if path.is_dir():
+        return ".ome.zarr"
+    if place.nifti_header:
+        return ".nii.gz"
+    return ".tif" if place or place.num_planes > 1 or is_large else ".png"
 
 
 def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:
