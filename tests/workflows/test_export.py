@@ -43,9 +43,10 @@ def test_the_command_prints_the_files_and_the_figures(model, tmp_path):
 @pytest.mark.parametrize(
     ("to", "out", "error", "message"),
     [
-        ("tflite", "m.tflite", PlanError, "'tflite' is no format of exports. Choose onnx or openv"),
-        ("onnx", "m.xml", PlanError, "m.xml is no name of an onnx export, which ends in .onnx"),
+        ("tflite", "m.tflite", PlanError, "'tflite' is no format of exports. Choose onnx, openv"),
+        ("onnx", "m.xml", PlanError, "m.xml is no name for onnx, which ends in .onnx"),
         ("openvino", "m.onnx", PlanError, "which ends in .xml"),
+        ("torch", "m.pt", PlanError, "m.pt is no name for torch, which ends in .pt2"),
         ("onnx", "none/m.onnx", OutputError, "give a file in a folder that exists"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -14,6 +14,7 @@ class Format(StrEnum):
 
     ONNX = "onnx"
     OPENVINO = "openvino"
+    TORCH = "torch"
     BIOIMAGEIO = "bioimageio"
 
 
@@ -24,7 +25,10 @@ def export(
     ],
     to: Annotated[Format, typer.Option(help="The format.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="File to write: .onnx, or .xml for openvino.", show_default=False)
+        Path,
+        typer.Option(
+            help="File to write: .onnx, .xml for openvino, .pt2 for torch.", show_default=False
+        ),
     ],
     check_on: Annotated[
         list[str] | None,
@@ -45,5 +49,5 @@ def export(
         fail(f"`export --to {to}` comes in a later version; `predict` uses the model as it is.")
     from pixelwise import workflows
 
-    format: workflows.ExportFormat = "onnx" if to is Format.ONNX else "openvino"
+    format = cast(workflows.ExportFormat, to.value)
     say(workflows.export(model, format, out, check_on=check_on).describe())

@@ -56,9 +56,7 @@ def build_onnx(model: Model) -> Any:  # noqa: ANN401
     """The graph of a model as an ONNX message, not yet compared; errors as for `export_onnx`."""
     for module in ("onnx", "onnxscript", "onnxruntime"):
         import_extra(module, "onnx", "ONNX files", "written")
-    whole = WholeModel(model).eval()
-    batch, *size = EXAMPLE
-    example = torch.rand(batch, model.config.network.in_channels, *size)
+    whole, example = WholeModel(model).eval(), example_of(model.config)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of packages, about themselves
@@ -76,14 +74,25 @@ def build_onnx(model: Model) -> Any:  # noqa: ANN401
         assert program is not None
         proto = program.model_proto
     except Exception as error:  # whatever torch raises where it cannot follow
-        cause = error.__cause__ or error
-        reason = (str(cause).strip().splitlines() or [""])[0]
         raise ExportError(
-            f"torch {torch.__version__} cannot write this network as ONNX ({type(cause).__name__}: "
-            f"{reason[:300]}). Please report this; `predict` uses the model as it is."
+            f"torch {torch.__version__} cannot write this network as ONNX ({reason_of(error)}). "
+            "Please report this; `predict` uses the model as it is."
         ) from error
     _tidy(proto)
     return proto
+
+
+def example_of(config: ModelConfig) -> torch.Tensor:
+    """Pictures (B, C, H, W) for torch to follow a computation with."""
+    batch, *size = EXAMPLE
+    return torch.rand(batch, config.network.in_channels, *size)
+
+
+def reason_of(error: Exception) -> str:
+    """The kind of an error that torch raised, and the first line of its text."""
+    cause = error.__cause__ or error
+    first_line = (str(cause).strip().splitlines() or [""])[0]
+    return f"{type(cause).__name__}: {first_line[:300]}"
 
 
 def onnx_runner(data: bytes) -> Run:

@@ -12,15 +12,20 @@ from pixelwise.data import find_images, to_channels
 from pixelwise.errors import OutputError, PlanError
 from pixelwise.export.onnx import export_onnx
 from pixelwise.export.openvino import export_openvino
+from pixelwise.export.torch import export_torch
 from pixelwise.export.verify import Agreement, Picture
 from pixelwise.inference import IntensityCheck
 from pixelwise.io import read_image
 from pixelwise.network import ModelConfig, load_model
 from pixelwise.workflows.prediction.inputs import expand_inputs
 
-ExportFormat = Literal["onnx", "openvino"]
+ExportFormat = Literal["onnx", "openvino", "torch"]
 AnyPath = str | os.PathLike[str]
-WRITERS = {"onnx": (export_onnx, ".onnx"), "openvino": (export_openvino, ".xml")}
+WRITERS = {
+    "onnx": (export_onnx, ".onnx"),
+    "openvino": (export_openvino, ".xml"),
+    "torch": (export_torch, ".pt2"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def export(
 
     Args:
         model: run folder or model file.
-        to: "onnx", or "openvino" for .xml with .bin.
+        to: "onnx", "openvino" for .xml with .bin, or "torch" for a program of `torch.export`.
         out: file to write; an earlier export there is replaced.
         check_on: pictures and folders of pictures to compare on, beside the random ones.
 
@@ -72,17 +77,17 @@ def export(
         OutputError: the file cannot be written.
     """
     if to not in get_args(ExportFormat):
-        raise PlanError(f"{to!r} is no format of exports. Choose {' or '.join(WRITERS)}.")
+        raise PlanError(f"{to!r} is no format of exports. Choose {', '.join(WRITERS)}.")
     write, suffix = WRITERS[to]
     path = Path(out)
     if path.suffix.lower() != suffix:
-        raise PlanError(f"{path} is no name of an {to} export, which ends in {suffix}.")
+        raise PlanError(f"{path} is no name for {to}, which ends in {suffix}.")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(f"{path} cannot be written: give a file in a folder that exists.")
     loaded = load_model(Path(model))
     given = _read_pictures(check_on, loaded.config) if check_on is not None else {}
     agreement = write(loaded, path, given)
-    files = (path,) if to == "onnx" else (path, path.with_suffix(".bin"))
+    files = (path, path.with_suffix(".bin")) if to == "openvino" else (path,)
     return Export(files, agreement)
 
 
