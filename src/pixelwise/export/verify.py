@@ -7,7 +7,7 @@ classes are compared; where they differ by more than rounding, the export is ref
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,22 @@ WHOLE = 2**20  # pixels of a tile: pictures are computed in one piece
 
 Picture = NDArray[np.float32]  # (C, H, W)
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, C, H, W) -> (B, K, H, W)
+
+
+class Figures(Protocol):
+    """How near an export comes to its model, in numbers."""
+
+    def to_json(self) -> dict[str, float]:
+        """Plain numbers."""
+        ...
+
+    def describe(self) -> str:
+        """The figures in a line."""
+        ...
+
+
+Found = TypeVar("Found", bound=Figures)
+Measure = Callable[[Run], Found]  # raises ExportError for what must not be written
 
 
 @dataclass(frozen=True, slots=True)
