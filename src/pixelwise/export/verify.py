@@ -185,6 +185,20 @@ def _run(run: Run, batch: Picture, name: str, what: str) -> NDArray[np.float32]:
         ) from error
 
 
+def run_trials(run: Run, model: Model, name: str) -> None:
+    """Check that an export takes pictures of many sizes and gives finite probabilities.
+
+    Raises:
+        ExportError: it fails on one, or gives another shape or no numbers.
+    """
+    for picture in trials(model.config):
+        what = f"a random picture of {picture.shape[1:]} pixels"
+        found = _run(run, picture[None], name, what)[0]
+        expected = np.zeros((model.config.network.out_channels, *picture.shape[1:]), np.float32)
+        if not np.isfinite(_difference(expected, found, name, what)):
+            raise _unequal(name, f"{what} gives no numbers")
+
+
 def _check_batch(run: Run, model: Model, name: str) -> None:
     """Several pictures together must be what each is alone."""
     rng = np.random.default_rng(1)
