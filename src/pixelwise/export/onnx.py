@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.export.verify import Agreement, Figures, Found, Measure, Picture, Run, verify
 from pixelwise.export.whole_model import WholeModel
 from pixelwise.inference.runtimes import OnnxRuntime
 from pixelwise.inference.runtimes.exported import CONFIG_KEY
@@ -37,11 +37,20 @@ def export_onnx(model: Model, path: Path, given: Mapping[str, Picture] | None = 
         OutputError: the file cannot be written.
     """
     proto = build_onnx(model)
-    data: bytes = proto.SerializeToString()
-    agreement = verify(onnx_runner(data), model, str(path), given)
-    set_metadata(proto, describe_model(model.config, agreement))
+    return write_onnx(proto, model.config, path, lambda run: verify(run, model, str(path), given))
+
+
+def write_onnx(proto: Any, config: ModelConfig, path: Path, measure: Measure[Found]) -> Found:  # noqa: ANN401
+    """Write a graph as ONNX, with what is measured when onnxruntime runs it.
+
+    Raises:
+        ExportError: from `measure`; nothing is written.
+        OutputError: the file cannot be written.
+    """
+    found = measure(onnx_runner(proto.SerializeToString()))
+    set_metadata(proto, describe_model(config, found))
     write_bytes(path, proto.SerializeToString())
-    return agreement
+    return found
 
 
 def build_onnx(model: Model) -> Any:  # noqa: ANN401
@@ -54,7 +63,7 @@ def onnx_runner(data: bytes) -> Run:
     return OnnxRuntime(data).run
 
 
-def describe_model(config: ModelConfig, agreement: Agreement) -> dict[str, str]:
+def describe_model(config: ModelConfig, agreement: Figures) -> dict[str, str]:
     """What whoever runs an export must know: texts, of which lists and figures are JSON."""
     from pixelwise import __version__
 

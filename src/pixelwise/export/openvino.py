@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.export.onnx import build_onnx, describe_model
-from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.export.verify import Agreement, Found, Measure, Picture, Run, verify
 from pixelwise.inference.runtimes import OpenVinoRuntime
 from pixelwise.inference.runtimes.exported import METADATA_KEY
 from pixelwise.io import import_extra, read_bytes, write_bytes
-from pixelwise.network import Model
+from pixelwise.network import Model, ModelConfig
 
 
 def export_openvino(
@@ -34,20 +34,36 @@ def export_openvino(
             model; nothing is written.
         OutputError: the files cannot be written.
     """
-    openvino = import_openvino()
+    import_openvino()
     proto = build_onnx(model)
+
+    def measure(run: Run) -> Agreement:
+        return verify(run, model, str(path), given)
+
+    return write_openvino(proto, model.config, path, measure)
+
+
+def write_openvino(proto: Any, config: ModelConfig, path: Path, measure: Measure[Found]) -> Found:  # noqa: ANN401
+    """Write an ONNX graph as .xml and .bin, with what is measured when OpenVINO runs it.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        ExportError: from `measure`; nothing is written.
+        OutputError: the files cannot be written.
+    """
+    openvino = import_openvino()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.xml")
         source.write_bytes(proto.SerializeToString())
         graph = openvino.convert_model(source)
         openvino.save_model(graph, target, compress_to_fp16=False)
-        agreement = verify(openvino_runner(target), model, str(path), given)
-        for name, text in describe_model(model.config, agreement).items():
+        found = measure(openvino_runner(target))
+        for name, text in describe_model(config, found).items():
             graph.set_rt_info(text, [METADATA_KEY, name])
         openvino.save_model(graph, target, compress_to_fp16=False)
         for suffix in (".bin", ".xml"):  # the one that is opened comes last
             write_bytes(path.with_suffix(suffix), read_bytes(target.with_suffix(suffix)))
-    return agreement
+    return found
 
 
 def openvino_runner(path: Path) -> Run:

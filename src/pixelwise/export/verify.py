@@ -7,7 +7,7 @@ classes are compared; where they differ by more than rounding, the export is ref
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,22 @@ WHOLE = 2**20  # pixels of a tile: pictures are computed in one piece
 
 Picture = NDArray[np.float32]  # (C, H, W)
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, C, H, W) -> (B, K, H, W)
+
+
+class Figures(Protocol):
+    """How near an export comes to its model, in numbers."""
+
+    def to_json(self) -> dict[str, float]:
+        """Plain numbers."""
+        ...
+
+    def describe(self) -> str:
+        """The figures in a line."""
+        ...
+
+
+Found = TypeVar("Found", bound=Figures)
+Measure = Callable[[Run], Found]  # raises ExportError for what must not be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +188,20 @@ def _run(run: Run, batch: Picture, name: str, what: str) -> NDArray[np.float32]:
             f"{name} was not written: its runtime fails on {what} ({reason[:300]}). Please report "
             "this with the versions of torch and of the runtime."
         ) from error
+
+
+def run_trials(run: Run, model: Model, name: str) -> None:
+    """Check that an export takes pictures of many sizes and gives finite probabilities.
+
+    Raises:
+        ExportError: it fails on one, or gives another shape or no numbers.
+    """
+    for picture in trials(model.config):
+        what = f"a random picture of {picture.shape[1:]} pixels"
+        found = _run(run, picture[None], name, what)[0]
+        expected = np.zeros((model.config.network.out_channels, *picture.shape[1:]), np.float32)
+        if not np.isfinite(_difference(expected, found, name, what)):
+            raise _unequal(name, f"{what} gives no numbers")
 
 
 def _check_batch(run: Run, model: Model, name: str) -> None:

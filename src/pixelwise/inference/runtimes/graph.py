@@ -46,14 +46,12 @@ def to_onnx(module: nn.Module, in_channels: int) -> Any:  # noqa: ANN401
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         import_extra(package, "onnx", "ONNX files", "written")
-    batch, *size = EXAMPLE
-    example = torch.rand(batch, in_channels, *size)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of packages, about themselves
             program = torch.onnx.export(
                 module.eval(),
-                (example,),
+                (example_of(in_channels),),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
@@ -65,15 +63,25 @@ def to_onnx(module: nn.Module, in_channels: int) -> Any:  # noqa: ANN401
         assert program is not None
         proto = program.model_proto
     except Exception as error:  # whatever torch raises where it cannot follow
-        cause = error.__cause__ or error
-        reason = (str(cause).strip().splitlines() or [""])[0]
         raise ExportError(
-            f"torch {torch.__version__} cannot write this network as ONNX ({type(cause).__name__}: "
-            f"{reason[:300]}). Please report this; `predict --runtime torch` uses the model as it "
-            "is."
+            f"torch {torch.__version__} cannot write this network as ONNX ({reason_of(error)}). "
+            "Please report this; `predict --runtime torch` uses the model as it is."
         ) from error
     _tidy(proto)
     return proto
+
+
+def example_of(in_channels: int) -> torch.Tensor:
+    """Pictures (B, C, H, W) for torch to follow a computation with."""
+    batch, *size = EXAMPLE
+    return torch.rand(batch, in_channels, *size)
+
+
+def reason_of(error: Exception) -> str:
+    """The kind of an error that torch raised, and the first line of its text."""
+    cause = error.__cause__ or error
+    first_line = (str(cause).strip().splitlines() or [""])[0]
+    return f"{type(cause).__name__}: {first_line[:300]}"
 
 
 def network_graph(model: Model, folder: Path | None) -> bytes:
