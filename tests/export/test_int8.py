@@ -65,7 +65,7 @@ def test_the_loss_is_printed_and_kept_in_the_file(made):
 
 
 def test_openvino_runs_it_too(made, tmp_path):
-    model, _, loss, held_out = made
+    model, _, _, held_out = made
     path = tmp_path / "m.xml"
     export_int8(model, path, "openvino", make_samples(model, 8), held_out, allow_loss=0.05)
     assert equal_share(openvino_runner(path), held_out, model) > 0.9
