@@ -23,8 +23,9 @@ from pixelwise.inference.runtimes.exported import load_any_model
 from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model
-from pixelwise.workflows.prediction.files import FilePredictor, Job
+from pixelwise.workflows.prediction.files import FilePredictor
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
+from pixelwise.workflows.prediction.loading import Job
 from pixelwise.workflows.prediction.outcome import Predictions, write_errors
 from pixelwise.workflows.prediction.targets import (
     SAVES,
@@ -35,6 +36,7 @@ from pixelwise.workflows.prediction.targets import (
 )
 from pixelwise.workflows.progress import CountImages, ShowProgress, showing
 
+NUM_COLORS = 3  # channels of images on which glass is known
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
 FORMATS = get_args(MaskFormat)
 AnyPath = str | os.PathLike[str]
@@ -55,6 +57,7 @@ def predict(
     quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
+    skip_background: bool = False,
     overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
@@ -98,6 +101,8 @@ def predict(
         memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,
             .npy and Zarr images are predicted in parts within it; others must fit.
         shard: "3/16" predicts the third of 16 shares of the images, for job arrays.
+        skip_background: of images that are read in parts, such as whole slides, tiles that show
+            bright glass and no colour are background without being computed.
         overwrite: predict again what an earlier run finished.
         recursive: take the pictures of the folders inside a folder, too.
         take_all: take what looks like a mask or an earlier result, too.
@@ -131,6 +136,7 @@ def predict(
         quality=quality,
         memory=memory,
         shard=shard,
+        skip_background=skip_background,
         overwrite=overwrite,
         recursive=recursive,
         take_all=take_all,
@@ -156,6 +162,7 @@ def predict_images(
     quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
+    skip_background: bool = False,
     overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
@@ -179,12 +186,15 @@ def predict_images(
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
+    if skip_background:
+        _refuse_without_background(loaded)
     settings = {
         "tta": tta,
         "runtime": runtime,
         "precision": precision,
         "quality": quality,
         "min_area": min_area,
+        "skip_background": skip_background,
     }
     record = Record(folder, loaded, settings)
     since = None if overwrite else record.since
@@ -205,8 +215,9 @@ def predict_images(
     if since is None:
         record.write()
     jobs = [Job(path, files) for path, files in todo.items()]
+    files = FilePredictor(predictor, num_bytes, min_area, skip_background=skip_background)
     with keeping_freed_memory(), showing(progress, "predicting") as count:
-        _predict_jobs(FilePredictor(predictor, num_bytes, min_area), jobs, result, count)
+        _predict_jobs(files, jobs, result, count)
     good = (files for path, files in targets.items() if path not in result.failed)
     result.written = [file for files in good for file in files.values()]
     result.seconds = time.monotonic() - started
@@ -254,6 +265,18 @@ def _memory(asked: str | int | None) -> int:
         return parse_memory(asked)
     free = free_memory()
     return DEFAULT_MEMORY if free is None else max(2**29, free // 2)
+
+
+def _refuse_without_background(model: Model) -> None:
+    """PlanError where glass is no class of the model, or cannot be told without colours."""
+    config = model.config
+    if config.task.has_background(config.class_names) and config.network.in_channels == NUM_COLORS:
+        return
+    raise PlanError(
+        "--skip-background makes bright glass class 0, for models of colour images whose class 0 "
+        f"is background; this one has {config.network.in_channels} channels and the classes "
+        f"{', '.join(config.class_names)}. Leave it out."
+    )
 
 
 def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:

@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data import Display, to_channels
+from pixelwise.data import Display, fill_no_data, mark_no_data, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import LARGE, Held, choose_tile_side, refuse_large
@@ -27,7 +26,6 @@ from pixelwise.io import (
     Windows,
     make_folder,
     open_windows,
-    read_pixels,
     read_place,
     remove_result,
     turn_back,
@@ -36,43 +34,23 @@ from pixelwise.io import (
 from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
 from pixelwise.workflows.prediction.clean_rows import clean_rows
+from pixelwise.workflows.prediction.loading import (
+    Job,
+    Loaded,
+    Outcome,
+    groups,
+    is_large,
+    load,
+    num_ahead,
+)
 from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
 from pixelwise.workflows.prediction.results import Files, Results, held_by
+from pixelwise.workflows.prediction.rows import Rows
 from pixelwise.workflows.prediction.stacks import predict_stack, write_stack
 
-AHEAD_BYTES = 2**25  # of images that were read and wait
-MAX_AHEAD = 64  # images
 STACK_NDIM = 4  # (D, H, W, C)
 NUM_WRITING = 4  # batches that wait to be written
 BANDS_WAITING = 2  # of a large image, with the one that is being written
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An image and the files to be made of it."""
-
-    path: Path
-    files: Files
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an image."""
-
-    job: Job
-    num_pixels: int = 0
-    error: str = ""  # why it could not be predicted
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An image that was read, or why not."""
-
-    job: Job
-    image: NDArray[Any] | None = None  # (H, W, C)
-    orientation: int = 1  # EXIF, in which the file stores what is upright here
-    windows: Windows | None = None
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +63,7 @@ class Predicted:
 
     def as_stored(self) -> "Predicted":
         """The same with pixels in the order of the file, whose results go with them."""
-        orientation, image = self.loaded.orientation, self.loaded.image
+        orientation, image = self.loaded.place.orientation, self.loaded.image
         if orientation == 1 or image is None:
             return self
         probabilities = self.probabilities
@@ -108,11 +86,21 @@ class FilePredictor:
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
+        min_area: pixels of the smallest region that stays in masks; None changes nothing.
+        skip_background: of images that are read in parts, leave out tiles that show glass.
         min_area: pixels of the smallest region of a mask that stays; None leaves all.
     """
 
-    def __init__(self, predictor: Predictor, memory: int, min_area: int | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        memory: int,
+        min_area: int | None = None,
+        *,
+        skip_background: bool = False,
+    ) -> None:
         self._predictor, self._memory, self._min_area = predictor, memory, min_area
+        self._skip_background = skip_background
         self.check = IntensityCheck(predictor.model.config)
         self.on_part: Callable[[float], None] = lambda _: None  # with the share of a large image
 
@@ -124,8 +112,8 @@ class FilePredictor:
         """
         writing: deque[Future[list[Outcome]]] = deque()
         with ThreadPoolExecutor(1, "writes results") as writer:
-            for group in _groups(map_ahead(_load, jobs, _num_ahead), self._predictor):
-                may_wait = 0 if _is_large(group[0]) else NUM_WRITING
+            for group in groups(map_ahead(load, jobs, num_ahead), self._predictor):
+                may_wait = 0 if is_large(group[0]) else NUM_WRITING
                 yield from _finished(writing, may_wait)  # so that its parts count from there
                 writing.append(writer.submit(self._write_all, self._predict(group)))
                 yield from _finished(writing, may_wait)
@@ -145,7 +133,9 @@ class FilePredictor:
                     found.append(self._predict_stack(loaded, loaded.image))
                     continue
                 image = self._to_channels(loaded)
-                if image.nbytes > LARGE and loaded.orientation == 1:  # rows of others go elsewhere
+                if (
+                    image.nbytes > LARGE and loaded.place.orientation == 1
+                ):  # rows of others go elsewhere
                     found.append(self._predict_in_parts(loaded, image))
                 else:
                     channels.append(image)
@@ -182,8 +172,9 @@ class FilePredictor:
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
         image = loaded.image
         assert image is not None
-        held = self._held(loaded.job, image.shape[2] * image.dtype.itemsize)
+        held = self._held(loaded.job, loaded.place, image.shape[2] * image.dtype.itemsize)
         refuse_large(self._predictor, image, name, self._memory, held)
+        image = fill_no_data(image, loaded.place.no_data)
         return self.check.take(to_channels(image, in_channels, name), name)
 
     def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
@@ -191,39 +182,51 @@ class FilePredictor:
         path, of_mask = loaded.job.path, Held(in_all=1)
         refuse_large(self._predictor, image, str(path), self._memory, of_mask)
         mask = predict_stack(
-            self._predictor, self.check, image, str(path), read_place(path), self._min_area
+            self._predictor, self.check, image, str(path), loaded.place, self._min_area
         )
         return Predicted(loaded, mask)
 
     def _predict_windows(self, job: Job, windows: Windows) -> Outcome:
         """Write the files of an image that is read in windows while it is being predicted."""
-        in_channels = self._predictor.model.config.network.in_channels
-        image = WindowedImage(windows, in_channels, self.check)
-        held = self._held(job, windows.shape[2] * windows.dtype.itemsize)
+        place = read_place(job.path)
+        image = WindowedImage(
+            windows,
+            self._predictor.model.config.network.in_channels,
+            self.check,
+            no_data=place.no_data,
+            skip_background=self._skip_background,
+        )
+        held = self._held(job, place, windows.shape[2] * windows.dtype.itemsize)
         side = choose_tile_side(self._predictor, windows, self._memory, held)
         original = None
         if held.reads_again:  # by itself: windows let go of what lies above the last one
             again = open_windows(job.path)
             assert again is not None
             original = Original(again.overview(), lambda down: again[down, 0 : image.shape[2]])
-        return self._write_bands(job, self._predictor.bands(image, side), image.shape, original)
+        bands = self._predictor.bands(image, side)
+        return self._write_bands(job, bands, image.shape, original, place)
 
     def _predict_in_parts(self, loaded: Loaded, channels: NDArray[Any]) -> Outcome:
         """The same of a large image that was read whole."""
         image = loaded.image
         assert image is not None
         bands, original = self._predictor.bands(channels), Original(image, lambda down: image[down])
-        return self._write_bands(loaded.job, bands, channels.shape, original)
+        return self._write_bands(loaded.job, bands, channels.shape, original, loaded.place)
 
     def _write_bands(
-        self, job: Job, bands: Iterator[Band], shape: Sequence[int], original: Original | None
+        self,
+        job: Job,
+        bands: Iterator[Band],
+        shape: Sequence[int],
+        original: Original | None,
+        place: Place,
     ) -> Outcome:
         """Write the files of an image (C, H, W) while its bands are computed."""
         _, height, width = shape
         read = None if original is None else original.read
         rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
-        cleaned = clean_rows(rows, self._min_area)
-        with self._results(job, (height, width), original, read_place(job.path)) as results:
+        cleaned = (_mark(one, place) for one in clean_rows(rows, self._min_area))
+        with self._results(job, (height, width), original, place) as results:
             done = 0
             for number in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
                 done += number
@@ -241,8 +244,12 @@ class FilePredictor:
         config = self._predictor.model.config
         return Results(job.files, config, job.path, size, place, display)
 
-    def _held(self, job: Job, pixel_bytes: int) -> Held:
-        return held_by(job.files, self._predictor.model.config, pixel_bytes, self._min_area)
+    def _held(self, job: Job, place: Place, pixel_bytes: int) -> Held:
+        config, marks_no_data = self._predictor.model.config, place.no_data is not None
+        held = held_by(job.files, config, pixel_bytes, self._min_area)
+        if not marks_no_data or held.reads_again:
+            return held
+        return held._replace(in_rows=held.in_rows + pixel_bytes, reads_again=True)
 
     def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
         """Write the files of a group."""
@@ -259,7 +266,7 @@ class FilePredictor:
     def _write(self, predicted: Predicted) -> None:
         job, image = predicted.loaded.job, predicted.loaded.image
         assert image is not None
-        place = replace(read_place(job.path), orientation=predicted.loaded.orientation)
+        place = predicted.loaded.place
         if image.ndim == STACK_NDIM:
             (target,) = job.files.values()
             make_folder(target.parent)
@@ -267,9 +274,17 @@ class FilePredictor:
             return
         mask = clean_mask(predicted.mask, self._min_area)
         rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
+        rows = _mark(rows, place)
         original = Original(image, lambda down: image[down])
         with self._results(job, (image.shape[0], image.shape[1]), original, place) as results:
             results.write(rows)
+
+
+def _mark(rows: Rows, place: Place) -> Rows:
+    """Rows whose mask says where the image has no data."""
+    if place.no_data is None:
+        return rows
+    return rows._replace(mask=mark_no_data(rows.mask, rows.image, place.no_data))
 
 
 def _finished(writing: deque[Future[list[Outcome]]], may_wait: int) -> Iterator[Outcome]:
@@ -278,63 +293,11 @@ def _finished(writing: deque[Future[list[Outcome]]], may_wait: int) -> Iterator[
         yield from writing.popleft().result()
 
 
-def _is_large(loaded: Loaded) -> bool:
-    image = loaded.image
-    return loaded.windows is not None or (image is not None and image.nbytes > LARGE)
-
-
 def _failed(job: Job, error: PixelwiseError) -> Outcome:
     """The outcome of an image that cannot be predicted; files of an earlier run are removed."""
     _remove(job.files)
     text = str(error)
     return Outcome(job, error=text if str(job.path) in text else f"{job.path}: {text}")
-
-
-def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence[Loaded]]:
-    """Images that follow each other and are computed together: small, of one size and type."""
-    group: list[Loaded] = []
-    for loaded in images:
-        if group and not _belongs(loaded, group):
-            yield group
-            group = []
-        group.append(loaded)
-        if loaded.image is None or not _fits_more(group, predictor):
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
-    one, other = group[0].image, loaded.image
-    if one is None or other is None or one.shape != other.shape:
-        return False
-    is_same: bool = one.dtype == other.dtype
-    return is_same
-
-
-def _fits_more(group: Sequence[Loaded], predictor: Predictor) -> bool:
-    image = group[0].image
-    assert image is not None
-    return len(group) < predictor.batch_size(image.shape[:-1])
-
-
-def _num_ahead(last: Loaded | None) -> int:
-    """How many images may be read before they are asked for: as the last one, within some MB."""
-    if last is None or last.image is None:
-        return 1
-    return min(MAX_AHEAD, max(1, AHEAD_BYTES // (last.image.nbytes + 1)))
-
-
-def _load(job: Job) -> Loaded:
-    try:
-        windows = open_windows(job.path)
-        if windows is not None:
-            return Loaded(job, windows=windows)
-        pixels = read_pixels(job.path)
-        return Loaded(job, pixels.values, pixels.orientation)
-    except DataError as error:
-        return Loaded(job, error=str(error))
 
 
 def _remove(files: Files) -> None:

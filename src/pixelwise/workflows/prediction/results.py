@@ -160,7 +160,7 @@ def _open_values(
     if path.suffix == ".gz":
         return WholePicture(path, size, partial(write_nifti_mask, place=place))
     pixels = class_pixels(colors) if planes is None else class_planes(planes)
-    return TiffBands(path, size, pixels, place)
+    return TiffBands(path, size, pixels, place.of_mask() if planes is None else place)
 
 
 def _open_picture(path: Path, size: tuple[int, int], place: Place) -> RowsFile:
