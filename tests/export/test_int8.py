@@ -30,7 +30,7 @@ def make_samples(model, number, seed=0):
     samples = []
     for index in range(number):
         image = gaussian_filter(random.normal(110, 250, (2, 48, 40)), (0, 3, 3)).astype(np.float32)
-        samples.append(Sample(f"{index}", image, predictor.segment(image)))
+        samples.append(Sample(f"{index}", image, predictor.segment(image), None))
     return samples
 
 
@@ -88,7 +88,7 @@ def test_nothing_in_int8_is_refused(made, tmp_path, monkeypatch):
 
 def test_held_out_images_without_anything_to_find_are_no_measure(made, tmp_path, monkeypatch):
     model = made[0]
-    empty = [Sample("a", np.zeros((2, 16, 16), np.float32), np.zeros((16, 16), np.uint8))]
+    empty = [Sample("a", np.zeros((2, 16, 16), np.float32), np.zeros((16, 16), np.uint8), None)]
     monkeypatch.setattr(int8, "dice_of", lambda *_: float("nan"))
     with pytest.raises(LayoutError, match="No held-out image has anything to find"):
         export_int8(model, tmp_path / "m.onnx", "onnx", empty, empty, allow_loss=0.1)
