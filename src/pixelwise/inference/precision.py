@@ -4,7 +4,8 @@ bfloat16 keeps 8 of the 24 bits of float32: classes change in a few pixels where
 likely. Where the processor or GPU has it, networks of every size that was tried took between a
 third and all of the time of float32 (docs/log.md). So it is the rule for models that were never
 validated, as those of Keras and `pixelwise.unet`; others are run as they were validated, for which
-training measured what is faster. Two runs on one machine give the same masks.
+training measured what is faster. Two runs on one machine differ by rounding at most (1e-6), where
+another number of threads turned out to be faster.
 """
 
 from pathlib import Path
