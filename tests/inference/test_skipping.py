@@ -121,4 +121,4 @@ def test_tiles_that_are_left_out_are_background(task):
     np.testing.assert_array_equal(last.values[:, 0, -1], expected)
     assert not predictor.to_mask(last.values)[..., -1].any()
     assert predictor.tiles.left_out > 0
-    assert "were left out as background" in predictor.tiles.describe()
+    assert "were left out as no-data or background" in predictor.tiles.describe()

@@ -102,6 +102,12 @@ def predict(
     quality: Annotated[
         Quality, typer.Option(help="Tiles of large images: their size and overlap.")
     ] = Quality.NORMAL,
+    skip_background: Annotated[
+        bool,
+        typer.Option(
+            "--skip-background", help="On whole slides, tiles of bright glass are background."
+        ),
+    ] = False,
     device: Device = "auto",
     max_pixels: MaxPixels = None,
     json: Json = None,
@@ -128,6 +134,7 @@ def predict(
             quality=quality.value,
             memory=memory,
             shard=shard,
+            skip_background=skip_background,
             overwrite=overwrite,
             recursive=not no_recursive,
             take_all=take_all,

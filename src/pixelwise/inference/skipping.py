@@ -46,7 +46,7 @@ class TileCounts:
             f"{number:,} of {self.total:,} tiles ({number / self.total:.0%}) {what}"
             for number, what in (
                 (self.constant, "of one value everywhere were not computed again"),
-                (self.left_out, "were left out as background"),
+                (self.left_out, "were left out as no-data or background"),
             )
             if number
         ]

@@ -12,7 +12,7 @@ of the image's bands.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ from pixelwise.io.image_files import guarded, read_start
 from pixelwise.io.nifti_files import is_nifti, read_layout
 from pixelwise.io.tiff_files import ORIENTATION_TAG, is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
+from pixelwise.task import IGNORE_INDEX
 
 START_BYTES = 4096  # of a file, which hold a NIfTI header, packed or not
 SCALE_TAG, TIE_TAG, KEYS_TAG = 33550, 33922, 34735
 RASTER_TYPE_KEY, PIXEL_IS_POINT = 1025, 2
 PROJECTED_KEY, GEOGRAPHIC_KEY, USER_DEFINED = 3072, 2048, 32767
 GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
+NO_DATA_TAG = 42113  # of GDAL
 DOUBLE, SHORT, ASCII = 12, 3, 2  # number types of TIFF tags
-TAG_TYPES = {33550: DOUBLE, 33922: DOUBLE, 34264: DOUBLE, 34735: SHORT, 34736: DOUBLE, 34737: ASCII}
+TAG_TYPES = {33550: DOUBLE, 33922: DOUBLE, 34264: DOUBLE, 34735: SHORT, 34736: DOUBLE, 34737: ASCII,
+    NO_DATA_TAG: ASCII}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Place:
         orientation: EXIF orientation, 1 to 8, in which the file stores its pixels.
         nifti_header: of a NIfTI file, by which its mask lies as it does.
         num_planes: of a stack, or 1.
+        no_data: value of pixels without data, where the file declares one.
+        written_no_data: the same of the file to be written, see `of_mask`.
         plane_axis: axis of (D, H, W) along which the planes of a stack follow each other.
     """
 
@@ -53,16 +58,23 @@ class Place:
     nifti_header: bytes = b""
     num_planes: int = 1
     plane_axis: int = 0
+    no_data: float | None = None
+    written_no_data: int | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is known that a PNG file cannot say."""
-        return bool(self.geo_tags or self.spacing_um)
+        return bool(self.geo_tags or self.spacing_um or self.no_data is not None)
+
+    def of_mask(self) -> "Place":
+        """The place of a mask, which declares 255 as no data where its image declares a value."""
+        return self if self.no_data is None else replace(self, written_no_data=IGNORE_INDEX)
 
     @property
     def tags(self) -> list[tuple[int, int, int, Any, bool]]:
         """(code, type, count, value, True) of each tag of a TIFF file in this place."""
         turned = [(ORIENTATION_TAG, SHORT, 1, self.orientation)] if self.orientation != 1 else []
-        return [(*tag, True) for tag in (*self.geo_tags, *turned)]
+        value = [] if self.written_no_data is None else [_tag(NO_DATA_TAG, self.written_no_data)]
+        return [(*tag, True) for tag in (*self.geo_tags, *turned, *value)]
 
     def to_map(self) -> Callable[[Sequence[Sequence[float]]], list[list[float]]] | None:
         """What turns (x, y) in pixels, from the outer edge of the first, into those of the map.
@@ -134,9 +146,19 @@ def _read_tiff(path: Path) -> Place:
         if tiff.is_geotiff:
             found = [tags[code] for code in GEO_TAGS if code in tags]
             geo_tags = tuple(_tag(tag.code, tag.value) for tag in found)
-            return Place(geo_tags, num_planes=num_planes)
+            return Place(geo_tags, num_planes=num_planes, no_data=_no_data(tags))
         spacing = read_spacing(tiff, "ZYX" if num_planes > 1 else "YX")
-        return Place(spacing_um=spacing, num_planes=num_planes)
+        return Place(spacing_um=spacing, num_planes=num_planes, no_data=_no_data(tags))
+
+
+def _no_data(tags: Any) -> float | None:  # noqa: ANN401  (of tifffile)
+    """The value for no data; None where there is none, or what is there is no number."""
+    if NO_DATA_TAG not in tags:
+        return None
+    try:
+        return float(str(tags[NO_DATA_TAG].value).strip(" \0"))
+    except ValueError:
+        return None
 
 
 def _num_planes(shape: Sequence[int], axes: str) -> int:

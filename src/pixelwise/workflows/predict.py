@@ -33,6 +33,7 @@ from pixelwise.workflows.prediction.targets import (
 )
 from pixelwise.workflows.progress import ShowProgress, showing
 
+NUM_COLORS = 3  # channels of images on which glass is known
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
 AnyPath = str | os.PathLike[str]
 
@@ -50,6 +51,7 @@ def predict(
     quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
+    skip_background: bool = False,
     overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
@@ -82,6 +84,8 @@ def predict(
         memory: that the process may take, such as "2GB"; None: half of what is free. Large TIFF,
             .npy and Zarr images are predicted in parts within it; others must fit.
         shard: "3/16" predicts the third of 16 shares of the images, for job arrays.
+        skip_background: of images that are read in parts, such as whole slides, tiles that show
+            bright glass and no colour are background without being computed.
         overwrite: predict again what an earlier run finished.
         recursive: take the pictures of the folders inside a folder, too.
         take_all: take what looks like a mask or an earlier result, too.
@@ -112,6 +116,7 @@ def predict(
         quality=quality,
         memory=memory,
         shard=shard,
+        skip_background=skip_background,
         overwrite=overwrite,
         recursive=recursive,
         take_all=take_all,
@@ -135,6 +140,7 @@ def predict_images(
     quality: Quality = "normal",
     memory: str | int | None = None,
     shard: str | None = None,
+    skip_background: bool = False,
     overwrite: bool = False,
     recursive: bool = True,
     take_all: bool = False,
@@ -155,7 +161,10 @@ def predict_images(
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
-    record = Record(folder, loaded, {"tta": tta, "precision": precision, "quality": quality})
+    if skip_background:
+        refuse_without_background(loaded)
+    settings = {"tta": tta, "precision": precision, "quality": quality}
+    record = Record(folder, loaded, settings | ({"skip_background": True} if skip_background else {}))
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not is_done(path, files, since)}
     predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
@@ -165,7 +174,7 @@ def predict_images(
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
     if since is None:
         record.write()
-    files = FilePredictor(predictor, num_bytes)
+    files = FilePredictor(predictor, num_bytes, skip_background=skip_background)
     can_overlap = loaded.config.task.can_overlap
     with keeping_freed_memory(), showing(progress, "predicting") as count:
         jobs = [Job(path, files, can_overlap) for path, files in todo.items()]
@@ -196,6 +205,18 @@ def _memory(asked: str | int | None) -> int:
         return parse_memory(asked)
     free = free_memory()
     return DEFAULT_MEMORY if free is None else max(2**29, free // 2)
+
+
+def refuse_without_background(model: Model) -> None:
+    """PlanError where glass cannot be left out: no class is background, or images have no colours."""
+    config = model.config
+    if config.task.has_background(config.class_names) and config.network.in_channels == NUM_COLORS:
+        return
+    raise PlanError(
+        "--skip-background makes bright glass class 0, for models of colour images whose class 0 is "
+        f"background; this one has {config.network.in_channels} channels and the classes "
+        f"{', '.join(config.class_names)}. Leave it out."
+    )
 
 
 def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data import overlay, to_channels
+from pixelwise.data import fill_no_data, mark_no_data, overlay, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
 from pixelwise.inference.memory import choose_tile_side, refuse_large
 from pixelwise.io import (
+    NOWHERE,
+    Place,
     TiffBands,
     Windows,
     make_folder,
@@ -80,7 +82,7 @@ class Loaded:
 
     job: Job
     image: NDArray[Any] | None = None  # (H, W, C)
-    orientation: int = 1  # EXIF, in which the file stores what is upright here
+    place: Place = NOWHERE
     windows: Windows | None = None
     error: str = ""
 
@@ -95,7 +97,7 @@ class Predicted:
 
     def as_stored(self) -> "Predicted":
         """The same with pixels in the order of the file, whose results go with them."""
-        orientation, image = self.loaded.orientation, self.loaded.image
+        orientation, image = self.loaded.place.orientation, self.loaded.image
         if orientation == 1 or image is None:
             return self
         probabilities = self.probabilities
@@ -111,10 +113,14 @@ class FilePredictor:
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
+        skip_background: of images that are read in parts, leave out tiles that show glass.
     """
 
-    def __init__(self, predictor: Predictor, memory: int) -> None:
+    def __init__(
+        self, predictor: Predictor, memory: int, *, skip_background: bool = False
+    ) -> None:
         self._predictor, self._memory = predictor, memory
+        self._skip_background = skip_background
         self.check = IntensityCheck(predictor.model.config)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -179,26 +185,34 @@ class FilePredictor:
         assert image is not None
         keeps = "probability" in loaded.job.files
         refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=keeps)
+        image = fill_no_data(image, loaded.place.no_data)
         return self.check.take(to_channels(image, in_channels, name), name)
 
     def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
         """The mask of a stack (D, H, W, C), plane by plane."""
-        name, place = str(loaded.job.path), read_place(loaded.job.path)
+        name, place = str(loaded.job.path), loaded.place
         refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=False)
         return Predicted(loaded, predict_stack(self._predictor, self.check, image, name, place))
 
     def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
         """Write the mask of a large image while it is being predicted."""
         config = self._predictor.model.config
-        image = WindowedImage(windows, config.network.in_channels, self.check)
+        place = read_place(job.path)
+        image = WindowedImage(
+            windows,
+            config.network.in_channels,
+            self.check,
+            no_data=place.no_data,
+            skip_background=self._skip_background,
+        )
         height, width = image.shape[1:]
         side = choose_tile_side(self._predictor, windows, self._memory)
         bands = self._predictor.bands(image, side)
         (target,) = job.files.values()
         make_folder(target.parent)
-        place = read_place(job.path)
-        with TiffBands(target, (height, width), config.class_colors, place) as file:
-            for rows in _whole_rows(bands, width, self._predictor):
+        marked = _mark_rows(_whole_rows(bands, width, self._predictor), job.path, place)
+        with TiffBands(target, (height, width), config.class_colors, place.of_mask()) as file:
+            for rows in marked:
                 file.write(rows)
         return Outcome(job, height * width)
 
@@ -218,8 +232,8 @@ class FilePredictor:
         job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
         assert image is not None
         config = self._predictor.model.config
-        colors = config.class_colors
-        place = replace(read_place(job.path), orientation=predicted.loaded.orientation)
+        colors, place = config.class_colors, predicted.loaded.place
+        mask = mark_no_data(mask, image, place.no_data)
         if image.ndim == STACK_NDIM:
             (target,) = job.files.values()
             make_folder(target.parent)
@@ -245,7 +259,8 @@ class FilePredictor:
             elif mask.dtype == np.bool_:
                 write_planes(target.with_name(target.name.removesuffix(".tif")), mask, place)
             elif target.suffix == ".tif":
-                with TiffBands(target, (mask.shape[0], mask.shape[1]), colors, place) as file:
+                size = mask.shape[0], mask.shape[1]
+                with TiffBands(target, size, colors, place.of_mask()) as file:
                     file.write(mask)
             elif target.suffix == ".png":
                 write_mask(target, mask, colors, place)
@@ -302,7 +317,8 @@ def _load(job: Job) -> Loaded:
         if windows is not None:
             return Loaded(job, windows=windows)
         pixels = read_pixels(job.path)
-        return Loaded(job, pixels.values, pixels.orientation)
+        place = replace(read_place(job.path), orientation=pixels.orientation)
+        return Loaded(job, pixels.values, place)
     except DataError as error:
         return Loaded(job, error=str(error))
 
@@ -319,6 +335,21 @@ def _whole_rows(
         rows[:, across] = predictor.to_mask(probabilities)
         if across.stop == width:
             yield rows
+
+
+def _mark_rows(
+    bands: Iterator[NDArray[np.uint8]], path: Path, place: Place
+) -> Iterator[NDArray[np.uint8]]:
+    """Bands (h, W) of a mask, with 255 where the image has no data."""
+    if place.no_data is None:
+        yield from bands
+        return
+    windows, top = open_windows(path), 0  # by itself: windows let go of what lies above the last
+    assert windows is not None
+    for rows in bands:
+        image = windows[top : top + len(rows), 0 : rows.shape[1]]
+        yield mark_no_data(rows, image, place.no_data)
+        top += len(rows)
 
 
 def _remove(files: Files) -> None:
