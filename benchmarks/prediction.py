@@ -1,10 +1,12 @@
-"""File to file prediction with the same weights: pixelwise, MONAI's sliding window, a plain loop.
+"""File to file prediction of one network: pixelwise, MONAI, nnU-Net, Keras, a plain loop.
 
     python benchmarks/prediction.py                       all cases, U-Net 32 to 512
     python benchmarks/prediction.py --network tutorial --cases folder --rounds 3
 
 Cases: a picture of 4,096 x 4,096 (tiled TIFF, RGB), and a folder of 500 PNG files of 256 x 256.
 Each way is a process of its own that reads the files, predicts and writes masks; ways take turns.
+Weights are the same, but for nnU-Net and Keras, whose environments (environments.py) have random
+ones; where an environment is not there the way is left out.
 Seconds are from the first file to the last, imports and the loading of the model left out; memory
 is the process's peak above what it has when libraries and model are loaded. "Same" is the share of
 pixels of the class that plain float32 PyTorch gives them, in tiles of 512.
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from environments import python_of
 
 PREFIX = ":: "
 NETWORKS = {
@@ -28,6 +31,7 @@ NETWORKS = {
     "tutorial": {"widths": (16, 32, 64), "normalization": "none"},
     "small": {"widths": (8, 16, 32, 64, 128), "normalization": "instance"},
 }
+PEER_SCRIPTS = Path(__file__).parent / "peers"
 TILE, OVERLAP = 256, 0.25  # of MONAI's tutorials
 LOOP_TILE = 512
 
@@ -73,8 +77,8 @@ def make_images(case: str, folder: Path) -> None:
         Image.fromarray(picture(256)).save(folder / f"{number:03}.png")
 
 
-def run_pixelwise(model: Path, images: Path, out: Path, precision: str) -> float:
-    """Predict with `pixelwise.predict`; it loads the model once more, which counts."""
+def run_pixelwise(model: Path, images: Path, out: Path, options: dict[str, str]) -> float:
+    """Predict with `pixelwise.predict`; its seconds hold the loading of the model."""
     import tifffile  # noqa: F401  (libraries that are loaded when they are needed)
     import torch
     from PIL import Image  # noqa: F401
@@ -82,11 +86,9 @@ def run_pixelwise(model: Path, images: Path, out: Path, precision: str) -> float
     from pixelwise.workflows.predict import load_for_files, predict_images
 
     torch.empty(1)
-    kept = load_for_files(model)
+    load_for_files(model)  # and let go of: as for the others, what it takes is not counted
     memory_before()
-    result = predict_images(model, images, out, precision=precision, device="cpu", progress=False)
-    assert kept.config.network.in_channels == 3
-    return result.seconds
+    return predict_images(model, images, out, device="cpu", progress=False, **options).seconds
 
 
 def read(path: Path) -> np.ndarray:
@@ -109,7 +111,7 @@ def load_network(model: Path):  # noqa: ANN201
     return network
 
 
-def run_monai(model: Path, images: Path, out: Path, precision: str) -> float:
+def run_monai(model: Path, images: Path, out: Path, options: dict[str, str]) -> float:
     """MONAI's `sliding_window_inference` as its tutorials call it."""
     import torch
     from monai.inferers import sliding_window_inference
@@ -128,7 +130,7 @@ def run_monai(model: Path, images: Path, out: Path, precision: str) -> float:
     return time.perf_counter() - started
 
 
-def run_loop(model: Path, images: Path, out: Path, precision: str) -> float:
+def run_loop(model: Path, images: Path, out: Path, options: dict[str, str]) -> float:
     """Tiles of 512 without overlap, in float32 or under autocast, channels last."""
     import torch
     from PIL import Image
@@ -144,7 +146,7 @@ def run_loop(model: Path, images: Path, out: Path, precision: str) -> float:
                 tile = pixels[:, :, top : top + LOOP_TILE, left : left + LOOP_TILE]
                 batch = torch.from_numpy(np.ascontiguousarray(tile))
                 batch = batch.contiguous(memory_format=torch.channels_last)
-                with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                with torch.autocast("cpu", torch.bfloat16, enabled="precision" in options):
                     logits = network(batch)[0, 0]
                 place = slice(top, top + LOOP_TILE), slice(left, left + LOOP_TILE)
                 mask[place] = (logits.float().sigmoid() >= 0.5).numpy()
@@ -153,11 +155,19 @@ def run_loop(model: Path, images: Path, out: Path, precision: str) -> float:
 
 
 WAYS = {
-    "pixelwise": (run_pixelwise, "auto"),
-    "pixelwise, float32": (run_pixelwise, "float32"),
-    "MONAI sliding window (256, 0.25, gaussian)": (run_monai, "float32"),
-    "PyTorch, tiles of 512, float32": (run_loop, "float32"),
-    "PyTorch, tiles of 512, bfloat16": (run_loop, "bfloat16"),
+    "pixelwise": (run_pixelwise, {}),
+    "pixelwise, --memory 600MB": (run_pixelwise, {"memory": "600MB"}),
+    "pixelwise, float32": (run_pixelwise, {"precision": "float32"}),
+    "pixelwise, OpenVINO": (run_pixelwise, {"runtime": "openvino"}),
+    "pixelwise, ONNX Runtime": (run_pixelwise, {"runtime": "onnx"}),
+    "MONAI sliding window (256, 0.25, gaussian)": (run_monai, {}),
+    "PyTorch, tiles of 512, float32": (run_loop, {}),
+    "PyTorch, tiles of 512, bfloat16": (run_loop, {"precision": "bfloat16"}),
+}
+PEERS = {  # their environments and scripts
+    "nnU-Net (256, half overlapping, gaussian)": ("nnunet", "predict_nnunet.py"),
+    "Keras on TensorFlow, tiles of 256": ("keras-tensorflow", "predict_keras.py"),
+    "Keras on JAX, tiles of 256": ("keras-jax", "predict_keras.py"),
 }
 REFERENCE = "PyTorch, tiles of 512, float32"
 _before = [0.0]
@@ -176,17 +186,25 @@ def memory_before() -> None:
 
 def run_child(args: argparse.Namespace) -> None:
     """One way on one case; prints what was measured."""
-    run, precision = WAYS[args.way]
+    run, options = WAYS[args.way]
     args.out.mkdir()
-    seconds = run(args.model, args.images, args.out, precision)
+    seconds = run(args.model, args.images, args.out, options)
     print(PREFIX + json.dumps({"seconds": seconds, "megabytes": peak() - _before[0]}))
 
 
-def measure(way: str, model: Path, images: Path, out: Path) -> dict[str, float]:
+def measure(way: str, network: str, model: Path, images: Path, out: Path) -> dict[str, float]:
     """Run a way in a process of its own."""
-    words = ["--way", way, "--model", model, "--images", images, "--out", out]
+    words = [sys.executable, __file__, "--way", way, "--model", model, "--images", images]
+    variables = dict(os.environ)
+    if way in PEERS:
+        environment, script = PEERS[way]
+        options = json.dumps(NETWORKS[network])
+        words = [python_of(environment), PEER_SCRIPTS / script, images, out, options]
+        variables["KERAS_BACKEND"] = environment.removeprefix("keras-")
+    else:
+        words += ["--out", out]
     done = subprocess.run(
-        [sys.executable, __file__, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True
+        [*map(str, words)], stdout=subprocess.PIPE, text=True, check=True, env=variables
     )
     line = next(one for one in done.stdout.splitlines() if one.startswith(PREFIX))
     return json.loads(line.removeprefix(PREFIX))
@@ -228,12 +246,16 @@ def main() -> None:
             make_images(case, root / case)
             mega = 4096**2 / 1e6 if case == "large" else 500 * 256**2 / 1e6
             words = args.ways.split(",")
-            ways = [w for w in WAYS if w == REFERENCE or any(word in w for word in words)]
+            there = [peer for peer, (name, _) in PEERS.items() if python_of(name).exists()]
+            ways = [*WAYS, *there]
+            ways = [w for w in ways if w == REFERENCE or any(word in w for word in words)]
             found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
             for number in range(args.rounds):
                 for index, way in enumerate(ways):
                     out = root / f"{case} {index} {number}"
-                    measured = measure(way, root / "model.safetensors", root / case, out)
+                    measured = measure(
+                        way, args.network, root / "model.safetensors", root / case, out
+                    )
                     found[way].append(measured)
                     print(f"{case}, {way}: {measured}", file=sys.stderr)
             masks = {way: read_masks(root / f"{case} {i} 0") for i, way in enumerate(ways)}
@@ -255,10 +277,9 @@ def print_table(
     for way, rows in found.items():
         seconds = statistics.median(row["seconds"] for row in rows)
         memory = max(row["megabytes"] for row in rows)
-        same = same_share(masks[way], masks[REFERENCE])
-        print(
-            f"| {way} | {seconds:.1f} | {mega / seconds:.2f} | {memory:.0f} | {100 * same:.2f} % |"
-        )
+        same = f"{100 * same_share(masks[way], masks[REFERENCE]):.2f} %"
+        same = "other weights" if way in PEERS else same
+        print(f"| {way} | {seconds:.1f} | {mega / seconds:.2f} | {memory:.0f} | {same} |")
 
 
 if __name__ == "__main__":

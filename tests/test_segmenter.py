@@ -3,6 +3,8 @@
 Pictures are 16 x 16, with a bright square on a dark ground; networks have a few channels.
 """
 
+import copy
+import pickle
 import re
 import warnings
 from functools import partial
@@ -873,3 +875,29 @@ def test_predictions_go_on_with_the_threads_that_the_ones_before_found(monkeypat
     assert used == [2] * 3 + [1] * 9
     model.predict(X[:2])
     assert used[12:] == [1]
+
+
+def test_a_predictor_is_kept_until_the_model_is_another_one():
+    model = tiny()
+    first = model._predictor()
+    before = model.predict(X[:1])
+    assert model._predictor() is first
+    model.compile()
+    model.fit(X, Y, epochs=3, verbose=0)
+    assert model._predictor() is not first
+    after = model.predict(X[:1])
+    assert np.abs(after - before).max() > 1e-4
+    with torch.no_grad():  # the weights of the moment count, by whomever they were changed
+        model.model.single_network.head.bias += 5
+    assert (model.predict(X[:1]) > after).all()
+
+
+def test_a_copy_and_a_pickle_have_predictors_of_their_own():
+    model = tiny()
+    expected = model.predict(X[:2])
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict(X[:2]), expected)
+        with torch.no_grad():
+            other.model.single_network.head.bias += 5
+        assert (other.predict(X[:2]) > expected).all()
+    np.testing.assert_array_equal(model.predict(X[:2]), expected)

@@ -178,6 +178,12 @@ def mean_dice(
     return float(np.mean(np.nanmean(scores, axis=0)))
 
 
+def peak_megabytes() -> float:
+    """The most memory of this process so far (Linux); `ru_maxrss` would count its parent's, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**10
+
+
 def tell(value: object) -> None:
     """Send a line to time_to_score.py, whatever else the libraries print."""
     print(PREFIX + json.dumps(value), flush=True)

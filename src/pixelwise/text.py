@@ -65,7 +65,7 @@ def _written_out(character: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def format_csv(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """Return a table as CSV that no spreadsheet takes for formulas; `plain_cell` reads cells back.
 
     Args:

@@ -33,7 +33,7 @@ OPTIONS = {
         "--device",
         *DATA_OPTIONS,
     ],
-    "predict": ["--out", "--save", "--tta", "--no-recursive", "--all", "--device"],
+    "predict": ["--out", "--save", "--min-area", "--tta", "--no-recursive", "--all", "--device"],
     "evaluate": ["--predictions", "--values", "--split", "--out", "--device", *DATA_OPTIONS],
     "export": ["--to", "--out", "--check-on"],
     "serve": ["--host", "--port"],

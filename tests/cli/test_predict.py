@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 import pixelwise as pw
 from pixelwise.cli import app
+from pixelwise.io import read_mask_values
+from pixelwise.objects import clean_mask
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,13 @@ def test_failures_are_listed_with_v_and_as_json(model, folder, tmp_path):
     assert len(content["written"]) == 3
     assert names(entry["file"] for entry in content["failed"]) == [f"bad{i}.png" for i in range(8)]
     assert all("is not a picture" in entry["message"] for entry in content["failed"])
+
+
+def test_min_area_cleans_the_mask(model, folder, tmp_path):
+    plain, cleaned = tmp_path / "plain", tmp_path / "cleaned"
+    assert run(model, folder / "slide.png", "--out", plain).exit_code == 0
+    result = run(model, folder / "slide.png", "--out", cleaned, "--min-area", 5)
+    assert result.exit_code == 0
+    expected = clean_mask(read_mask_values(plain / "slide.png"), 5)
+    np.testing.assert_array_equal(read_mask_values(cleaned / "slide.png"), expected)
+    assert run(model, folder / "slide.png", "--out", cleaned, "--min-area", 0).exit_code == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.colors import CLASS_COLORS, color_table, default_color, parse_color
-from pixelwise.data import overlay, to_rgb
+from pixelwise.data import Display, overlay, to_rgb
 from pixelwise.data.display import find_outlines
 from pixelwise.errors import ArrayError
 
@@ -90,3 +90,16 @@ def test_classes_that_overlap_are_drawn_one_over_the_other():
     assert drawn[4].tolist() == [64, 0, 128]  # half of blue over that
     with pytest.raises(ArrayError, match="pixel for pixel"):
         overlay(image, mask[:, :, :5], ["#ff0000", "#0000ff"])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_part_is_shown_as_in_its_image(channels, dtype):
+    image = np.random.default_rng(0).integers(0, 200, (20, 6, channels)).astype(dtype)
+    image[10:] //= 4
+    display = Display.of(image)
+    np.testing.assert_array_equal(display.show(image[10:]), to_rgb(image)[10:])
+    drawn = overlay(image[10:], np.zeros((10, 6), np.uint8), (), display=display)
+    np.testing.assert_array_equal(drawn, to_rgb(image)[10:])
+    spread = image[::2, ::2].reshape(-1, 1, channels)  # as an overview of a large image
+    assert (display.limits is None) == (Display.of(spread).limits is None)

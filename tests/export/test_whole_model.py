@@ -7,10 +7,11 @@ from tests.export.models import KINDS, PERCENTILES, make_model
 
 from pixelwise.errors import ModelFileError
 from pixelwise.export.intensities import ScaleByPercentiles, subsample_step
-from pixelwise.export.sizes import num_blocks
 from pixelwise.export.verify import exact_predictor
-from pixelwise.export.whole_model import WholeModel, filter_weights, take_pixels
+from pixelwise.export.whole_model import WholeModel, filter_weights
 from pixelwise.network import UNet, UNetConfig
+from pixelwise.network.plain import take_pixels
+from pixelwise.network.sizes import num_blocks
 
 SIZES = [(1, 1), (1, 17), (23, 1), (2, 3), (16, 16), (33, 40)]
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 
 from pixelwise.inference import Band, join_bands, plan_tiles, predict_bands
 from pixelwise.inference.bands import blend_tiles
+from pixelwise.inference.tiles import plan_axes
 
 from .plans import plans
 
@@ -13,14 +14,16 @@ class TestBlend:
     def test_by_hand(self):
         """Tiles of 4 with 1, 3 and 5 in them, overlap 1: halfway where two meet."""
         tiles = iter((1, 3, 5))
-        found = list(blend_tiles([10], [4], 1, lambda tile: np.full((1, 4), next(tiles), "f4")))
+        found = list(
+            blend_tiles(plan_axes([10], [4], 1), lambda tile: np.full((1, 4), next(tiles), "f4"))
+        )
         assert [window for window, _ in found] == [(slice(0, 3),), (slice(3, 6),), (slice(6, 10),)]
         assert [values[0].tolist() for _, values in found] == [[1, 1, 1], [2, 3, 3], [4, 5, 5, 5]]
 
     @settings(deadline=None)
     @given(plans())
     def test_bands_are_the_sum_of_weighted_tiles_each_pixel_once(self, plan):
-        size, tile_size, overlap = plan
+        size = plan[0]
         random, predicted = np.random.default_rng(0), {}
 
         def predict(tile):
@@ -29,11 +32,11 @@ class TestBlend:
             return values
 
         found, times = np.zeros((2, *size), np.float32), np.zeros(size, int)
-        for window, values in blend_tiles(size, tile_size, overlap, predict):
+        for window, values in blend_tiles(plan_axes(*plan), predict):
             found[(slice(None), *window)] = values
             times[window] += 1
         expected = np.zeros((2, *size), np.float32)
-        for tile in plan_tiles(size, tile_size, overlap):
+        for tile in plan_tiles(*plan):
             expected[(slice(None), *tile.slices)] += predicted[tile.starts] * tile.blend_weights()
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert (times == 1).all()
@@ -46,7 +49,9 @@ class TestBlend:
             return np.zeros((1, *tile.size), np.float32)
 
         largest = 0
-        for number, (_, values) in enumerate(blend_tiles((90, 90), (16, 16), 4, predict), start=1):
+        for number, (_, values) in enumerate(
+            blend_tiles(plan_axes((90, 90), (16, 16), 4), predict), start=1
+        ):
             assert len(seen) == number
             largest = max(largest, values.size)
         assert largest <= 16 * 16

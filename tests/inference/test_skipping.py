@@ -14,6 +14,8 @@ from .test_predictor import model_for
 class CountingRuntime:
     """Probabilities that depend on the neighbours and on where they lie in the tile."""
 
+    name, precision, takes_stored = "counting", "float32", False
+
     def __init__(self, num_classes=1):
         self.device, self.num_calls, self._num_classes = torch.device("cpu"), 0, num_classes
 

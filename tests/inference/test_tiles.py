@@ -44,19 +44,32 @@ class TestTheDrawing:
 class TestEveryPlan:
     @given(plans())
     def test_weights_add_to_1_at_every_pixel(self, plan):
-        size, tile_size, overlap = plan
-        weights, count = coverage(size, plan_tiles(size, tile_size, overlap))
+        size = plan[0]
+        weights, count = coverage(size, plan_tiles(*plan))
         np.testing.assert_allclose(weights, 1, atol=1e-6)
         assert count.min() >= 1
 
     @given(plans())
     def test_tiles_are_equally_long_and_inside(self, plan):
-        size, tile_size, overlap = plan
+        size, tile_size, overlap, _ = plan
         sides = tuple(min(side, length) for side, length in zip(tile_size, size, strict=True))
         for tile in plan_tiles(size, tile_size, overlap):
             assert tile.blend_weights().shape == sides
             for start, side, length in zip(tile.starts, sides, size, strict=True):
                 assert 0 <= start <= length - side
+
+    @given(plans())
+    def test_tiles_begin_at_steps_and_the_last_may_be_shorter(self, plan):
+        size, tile_size, overlap, step = plan
+        for tile in plan_tiles(*plan):
+            for span, side, length in zip(tile.spans, tile_size, size, strict=True):
+                own_step = step if step <= side - overlap else 1
+                assert span.start % own_step == 0
+                side = min(side, length)
+                is_last = span.stop == length
+                assert len(span.weights) == side or (
+                    is_last and side - own_step < len(span.weights) < side
+                )
 
     @given(plans())
     def test_weights_are_positive_and_at_most_1(self, plan):
@@ -66,11 +79,11 @@ class TestEveryPlan:
             assert weights.min() > 0
             assert weights.max() <= 1 + 1e-6
 
-    @given(st.integers(1, 500), st.integers(1, 80), st.data())
-    def test_neighbours_overlap_by_at_least_what_was_asked(self, length, side, data):
+    @given(st.integers(1, 500), st.integers(1, 80), st.integers(1, 20), st.data())
+    def test_neighbours_overlap_by_at_least_what_was_asked(self, length, side, step, data):
         overlap = data.draw(st.integers(0, (side - 1) // 2))
-        starts = [tile.starts[0] for tile in plan_tiles([length], [side], overlap)]
-        assert all(side - step >= overlap for step in np.diff(starts))
+        starts = [tile.starts[0] for tile in plan_tiles([length], [side], overlap, step)]
+        assert all(side - gap >= overlap for gap in np.diff(starts))
 
     @given(st.integers(1, 500), st.integers(2, 80), st.data())
     def test_no_more_tiles_than_needed(self, length, side, data):
@@ -102,6 +115,16 @@ class TestByHand:
     def test_the_rest_is_shared_by_all_overlaps(self):
         # 3 tiles of 8 cover 21 pixels with overlaps of 1 and 2, not 1 whole and one moved back
         assert [tile.starts[0] for tile in plan_tiles([21], [8], 1)] == [0, 6, 13]
+
+    def test_groups_of_4_pixels_stay_together(self):
+        # tiles of 8 at 0, 6, 12 would cut the groups 4-7 and 12-15; here the overlap is 4, not 2
+        tiles = plan_tiles([19], [8], 2, step=4)
+        assert [tile.slices[0] for tile in tiles] == [
+            slice(0, 8),
+            slice(4, 12),
+            slice(8, 16),
+            slice(12, 19),
+        ]
 
     def test_rows_come_first(self):
         starts = [tile.starts for tile in plan_tiles([6, 9], [3, 3], 0)]

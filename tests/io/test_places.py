@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from pixelwise.errors import OutputError
-from pixelwise.io import NOWHERE, Place, TiffBands, read_mask_values, read_place
-from pixelwise.io.writers import is_result, write_probabilities
+from pixelwise.io import (
+    NOWHERE,
+    Place,
+    TiffBands,
+    class_pixels,
+    probability_planes,
+    read_mask_values,
+    read_place,
+)
 
 # a pixel of 10 m at 500,000 east and 4,600,000 north, in UTM zone 33
 KEYS = (1, 1, 0, 4, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633, 3076, 0, 1, 9001)
@@ -27,7 +33,7 @@ def geotiff(tmp_path):
 
 
 def write(path, place, mask=MASK):
-    with TiffBands(path, mask.shape, COLORS, place) as file:
+    with TiffBands(path, mask.shape, class_pixels(COLORS), place) as file:
         file.write(mask[:25])
         file.write(mask[25:])
 
@@ -65,7 +71,8 @@ def test_the_size_of_pixels_is_kept(kind, tmp_path):
     assert place.spacing_um == (0.5, 0.25)
     write(tmp_path / "mask.tif", place)
     assert read_place(tmp_path / "mask.tif").spacing_um == (0.5, 0.25)
-    write_probabilities(tmp_path / "p.tif", np.zeros((2, 60, 70), np.float32), place)
+    with TiffBands(tmp_path / "p.tif", (60, 70), probability_planes(2), place) as file:
+        file.write(np.zeros((2, 60, 70), np.uint8))
     assert read_place(tmp_path / "p.tif").spacing_um == (0.5, 0.25)
 
 
@@ -73,39 +80,3 @@ def test_of_other_files_nothing_is_known(tmp_path, save):
     assert read_place(save("a.png", MASK)) == NOWHERE
     assert read_place(save("a.tif", MASK)) == NOWHERE
     assert not Place()
-
-
-class TestBands:
-    def test_a_mask_of_many_tiles(self, tmp_path):
-        """Bands of any height; tiles at the edges are cut."""
-        mask = np.random.default_rng(0).integers(0, 3, (1300, 1100), np.uint8)
-        with TiffBands(tmp_path / "m.tif", mask.shape, COLORS) as file:
-            for top in range(0, 1300, 170):
-                file.write(mask[top : top + 170])
-        np.testing.assert_array_equal(read_mask_values(tmp_path / "m.tif"), mask)
-        with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
-            page = tiff.pages.first
-            assert page.is_tiled
-            assert [c >> 8 for c in page.colormap[:, 1]] == [255, 0, 0]
-        assert is_result(tmp_path / "m.tif")
-
-    def test_nothing_is_left_where_it_breaks_off(self, tmp_path):
-        with (
-            pytest.raises(ZeroDivisionError),
-            TiffBands(tmp_path / "m.tif", (1300, 1100), COLORS) as file,
-        ):
-            file.write(np.zeros((600, 1100), np.uint8))
-            _ = 1 / 0
-        assert list(tmp_path.iterdir()) == []
-
-    def test_too_few_rows_leave_nothing(self, tmp_path):
-        with TiffBands(tmp_path / "m.tif", (1300, 1100), COLORS) as file:
-            file.write(np.zeros((600, 1100), np.uint8))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_folder_that_is_not_there(self, tmp_path):
-        with (
-            pytest.raises(OutputError, match="Make the folder"),
-            TiffBands(tmp_path / "none" / "m.tif", (60, 70), COLORS) as file,
-        ):
-            file.write(MASK)

@@ -20,7 +20,6 @@ from pixelwise.io import (
     write_json,
     write_mask,
     write_pixels,
-    write_probabilities,
     write_text,
 )
 
@@ -54,15 +53,13 @@ def test_a_written_mask_is_known(tmp_path, highest):
     assert not is_result(tmp_path / "none.png")
 
 
-def test_probabilities_and_signed_pictures_are_known_and_other_pictures_are_not(tmp_path):
+def test_planes_and_signed_pictures_are_known_and_other_pictures_are_not(tmp_path):
     pixels = np.zeros((4, 5, 3), np.uint8)
     write_image(tmp_path / "overlay.png", pixels, signed=True)
     write_image(tmp_path / "image.png", pixels)
-    write_probabilities(tmp_path / "p.tif", np.random.default_rng(0).random((4, 300, 300), "f4"))
     planes = write_pixels(tmp_path / "planes", np.zeros((4, 5, 6), np.uint8), signed=True)
     stack = write_pixels(tmp_path / "stack", np.zeros((4, 5, 6), np.uint8))
     assert is_result(tmp_path / "overlay.png")
-    assert is_result(tmp_path / "p.tif")
     assert is_result(planes)
     assert not is_result(tmp_path / "image.png")
     assert not is_result(stack)
@@ -90,20 +87,6 @@ def test_many_values_become_16_bit_tiff(tmp_path):
 def test_what_is_no_mask_is_refused(tmp_path, mask):
     with pytest.raises(ArrayError, match=r"\(H, W\) integers from 0"):
         write_mask(tmp_path / "a.png", mask, COLORS)
-
-
-def test_probabilities_are_float32_with_axes(tmp_path):
-    probabilities = np.random.default_rng(0).random((3, 6, 7), dtype=np.float32)
-    write_probabilities(tmp_path / "a.tif", probabilities)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.moveaxis(probabilities, 0, 2))
-    with pytest.raises(ArrayError, match=r"\(K, H, W\)"):
-        write_probabilities(tmp_path / "a.tif", probabilities[0])
-
-
-def test_one_class_of_probabilities(tmp_path):
-    probabilities = np.full((1, 6, 7), 0.25, dtype=np.float32)
-    write_probabilities(tmp_path / "a.tif", probabilities)
-    assert read_image(tmp_path / "a.tif").shape == (6, 7, 1)
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 3)])

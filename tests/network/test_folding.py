@@ -7,7 +7,7 @@ import torch
 
 from pixelwise.device import has_bfloat16
 from pixelwise.inference import TorchRuntime
-from pixelwise.network import Ensemble, UNet, UNetConfig, fold_normalizations, fuse_activations
+from pixelwise.network import Ensemble, UNet, UNetConfig, fold_normalizations, freeze_convolutions
 from pixelwise.network.folding import ConvolutionReLU, has_fused_convolution
 
 CPU = torch.device("cpu")
@@ -54,15 +54,16 @@ def test_those_of_an_ensemble_too():
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize("upsampling", ["nearest", "linear", "transposed"])
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.skipif(not has_fused_convolution(), reason="this torch has no such kernel")
-def test_activations_are_fused(normalization, skips):
-    network = make_network(normalization=normalization, skips=skips)
+def test_activations_are_fused(normalization, upsampling, skips):
+    network = make_network(normalization=normalization, upsampling=upsampling, skips=skips)
     network = network.to(memory_format=torch.channels_last)
     fold_normalizations(network)
     with torch.inference_mode():
         expected = network(image())
-        assert fuse_activations(network, torch.float32) == 8  # not where a decoder joins
+        assert freeze_convolutions(network, torch.float32) == 10
         torch.testing.assert_close(network(image()), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -70,12 +71,23 @@ def test_activations_are_fused(normalization, skips):
     "options", [{"normalization": "instance"}, {"normalization": "group"},
                 {"normalization": "none", "activation": "leaky_relu"}]
 )  # fmt: skip
-def test_what_cannot_be_fused_is_left(options):
-    network = make_network(**options)
-    before = deepcopy(network)
-    assert fold_normalizations(network) == fuse_activations(network, torch.float32) == 0
+def test_other_normalizations_and_activations_stay_what_they_are(options):
+    network = make_network(**options).to(memory_format=torch.channels_last)
     with torch.no_grad():
-        torch.testing.assert_close(network(image()), before(image()), rtol=0, atol=0)
+        expected = network(image())
+        assert fold_normalizations(network) == freeze_convolutions(network, torch.float32) == 0
+        torch.testing.assert_close(network(image()), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sizes_that_must_be_extended_and_a_single_pixel():
+    network = make_network(normalization="none").to(memory_format=torch.channels_last)
+    for size in [(1, 1), (1, 37), (5, 3)]:
+        batch = torch.randn(1, 2, *size)
+        with torch.inference_mode():
+            expected = network(batch)
+            frozen = deepcopy(network)
+            freeze_convolutions(frozen, torch.float32)
+            torch.testing.assert_close(frozen(batch), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_the_kernel_nothing_is_fused(monkeypatch):
@@ -83,23 +95,23 @@ def test_without_the_kernel_nothing_is_fused(monkeypatch):
         raise AttributeError("no such operator")
 
     monkeypatch.setattr("pixelwise.network.folding._convolve", missing)
-    assert fuse_activations(make_network(normalization="none"), torch.float32) == 0
+    assert freeze_convolutions(make_network(normalization="none"), torch.float32) == 0
 
 
 @pytest.mark.skipif(not has_bfloat16(CPU), reason="this processor has no bfloat16")
-@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize("normalization", ["none", "batch", "instance"])
 def test_in_bfloat16(normalization):
     network = make_network(normalization=normalization).to(memory_format=torch.channels_last)
     fold_normalizations(network)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         expected = network(image()).float()
-        fuse_activations(network, torch.bfloat16)
+        freeze_convolutions(network, torch.bfloat16)
         found = network(image()).float()
     torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
 
 
 def test_a_runtime_leaves_the_network_of_the_caller_alone():
-    from tests.inference.test_runtime import IMAGE, make_model
+    from tests.inference.runtimes.test_torch import IMAGE, make_model
 
     model = make_model()
     before = deepcopy(model.network)

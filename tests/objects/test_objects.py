@@ -1,24 +1,19 @@
-"""Objects of masks: hand-checked tables and outlines, and every outline painted back."""
-
-import csv
-import io
-import json
+"""Regions of masks in bands: hand-checked figures, scikit-image's own, and every split alike."""
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from skimage.draw import polygon2mask
-from skimage.measure import label
-from tests.io.test_places import GEO
-from tests.workflows.test_predict_parts import EXACT, make_model
+from skimage.measure import label, regionprops
 
-import pixelwise as pw
-from pixelwise.io import NOWHERE, Place, read_place
-from pixelwise.objects import describe_regions, find_regions, to_geojson, trace_region
-from pixelwise.objects.polygons import trace
+from pixelwise.io import NOWHERE
+from pixelwise.objects import (
+    RegionFinder,
+    coco_format,
+    find_regions,
+    geojson_format,
+    table_format,
+)
 
 NAMES, COLORS = ("background", "cell", "rim"), ("#000000", "#ff0000", "#00ff00")
 MASK = np.array(
@@ -32,150 +27,156 @@ MASK = np.array(
     ],
     np.uint8,
 )
+SIZES = st.tuples(st.integers(1, 14), st.integers(1, 14))
+SEEDS = st.integers(0, 2**32)
+
+
+def random_mask(size, seed):
+    """Noise of classes that are more or less frequent."""
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet((1, 1, 1, 0.3))
+    return random.choice(np.array([0, 1, 2, 255], np.uint8), size, p=shares)
+
+
+MASKS = st.builds(random_mask, SIZES, SEEDS)
+PLANES = st.builds(
+    lambda *given: np.stack([random_mask(*given) == c for c in (0, 1)]), SIZES, SEEDS
+)
 
 
 def regions(mask=MASK, has_background=True):
-    return list(find_regions(mask, has_background=has_background))
+    return find_regions(mask, has_background=has_background)
 
 
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
+def paint(region, size):
+    """The pixels of a region, from its runs."""
+    painted = np.zeros(size, bool)
+    for row, start, stop in region.runs.tolist():
+        assert not painted[row, start:stop].any()
+        painted[row, start:stop] = True
+    return painted
+
+
+def found_in(mask, image, heights):
+    """Regions that each band finishes, and those left at the end."""
+    finder = RegionFinder(has_background=True)
+    cuts = np.cumsum(heights)
+    bands = zip(np.split(mask, cuts, -2), np.split(image, cuts), strict=True)
+    return [*(finder.add(*band) for band in bands), finder.finish()]
+
+
+def texts_of(batches, size):
+    """What all files hold, written batch by batch."""
+    formats = (
+        table_format(NAMES, 2, (0.5, 0.25)),
+        geojson_format(NAMES, COLORS, NOWHERE),
+        coco_format(NAMES, "a.png", size, has_background=True),
+    )
+    return [one.start + "".join(map(one.write, batches)) + one.end for one in formats]
 
 
 class TestRegions:
-    def test_of_each_class_by_edges_and_corners(self):
-        found = regions()
-        assert [(r.number, r.class_index, int(r.inside.sum())) for r in found] == [
-            (1, 1, 4), (2, 1, 8), (3, 2, 2),
-        ]  # fmt: skip
-        assert found[2].place == (slice(0, 2), slice(4, 6))
+    def test_in_the_order_of_their_last_rows(self):
+        found = [(r.number, r.class_index, r.area, r.box) for r in regions()]
+        assert found == [(1, 1, 4, (0, 0, 2, 2)), (2, 2, 2, (0, 4, 2, 6)), (3, 1, 8, (3, 1, 6, 4))]
+
+    def test_their_order_is_not_that_of_the_bands(self):
+        mask = np.array([[2], [0], [1], [0], [0], [0]], np.uint8)
+        assert [r.class_index for r in regions(mask)] == [2, 1]
 
     def test_without_background_class_0_has_regions_too(self):
-        assert [r.class_index for r in regions(has_background=False)] == [0, 0, 1, 1, 2]
+        assert [r.class_index for r in regions(has_background=False)] == [1, 2, 0, 0, 1]
 
     def test_of_classes_that_overlap(self):
         planes = np.stack([MASK == 1, MASK > 0])
-        assert [r.class_index for r in regions(planes)] == [0, 0, 1, 1, 1, 1]
+        found = [(r.class_index, r.area) for r in regions(planes)]
+        assert found == [(0, 4), (1, 4), (1, 2), (1, 1), (0, 8), (1, 8)]
+
+    def test_pixels_that_touch_by_a_corner_across_bands_are_one(self):
+        mask = np.eye(4, dtype=np.uint8)
+        *_, (only,) = found_in(mask, mask[..., None], [1, 1, 1])
+        assert only.runs.tolist() == [[0, 0, 1], [1, 1, 2], [2, 2, 3], [3, 3, 4]]
+
+    def test_two_arms_that_meet_below_are_one(self):
+        mask = np.array([[1, 0, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+        assert [len(found) for found in found_in(mask, mask[..., None], [1, 1])] == [0, 0, 0, 1]
+
+    def test_one_is_given_as_soon_as_two_rows_below_it_are_known(self):
+        batches = found_in(MASK, MASK[..., None], [3, 2])
+        assert [[r.number for r in found] for found in batches] == [[], [1, 2], [], [3]]
 
     @settings(deadline=None)
-    @given(
-        arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 12)] * 2), elements=st.integers(0, 2))
-    )
+    @given(MASKS)
     def test_they_are_the_mask(self, mask):
-        painted = np.zeros_like(mask)
+        painted = np.zeros(mask.shape, int)
         for region in regions(mask):
-            assert not painted[region.place][region.inside].any()
-            painted[region.place][region.inside] = region.class_index
-            assert label(region.inside, connectivity=2).max() == 1
-        np.testing.assert_array_equal(painted, mask)
-
-
-class TestTable:
-    IMAGE = np.arange(72, dtype=np.uint16).reshape(6, 6, 2)
-
-    def test_by_hand(self):
-        rows = rows_of(describe_regions(regions(), NAMES, self.IMAGE))
-        assert len(rows) == 3
-        first = {name: rows[0][name] for name in rows[0] if name != "perimeter_px"}
-        assert first == {
-            "object": "1", "class": "cell", "area_px": "4", "row_px": "0.5", "column_px": "0.5",
-            "top_px": "0", "left_px": "0", "bottom_px": "2", "right_px": "2", "eccentricity": "0.0",
-            "mean_1": "7.0", "mean_2": "8.0",
-        }  # fmt: skip
-        assert [row["class"] for row in rows] == ["cell", "cell", "rim"]
-        assert (rows[1]["row_px"], rows[1]["column_px"]) == ("4.0", "2.0")
-
-    def test_in_micrometres(self):
-        (row, *_) = rows_of(describe_regions(regions(), NAMES, self.IMAGE, (0.5, 0.25)))
-        assert (row["area_um2"], row["row_um"], row["column_um"]) == ("0.5", "0.25", "0.125")
-
-    def test_a_mask_without_objects_has_a_heading(self):
-        text = describe_regions(regions(np.zeros((4, 4), np.uint8)), NAMES, self.IMAGE)
-        assert text.startswith("object,class,area_px")
-        assert rows_of(text) == []
-
-
-class TestOutlines:
-    def test_a_square_and_a_ring_by_hand(self):
-        square, ring, _ = regions()
-        assert trace_region(square) == [[[[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]]]]
-        (outer, hole) = trace_region(ring)[0]
-        assert outer == [[1, 3], [4, 3], [4, 6], [1, 6], [1, 3]]
-        assert sorted(hole[:-1]) == [[2, 4], [2, 5], [3, 4], [3, 5]]
-        assert hole[0] == hole[-1]
-
-    def test_parts_that_touch_by_a_corner_are_two_polygons(self):
-        assert len(trace_region(regions()[2])) == 2
-
-    def test_a_hole_that_touches_the_outside_by_a_corner(self):
-        """Two rings that meet at a corner, and not one that meets itself."""
-        inside = np.ones((4, 4), bool)
-        inside[1, 1] = inside[0, 0] = False
-        rings = trace(inside)
-        assert len(rings) == 2
-        assert all(len(set(ring[:-1])) == len(ring) - 1 for ring in rings)
+            inside = paint(region, mask.shape)
+            assert label(inside, connectivity=2).max() == 1
+            painted += inside * region.class_index
+        np.testing.assert_array_equal(painted, np.where(mask == 255, 0, mask))
 
     @settings(deadline=None, max_examples=200)
-    @given(arrays.arrays(np.bool_, st.tuples(*[st.integers(1, 9)] * 2)))
-    def test_painted_back_they_are_the_pixels(self, mask):
-        """Rings are simple, and enclose exactly the pixels (their centres, by even and odd)."""
-        painted = np.zeros(mask.shape, bool)
-        for region in regions(mask.astype(np.uint8)):
-            for polygon in trace_region(region):
-                for ring in polygon:
-                    assert len({tuple(corner) for corner in ring}) == len(ring) - 1
-                    corners = np.array(ring)[:, ::-1] - 0.5  # (row, column) of pixel centres
-                    painted ^= _inside(mask.shape, corners)
-        np.testing.assert_array_equal(painted, mask)
+    @given(st.one_of(MASKS, PLANES), st.data())
+    def test_how_many_rows_come_at_once_changes_no_letter(self, mask, data):
+        height, width = mask.shape[-2:]
+        image = np.random.default_rng(0).normal(0, 1e3, (height, width, 2)).astype(np.float32)
+        cuts = data.draw(st.lists(st.integers(0, height), max_size=height))
+        heights = np.diff(sorted(cuts), prepend=0)
+        whole = find_regions(mask, image, has_background=True)
+        assert texts_of(found_in(mask, image, heights), (height, width)) == texts_of(
+            [whole], (height, width)
+        )
 
-    def test_pixels_without_a_map(self):
-        content = to_geojson(regions(), NAMES, COLORS, NOWHERE)
-        assert "crs" not in content
-        one, _, two_parts = content["features"]
-        assert one["geometry"]["type"] == "Polygon"
-        assert two_parts["geometry"]["type"] == "MultiPolygon"
-        assert one["properties"]["classification"] == {"name": "cell", "color": [255, 0, 0]}
-        json.dumps(content)
+    def test_only_what_is_not_finished_is_kept(self):
+        """A thousand rows of dots: what waits is of the last rows, and not of all."""
+        finder = RegionFinder(has_background=True)
+        dots = np.zeros((10, 40), np.uint8)
+        dots[::2, ::2] = 1
+        for _ in range(100):
+            finder.add(dots)
+            assert len(finder._open._runs.row) <= 20
+            assert finder._planes.shape[1] == 4
+        assert len(finder.finish()) == 20
+        assert finder._number == 100 * 5 * 20
 
-    def test_coordinates_of_the_map(self, tmp_path):
-        """10 m a pixel, from 500,000 east and 4,600,000 north on, in UTM zone 33."""
-        path = tmp_path / "a.tif"
-        tifffile.imwrite(path, MASK, extratags=GEO)
-        content = to_geojson(regions(), NAMES, COLORS, read_place(path))
-        assert content["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
-        assert content["features"][0]["geometry"]["coordinates"] == [
-            [[500000, 4600000], [500020, 4600000], [500020, 4599980], [500000, 4599980],
-             [500000, 4600000]]
-        ]  # fmt: skip
-
-    def test_where_the_tie_point_is_the_middle_of_a_pixel(self):
-        keys = (1, 1, 0, 1, 1025, 0, 1, 2)
-        tags = ((33550, 12, 3, (10.0, 10.0, 0.0)), (33922, 12, 6, (0.0,) * 3 + (5.0, 95.0, 0.0)),
-                (34735, 3, len(keys), keys))  # fmt: skip
-        assert Place(tags).to_map()([[0, 0]]) == [[0, 100]]
+    def test_of_no_rows(self):
+        assert RegionFinder(has_background=True).finish() == []
 
 
-def _inside(shape, corners):
-    """Pixels whose centre a ring encloses; no centre lies on it."""
-    return polygon2mask(shape, corners)
+class TestMeasures:
+    """Against scikit-image, which measures one region in its box."""
 
+    @settings(deadline=None, max_examples=200)
+    @given(MASKS)
+    def test_are_those_of_regionprops(self, mask):
+        image = np.random.default_rng(1).integers(0, 60000, (*mask.shape, 2), np.uint16)
+        for region in find_regions(mask, image, has_background=True):
+            inside = paint(region, mask.shape)
+            (expected,) = regionprops(inside.astype(np.uint8), image)
+            assert (region.area, region.box) == (expected.area, expected.bbox)
+            assert region.centroid == pytest.approx(expected.centroid)
+            assert region.perimeter == pytest.approx(expected.perimeter)
+            # a line has no second axis, of which the root of a rounding error is 1e-8
+            assert region.eccentricity == pytest.approx(expected.eccentricity, abs=1e-6)
+            assert region.means == pytest.approx(expected.intensity_mean)
 
-@pytest.mark.parametrize("task", ["exclusive", "overlap"])
-def test_predict_saves_them(task, tmp_path):
-    from pixelwise.task import Task
+    def test_of_a_large_region_far_from_the_corner(self):
+        """Coordinates of some thousands, squared, would lose what a small ellipse is like."""
+        mask = np.zeros((3000, 2000), np.uint8)
+        rows, columns = np.ogrid[:3000, :2000]
+        mask[(rows - 2900) ** 2 / 400 + (columns - 1900) ** 2 / 100 <= 1] = 1
+        (region,) = regions(mask)
+        (expected,) = regionprops(mask)
+        assert region.eccentricity == pytest.approx(expected.eccentricity, abs=1e-9)
+        assert region.centroid == (2900, 1900)
 
-    model = make_model(tmp_path, Task.MULTILABEL if task == "overlap" else Task.MULTICLASS)
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", extratags=GEO)
-    save = ("mask", "table", "polygons")
-    options = EXACT | {"save": save}
-    _, table, polygons = pw.predict(model, tmp_path / "x.tif", tmp_path / "out", **options)
-    assert (table.name, polygons.name) == ("x_objects.csv", "x_polygons.geojson")
-    rows, content = rows_of(table.read_text()), json.loads(polygons.read_text())
-    assert len(rows) == len(content["features"]) > 0
-    assert [row["class"] for row in rows] == [f["properties"]["class"] for f in content["features"]]
-    again = pw.workflows.predict_images(model, tmp_path / "x.tif", tmp_path / "out", **options)
-    assert again.num_kept == 1
-    table.write_text("mine,and,not,yours\n")
-    with pytest.raises(pw.OutputError, match="is no result that pixelwise wrote"):
-        pw.predict(model, tmp_path / "x.tif", tmp_path / "out", **options)
+    def test_a_square_by_hand(self):
+        (square, *_) = find_regions(MASK, MASK[..., None], has_background=True)
+        assert square.centroid == (0.5, 0.5)
+        assert square.perimeter == 4  # from pixel centre to pixel centre
+        assert square.eccentricity == 0
+        assert square.means == (1,)
+
+    def test_a_line_is_all_eccentric_and_a_pixel_is_round(self):
+        line, pixel = regions(np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0]], np.uint8))
+        assert (line.eccentricity, pixel.eccentricity) == (1, 0)

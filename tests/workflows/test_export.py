@@ -43,9 +43,10 @@ def test_the_command_prints_the_files_and_the_figures(model, tmp_path):
 @pytest.mark.parametrize(
     ("to", "out", "error", "message"),
     [
-        ("tflite", "m.tflite", PlanError, "'tflite' is no format of exports. Choose onnx or openv"),
-        ("onnx", "m.xml", PlanError, "m.xml is no name of an onnx export, which ends in .onnx"),
+        ("tflite", "m.tflite", PlanError, "'tflite' is no format of exports. Choose onnx, openv"),
+        ("onnx", "m.xml", PlanError, "m.xml is no name for onnx, which ends in .onnx"),
         ("openvino", "m.onnx", PlanError, "which ends in .xml"),
+        ("torch", "m.pt", PlanError, "m.pt is no name for torch, which ends in .pt2"),
         ("onnx", "none/m.onnx", OutputError, "give a file in a folder that exists"),
     ],
 )
@@ -54,6 +55,43 @@ def test_wrong_requests_are_refused_before_anything_is_done(
 ):
     with pytest.raises(error, match=message):
         export(model, to, tmp_path / out)
+
+
+@pytest.mark.parametrize(
+    ("to", "options", "message"),
+    [
+        ("torch", {"calibrate": "data"}, "INT8 is for onnx and openvino, but torch was asked for"),
+        ("onnx", {"authors": ["Ada"]}, "Authors and a licence are for bioimageio, but onnx"),
+        ("onnx", {"license": "MIT"}, "Authors and a licence are for bioimageio, but onnx"),
+    ],
+)
+def test_options_of_another_format_are_refused(model, tmp_path, to, options, message):
+    suffix = {"torch": ".pt2", "onnx": ".onnx"}[to]
+    with pytest.raises(PlanError, match=message):
+        export(model, to, tmp_path / f"m{suffix}", **options)
+
+
+def test_int8_and_its_data_belong_together(model, tmp_path):
+    words = ["export", str(model), "--to", "onnx", "--out", str(tmp_path / "m.onnx"), "--int8"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "give both" in result.output
+
+
+def test_a_data_folder_sets_the_ranges_and_says_what_is_lost(model, save, tmp_path):
+    pytest.importorskip("nncf")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        split = "val" if number % 3 == 0 else "train"
+        image = rng.integers(0, 256, (40, 40, 2), np.uint8)
+        save(f"data/{split}/images/{number}.tif", image)
+        save(f"data/{split}/masks/{number}.png", (image[..., 0] > 128).astype(np.uint8) * 255)
+    out = str(tmp_path / "m.onnx")
+    words = ["--int8", "--calibrate", str(tmp_path / "data"), "--allow-loss", "0.2"]
+    result = CliRunner().invoke(app, ["export", str(model), "--to", "onnx", "--out", out, *words])
+    assert result.exit_code == 0, result.output
+    assert "on 4 held-out images" in result.stdout
+    assert "calibrated on 8 images" in result.stdout
 
 
 def test_what_is_no_model_is_refused(tmp_path):

@@ -13,11 +13,23 @@ from PIL import Image
 from tests.io.test_places import GEO
 
 import pixelwise as pw
-from pixelwise.io import read_mask_values, windows
-from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig, save_model
+from pixelwise.data import overlay
+from pixelwise.inference import Predictor, normalized_entropy
+from pixelwise.io import read_image, read_mask_values, remove_result, windows
+from pixelwise.network import (
+    IntensityScaling,
+    Model,
+    ModelConfig,
+    UNet,
+    UNetConfig,
+    load_model,
+    save_model,
+)
 from pixelwise.task import Task
 from pixelwise.workflows.predict import predict_images
+from pixelwise.workflows.prediction import files
 from pixelwise.workflows.prediction.files import FilePredictor
+from pixelwise.workflows.prediction.results import held_by
 
 EXACT = {"precision": "float32", "device": "cpu", "progress": False}
 random = np.random.default_rng(0)
@@ -75,7 +87,7 @@ def test_in_parts_the_mask_is_that_of_the_array_in_the_same_tiles(
     monkeypatch.setattr(windows, "LARGE_BYTES", 0)
     monkeypatch.setattr("pixelwise.inference.memory.SHARES", (0.5,))
     (mask,) = pw.predict(model, path, tmp_path / "out", **EXACT)
-    assert mask.name == "image.tif"
+    assert mask.name == ("image.ome.zarr" if kind == "zarr" else "image.tif")
     predictor = pw.inference.Predictor(pw.network.load_model(model), device="cpu", tile_size=256)
     expected = predictor.segment(np.moveaxis(RGB, -1, 0))
     found = read_mask_values(mask)
@@ -99,32 +111,119 @@ def test_nothing_is_left_of_an_image_that_breaks_off(tmp_path):
     assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["errors.csv"]
 
 
-@pytest.mark.usefixtures("in_parts")
-@pytest.mark.parametrize("what", ["overlay", "probability", "png", "overlap"])
-def test_what_cannot_be_made_in_parts_is_made_of_the_whole(what, tmp_path):
+PIXELS = ("mask", "probability", "uncertainty", "overlay")
+SMALL = RGB[:90, :70]
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.MULTILABEL, Task.BINARY])
+def test_all_results_in_parts_are_those_of_the_whole(task, tmp_path, monkeypatch):
+    """In the same tiles of 256; the picture is JPEG, and nearly the same."""
+    model = make_model(tmp_path, task)
     tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
-    np.save(tmp_path / "same.npy", RGB)
-    task = Task.MULTILABEL if what == "overlap" else Task.MULTICLASS
-    model, options = make_model(tmp_path, task), dict(EXACT)
-    if what in ("overlay", "probability"):
-        options["save"] = ("mask", what)
-    elif what == "png":
-        options["format"] = "png"
-    written = pw.predict(model, tmp_path / "x.tif", tmp_path / "out", **options)
-    assert len(written) == len(options.get("save", "m"))
-    if what == "png":
-        assert written[0].read_bytes()[:4] == b"\x89PNG"
+    options = {**EXACT, "save": PIXELS, "format": "tif"}
+    monkeypatch.setattr(Predictor, "_plan_tile_size", lambda self, size, side: (256, 256))
+    whole = pw.predict(model, tmp_path / "x.tif", tmp_path / "whole", **options)
+    monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+    parts = pw.predict(model, tmp_path / "x.tif", tmp_path / "parts", **options)
+    assert [path.name for path in parts] == [
+        "x.tif", "x_probability.tif", "x_uncertainty.tif", "x_overlay.tif",
+    ]  # fmt: skip
+    for one, other in zip(whole, parts, strict=True):
+        if "overlay" in one.name:
+            found = read_image(one).astype(int) - read_image(other)
+            assert np.abs(found).mean() < 16  # noise is what JPEG keeps worst
+        else:
+            assert one.read_bytes() == other.read_bytes()
+    uncertainty, probabilities = read_mask_values(parts[2]), read_mask_values(parts[1])
+    assert uncertainty.shape == (700, 900) and len(np.unique(uncertainty)) > 2
+    assert probabilities.shape[:2] == (700, 900)
+    expected = normalized_entropy(np.moveaxis(np.atleast_3d(probabilities), -1, 0) / 255, task)
+    np.testing.assert_allclose(uncertainty / 255, expected, atol=0.03)
+
+
+def test_objects_in_parts_are_those_of_the_whole(tmp_path, monkeypatch):
+    model = make_model(tmp_path)
+    np.save(tmp_path / "x.npy", SMALL)
+    options = {**EXACT, "save": ("table", "polygons")}
+    monkeypatch.setattr(Predictor, "_plan_tile_size", lambda self, size, side: (32, 32))
+    monkeypatch.setattr(Predictor, "batch_size", lambda self, size: 1)  # in tiles, too
+    whole = pw.predict(model, tmp_path / "x.npy", tmp_path / "whole", **options)
+    monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+    parts = pw.predict(model, tmp_path / "x.npy", tmp_path / "parts", **options)
+    assert [path.name for path in parts] == ["x_objects.csv", "x_polygons.geojson"]
+    for one, other in zip(whole, parts, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_large_image_that_is_read_whole_is_written_in_bands(tmp_path, monkeypatch):
+    """PNG and JPEG cannot be read in parts; results are the same."""
+    Image.fromarray(RGB).save(tmp_path / "x.png")
+    options = {**EXACT, "save": PIXELS}
+    monkeypatch.setattr(Predictor, "_plan_tile_size", lambda self, size, side: (256, 256))
+    model = make_model(tmp_path)
+    small = pw.predict(model, tmp_path / "x.png", tmp_path / "small", **options)
+    monkeypatch.setattr(files, "LARGE", 0)
+    monkeypatch.setattr(FilePredictor, "_write", None)
+    large = pw.predict(model, tmp_path / "x.png", tmp_path / "large", **options)
+    assert [path.suffix for path in large] == [".png", ".tif", ".tif", ".png"]
+    for one, other in zip(small, large, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_png_mask_of_an_image_in_parts_is_gathered(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
+    model = make_model(tmp_path)
+    (tif,) = pw.predict(model, tmp_path / "x.tif", tmp_path / "tif", **EXACT)
+    (png,) = pw.predict(model, tmp_path / "x.tif", tmp_path / "png", format="png", **EXACT)
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    np.testing.assert_array_equal(read_mask_values(png), read_mask_values(tif))
+
+
+def test_what_writers_hold_is_counted(tmp_path):
+    """Of 3 classes, in bytes of a pixel: of rows on their way, and of files of the whole."""
+    config = load_model(make_model(tmp_path)).config
+    tif, png = tmp_path / "a.tif", tmp_path / "a.png"
+    assert held_by({"mask": tif}, config, 3) == (1, 0, False, 0)
+    assert held_by({"mask": png}, config, 3) == (1, 3, False, 0)
+    assert held_by({"mask": tif, "probability": tif}, config, 3) == (4, 0, False, 0)
+    assert held_by({"overlay": tif}, config, 6) == (1 + 3 + 6, 0, True, 0)
+    assert held_by({"mask": tif, "overlay": png, "uncertainty": tif}, config, 6) == (11, 9, True, 0)
+    several = load_model(make_model(tmp_path, Task.MULTILABEL)).config
+    assert held_by({"mask": tif}, several, 3) == (3 + 5, 0, False, 0)
+    assert held_by({"mask": tif}, config, 3, min_area=50) == (1, 0, False, 200)
 
 
 def test_an_image_that_does_not_fit_is_refused(tmp_path):
-    """It is read whole, since an overlay is asked for."""
-    pixels = np.tile(RGB, (4, 3, 1))
-    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", compression="zlib")
+    """A PNG is read whole."""
+    Image.fromarray(np.tile(RGB, (4, 3, 1))).save(tmp_path / "x.png")
     model = make_model(tmp_path)
     with pytest.raises(pw.DataError, match=r"where 0\.20 GB may be taken. Save it as a tiled TIFF"):
-        pw.predict(
-            model, tmp_path / "x.tif", tmp_path / "o", save=("overlay",), memory="200MB", **EXACT
-        )
+        pw.predict(model, tmp_path / "x.png", tmp_path / "o", memory="200MB", **EXACT)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_too_little_memory_for_a_png_mask_names_tiff(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", RGB, tile=(64, 64), compression="zlib", photometric="rgb")
+    options = {**EXACT, "format": "png", "memory": "100MB"}
+    with pytest.raises(pw.DataError, match=r"Give more, or write TIFF masks, which are not held"):
+        pw.predict(make_model(tmp_path), tmp_path / "x.tif", tmp_path / "out", **options)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_large_dark_image_is_stretched_as_a_whole(tmp_path):
+    """16 bits, the upper half darker: bands alike in brightness would hide that."""
+    pixels = np.full((600, 520, 3), 100, np.uint16)
+    pixels[300:] = 1000
+    tifffile.imwrite(tmp_path / "x.tif", pixels, tile=(64, 64), photometric="rgb", compression=8)
+    model = make_model(tmp_path)
+    saved = ("mask", "overlay")
+    mask, found = pw.predict(model, tmp_path / "x.tif", tmp_path / "out", save=saved, **EXACT)
+    assert found.name == "x_overlay.tif"
+    colors = load_model(model).config.class_colors
+    expected = overlay(pixels, read_mask_values(mask), colors).astype(int)
+    assert np.abs(read_image(found) - expected).mean() < 3  # JPEG
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -168,12 +267,86 @@ class TestPlace:
             pw.predict(model, files, tmp_path / "x", format="gif", **EXACT)
 
 
+class TestZarr:
+    """Masks that are folders."""
+
+    def test_level_0_is_the_tiff_mask(self, tmp_path, monkeypatch):
+        pytest.importorskip("zarr")
+        model = make_model(tmp_path)
+        np.save(tmp_path / "x.npy", RGB)
+        monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+        (tif,) = pw.predict(model, tmp_path / "x.npy", tmp_path / "tif", **EXACT)
+        (folder,) = pw.predict(model, tmp_path / "x.npy", tmp_path / "z", format="zarr", **EXACT)
+        assert (tif.name, folder.name) == ("x.tif", "x.ome.zarr")
+        np.testing.assert_array_equal(read_mask_values(folder), read_mask_values(tif))
+
+    def test_masks_of_classes_that_overlap(self, tmp_path):
+        pytest.importorskip("zarr")
+        model = make_model(tmp_path, Task.MULTILABEL)
+        Image.fromarray(SMALL).save(tmp_path / "x.png")
+        (tif,) = pw.predict(model, tmp_path / "x.png", tmp_path / "tif", **EXACT)
+        (folder,) = pw.predict(model, tmp_path / "x.png", tmp_path / "z", format="zarr", **EXACT)
+        assert (tif.name, read_mask_values(tif).shape) == ("x.tif", (90, 70, 5))
+        np.testing.assert_array_equal(read_mask_values(folder), read_mask_values(tif))
+
+    def test_finished_ones_are_kept_and_those_of_others_never_replaced(self, tmp_path):
+        zarr = pytest.importorskip("zarr")
+        model, folder, out = make_model(tmp_path), write_pictures(tmp_path / "in"), tmp_path / "out"
+        options = {**EXACT, "format": "zarr"}
+        written = pw.predict(model, folder, out, **options)
+        remove_result(written[3])
+        result = predict_images(model, folder, out, **options)
+        assert (result.num_kept, len(result.written)) == (5, 6)
+        assert predict_images(model, folder, out, overwrite=True, **options).num_kept == 0
+        (folder / "03.png").write_bytes(b"no picture")
+        assert len(predict_images(model, folder, out, **options).failed) == 1
+        assert not written[3].exists()
+        zarr.open_array(written[3], mode="w", shape=(4, 4), dtype="u1")[:] = 1  # drawn by a person
+        with pytest.raises(
+            pw.OutputError, match=r"03\.ome\.zarr is there already and is no result"
+        ):
+            pw.predict(model, folder, out, **options)
+        assert (zarr.open_array(written[3], mode="r")[:] == 1).all()
+
+    def test_they_are_no_images_of_the_next_run(self, tmp_path):
+        pytest.importorskip("zarr")
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in")
+        pw.predict(model, folder, folder / "out", format="zarr", **EXACT)
+        with pytest.warns(pw.PixelwiseWarning, match="left out 6 pictures.*pixelwise wrote it"):
+            result = predict_images(model, folder, folder / "out", **EXACT)
+        assert len(result.written) == 6
+
+    def test_without_zarr_nothing_is_begun(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "zarr", None)
+        model, folder = make_model(tmp_path), write_pictures(tmp_path / "in")
+        with pytest.raises(pw.MissingExtraError, match=r"written with zarr.*pixelwise\[volumes\]"):
+            pw.predict(model, folder, tmp_path / "out", format="zarr", **EXACT)
+        assert not (tmp_path / "out").exists()
+
+
 def write_pictures(folder, count=6):
     folder.mkdir()
     for number in range(count):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 50, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
     return folder
+
+
+def test_progress_goes_on_while_a_large_image_is_predicted(tmp_path, in_parts, monkeypatch):
+    """A small one, then one of six rows of tiles, whose parts come as they are written."""
+    model, seen = make_model(tmp_path), []
+    Image.fromarray(RGB[:50]).save(tmp_path / "a.png")
+    tifffile.imwrite(
+        tmp_path / "b.tif", np.tile(RGB, (4, 1, 1)), photometric="rgb", tile=(128, 128)
+    )
+    images = [tmp_path / "a.png", tmp_path / "b.tif"]
+    options = {"device": "cpu", "precision": "float32"}
+    pw.predict(model, images, tmp_path / "out", progress=lambda *pair: seen.append(pair), **options)
+    done = [number for number, total in seen if total == 2]
+    assert len(done) == len(seen) >= 6
+    assert done == sorted(done)
+    assert done[-1] == 2
+    assert any(1 < number < 2 for number in done)
 
 
 class TestInterrupted:

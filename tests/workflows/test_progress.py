@@ -214,6 +214,17 @@ def test_counting_without_a_terminal_prints_a_line_a_tenth(capsys):
     assert lines[-1] == "predicting: 100 of 100 images"
 
 
+def test_a_large_image_is_counted_in_parts(capsys):
+    with count_images("predicting", quiet=False) as progress:
+        for done in (0, 0.04, 0.13, 0.18, 0.5, 1):
+            progress(done, 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "predicting: 13 % of 1 image",
+        "predicting: 50 % of 1 image",
+        "predicting: 1 of 1 image",
+    ]
+
+
 def test_counting_quietly_needs_no_function():
     with count_images("predicting", quiet=True) as progress:
         assert progress is None
@@ -223,7 +234,7 @@ def test_counting_quietly_needs_no_function():
 
 
 def test_work_is_shown_by_default_and_nothing_where_it_is_not_wanted(capsys):
-    for progress, lines in ((True, ["reading: 1 of 1 images"]), (False, []), (None, [])):
+    for progress, lines in ((True, ["reading: 1 of 1 image"]), (False, []), (None, [])):
         with showing(progress, "reading") as count:
             assert (count is None) == (not progress)
             if count is not None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import pixelwise as pw
 from pixelwise.cli import app
 from pixelwise.doctor import ReadOptions
-from pixelwise.io import write_mask, write_probabilities
+from pixelwise.io import TiffBands, probability_planes, write_mask
 
 SIZE = (10, 12)
 INDICES = "The predictions were read as class indices."
@@ -195,13 +195,49 @@ def test_probabilities_of_an_empty_image_may_be_whole_numbers(tmp_path):
     assert evaluate(data, soft).mean_dice == pytest.approx(11 / 12)
 
 
+def save_probabilities(path, planes):
+    """(K, H, W) from 0 to 1, as predict saves them: 0 to 255."""
+    with TiffBands(path, planes.shape[1:], probability_planes(len(planes))) as file:
+        file.write(np.rint(planes * 255).astype(np.uint8))
+
+
+def test_probabilities_of_one_class_as_predict_saves_them(tmp_path):
+    """128 of 255 is the foreground, 127 is not; numbers alone could be anything."""
+    data = write_data(tmp_path / "data", (0, 255))
+    (tmp_path / "p").mkdir()
+    for index in range(12):
+        planes = np.where(draw(index, 2), 128, 127)[np.newaxis] / 255
+        save_probabilities(tmp_path / f"p/{index}.tif", planes)
+    scores = evaluate(data, tmp_path / "p")
+    assert scores.mean_dice == 1
+    assert "read as probabilities" in scores.notes[0]
+
+
+def test_certain_probabilities_are_no_class_indices(tmp_path):
+    """0 and 1 of 255 are two classes in a mask, and none at all as probabilities."""
+    data = write_data(tmp_path / "data", (0, 1))
+    (tmp_path / "p").mkdir()
+    for index in range(12):
+        save_probabilities(tmp_path / f"p/{index}.tif", draw(index, 2)[np.newaxis] / 255)
+    assert evaluate(data, tmp_path / "p").mean_dice == 0
+
+
+def test_probabilities_among_masks_are_refused(tmp_path):
+    data = write_data(tmp_path / "data", (0, 1))
+    masks = predict(tmp_path / "p", lambda index: draw(index, 2))
+    (masks / "0.png").unlink()
+    save_probabilities(masks / "0.tif", draw(0, 2)[np.newaxis] / 255)
+    with pytest.raises(pw.MaskError, match=r"0\.tif holds probabilities, written as 0 to 255, and"):
+        evaluate(data, masks)
+
+
 def test_planes_of_probabilities_as_predict_saves_them(tmp_path):
     """The largest wins; NAME_probability.tif counts where there is no NAME.png."""
     data = write_data(tmp_path / "data", (0, 2, 3))
     (tmp_path / "p").mkdir()
     for index in range(12):
         planes = np.stack([draw(index) == k for k in range(3)]) * np.float32(0.4) + np.float32(0.2)
-        write_probabilities(tmp_path / f"p/{index}_probability.tif", planes)
+        save_probabilities(tmp_path / f"p/{index}_probability.tif", planes)
     assert evaluate(data, tmp_path / "p").mean_dice == 1
     predict(tmp_path / "p", lambda index: np.zeros(SIZE, np.uint8))  # the masks count
     scores = evaluate(data, tmp_path / "p")

@@ -13,7 +13,6 @@ import pixelwise as pw
 from pixelwise.network import load_model, save_model
 from pixelwise.planning import parse_plan
 from pixelwise.training import Watcher
-from pixelwise.workflows.start import fingerprint_of
 
 
 class Stopping(Watcher):
@@ -72,7 +71,7 @@ def test_the_model_says_where_it_started(data, plan, earlier, tmp_path):
     run = pw.train(data, tmp_path / "run", plan=plan, start=earlier)
     provenance = load_model(run.folder).config.provenance
     assert provenance["start"] == str(earlier)
-    assert provenance["start_fingerprint"] == fingerprint_of(load_model(earlier))
+    assert provenance["start_fingerprint"] == load_model(earlier).fingerprint
     assert provenance["start_data"].startswith("8 images")
     again = pw.train(data, tmp_path / "run", resume=True, epochs=4)
     assert (
@@ -153,7 +152,7 @@ def test_a_training_killed_before_its_first_checkpoint_begins_from_the_model(
 
 def test_a_run_may_be_replaced_by_one_that_starts_from_it(data, plan, tmp_path):
     first = pw.train(data, tmp_path / "run", plan=plan)
-    print_of_first = fingerprint_of(load_model(first.folder))
+    print_of_first = load_model(first.folder).fingerprint
     pw.train(data, tmp_path / "run", plan=plan, start=tmp_path / "run", overwrite=True)
     assert load_model(first.folder).config.provenance["start_fingerprint"] == print_of_first
 
@@ -205,7 +204,7 @@ def test_a_model_of_arrays_can_be_started_from(data, tmp_path):
 def test_the_fingerprint_of_a_model_is_that_of_its_weights(earlier, tmp_path):
     model = load_model(earlier)
     save_model(tmp_path / "copy.safetensors", model.with_config(threshold=0.4))
-    assert fingerprint_of(load_model(tmp_path / "copy.safetensors")) == fingerprint_of(model)
+    assert load_model(tmp_path / "copy.safetensors").fingerprint == model.fingerprint
     with torch.no_grad():
         model.network.head.bias.add_(0.1)
-    assert fingerprint_of(load_model(tmp_path / "copy.safetensors")) != fingerprint_of(model)
+    assert load_model(tmp_path / "copy.safetensors").fingerprint != model.fingerprint

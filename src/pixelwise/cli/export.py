@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.command import Quiet, Verbose, clear_errors, fail, say
+from pixelwise.cli.command import Quiet, Verbose, clear_errors, say
 
 
 class Format(StrEnum):
@@ -14,6 +14,7 @@ class Format(StrEnum):
 
     ONNX = "onnx"
     OPENVINO = "openvino"
+    TORCH = "torch"
     BIOIMAGEIO = "bioimageio"
 
 
@@ -24,7 +25,11 @@ def export(
     ],
     to: Annotated[Format, typer.Option(help="The format.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="File to write: .onnx, or .xml for openvino.", show_default=False)
+        Path,
+        typer.Option(
+            help="File to write: .onnx, .xml for openvino, .pt2 for torch, .zip for bioimageio.",
+            show_default=False,
+        ),
     ],
     check_on: Annotated[
         list[str] | None,
@@ -34,6 +39,29 @@ def export(
             show_default=False,
         ),
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Whole numbers of 8 bits, as far as Dice allows.")
+    ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Images and masks for --int8: ranges by the training images, the loss by the "
+            "validation images.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_loss: Annotated[float, typer.Option(min=0, help="Dice that --int8 may lose.")] = 0.005,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Author of a bioimageio package; may be given again.", show_default=False
+        ),
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(help="Its licence, such as CC-BY-4.0.", show_default=False),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -41,9 +69,18 @@ def export(
 
     Example: [bold]pixelwise export run --to onnx --out model.onnx[/bold]
     """
-    if to is Format.BIOIMAGEIO:
-        fail(f"`export --to {to}` comes in a later version; `predict` uses the model as it is.")
+    if int8 != (calibrate is not None):
+        raise typer.BadParameter("--int8 and --calibrate DATA belong together: give both.")
     from pixelwise import workflows
 
-    format: workflows.ExportFormat = "onnx" if to is Format.ONNX else "openvino"
-    say(workflows.export(model, format, out, check_on=check_on).describe())
+    found = workflows.export(
+        model,
+        to.value,
+        out,
+        check_on=check_on,
+        calibrate=calibrate,
+        allow_loss=allow_loss,
+        authors=author or (),
+        license=license,
+    )
+    say(found.describe())

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 @clear_errors
 def info(
     model: Annotated[
-        Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Run folder, .safetensors file, or exported .onnx or .xml.", show_default=False
+        ),
     ],
     json: Json = None,
     quiet: Quiet = False,
@@ -25,9 +28,9 @@ def info(
 
     Example: [bold]pixelwise info run[/bold]
     """
-    from pixelwise.network.model import load_model
+    from pixelwise.inference.runtimes.exported import load_any_model
 
-    loaded = load_model(model)
+    loaded = load_any_model(model)
     if write_json(json, loaded.config.model_dump(mode="json")):
         return
     scores = _scores(loaded)

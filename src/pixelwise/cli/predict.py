@@ -9,7 +9,7 @@ import typer
 from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
 from pixelwise.cli.data_options import MaxPixels
 
-SAVED = ("mask", "probability", "overlay", "table", "polygons")
+SAVED = ("mask", "probability", "uncertainty", "overlay", "table", "polygons", "coco")
 
 
 class MaskFormat(StrEnum):
@@ -18,6 +18,7 @@ class MaskFormat(StrEnum):
     AUTO = "auto"
     PNG = "png"
     TIF = "tif"
+    ZARR = "zarr"
 
 
 class Quality(StrEnum):
@@ -36,6 +37,15 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Runtime(StrEnum):
+    """What computes."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    ONNX = "onnx"
+
+
 def _parse_save(text: str) -> str:
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in SAVED]
@@ -47,7 +57,10 @@ def _parse_save(text: str) -> str:
 @clear_errors
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Run folder, .safetensors file, or exported .onnx or .xml.", show_default=False
+        ),
     ],
     inputs: Annotated[
         list[str],
@@ -62,15 +75,25 @@ def predict(
         str,
         typer.Option(
             callback=_parse_save,
-            help="What to write: mask, probability, overlay, table, polygons; commas between.",
+            help=f"What to write: {', '.join(SAVED)}; commas between.",
         ),
     ] = "mask",
     format: Annotated[
         MaskFormat,
         typer.Option(
-            help="Format of the masks; auto: TIFF where the image knows its place or is large."
+            help="Format of the masks; auto: TIFF where the image knows its place or is large, "
+            "Zarr of a Zarr image."
         ),
     ] = MaskFormat.AUTO,
+    min_area: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Give regions and holes below N pixels the class around them (evaluate does not).",
+            show_default="none",
+        ),
+    ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
@@ -99,6 +122,10 @@ def predict(
         Precision,
         typer.Option(help="Number format; auto: as the model was validated, else the fastest."),
     ] = Precision.AUTO,
+    runtime: Annotated[
+        Runtime,
+        typer.Option(help="What computes; auto: torch, or for exported files that of the format."),
+    ] = Runtime.AUTO,
     quality: Annotated[
         Quality, typer.Option(help="Tiles of large images: their size and overlap.")
     ] = Quality.NORMAL,
@@ -128,8 +155,10 @@ def predict(
             out,
             save=tuple(save.split(",")),
             format=format.value,
+            min_area=min_area,
             tta=tta,
             device=device,
+            runtime=runtime.value,
             precision=precision.value,
             quality=quality.value,
             memory=memory,

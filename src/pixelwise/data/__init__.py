@@ -4,7 +4,7 @@ from pixelwise.data.arrays import TargetForm, to_array, to_images, to_samples, t
 from pixelwise.data.channel_choice import choose_channels, have_rare_channels
 from pixelwise.data.channels import to_channels
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.display import overlay, tint, to_rgb
+from pixelwise.data.display import Display, overlay, tint, to_rgb
 from pixelwise.data.findings import (
     KINDS,
     SEVERITIES,
@@ -20,6 +20,7 @@ from pixelwise.data.inputs import FoundImages, find_images, walk_images
 from pixelwise.data.masks.encoding import MaskClass, MaskEncoding
 from pixelwise.data.masks.read import read_mask
 from pixelwise.data.masks.stored import to_stored
+from pixelwise.data.no_data import fill_no_data, is_no_data, mark_no_data
 from pixelwise.data.samples import (
     CachedSamples,
     FolderSamples,
@@ -56,6 +57,7 @@ __all__ = [
     "CachedSamples",
     "DataSource",
     "Dataset",
+    "Display",
     "Finding",
     "FolderSamples",
     "FoundImages",
@@ -73,6 +75,7 @@ __all__ = [
     "choose_splits",
     "classes_in",
     "count_groups",
+    "fill_no_data",
     "find_groups",
     "find_images",
     "find_pairs",
@@ -80,9 +83,11 @@ __all__ = [
     "fold_dataset",
     "have_rare_channels",
     "is_named_by_place",
+    "is_no_data",
     "is_path",
     "make_finding",
     "make_general_finding",
+    "mark_no_data",
     "match_groups",
     "name_files",
     "overlay",

@@ -25,7 +25,7 @@ from pixelwise.errors import FileError, LayoutError
 from pixelwise.io import is_image_file, is_result
 
 RESULT = "pixelwise wrote it"
-RESULT_SUFFIXES = (".png", ".tif", ".nii.gz")  # of what pixelwise writes
+RESULT_SUFFIXES = (".png", ".tif", ".nii.gz", ".zarr")  # of what pixelwise writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,7 @@ def fill_no_data(image: NDArray[Any], no_data: float | None) -> NDArray[Any]:
     return np.where(np.isnan(image), image.dtype.type(0), image)
 
 
-def mark_no_data(
-    mask: NDArray[Any], image: NDArray[Any], no_data: float | None
-) -> NDArray[Any]:
+def mark_no_data(mask: NDArray[Any], image: NDArray[Any], no_data: float | None) -> NDArray[Any]:
     """A mask with 255 where its image has no data.
 
     Args:
@@ -53,7 +51,7 @@ def mark_no_data(
 def _equals(values: NDArray[Any], no_data: float) -> NDArray[np.bool_]:
     """Where values are the one for no data, rounded as they are."""
     if np.isnan(no_data):
-        return np.isnan(values)
+        return np.asarray(np.isnan(values))
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return np.asarray(values == values.dtype.type(no_data))

@@ -5,10 +5,10 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from pixelwise.export.sizes import forget_origin, known_positive
 from pixelwise.network import IntensityScaling
 from pixelwise.network.resampling import is_zero
 from pixelwise.network.scaling import MAX_PIXELS_FOR_PERCENTILES
+from pixelwise.network.sizes import forget_origin, known_positive
 
 MAX_STEP = 32  # of a subsample: pictures of up to about 1,000 megapixels
 

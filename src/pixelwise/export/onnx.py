@@ -8,25 +8,17 @@ and how far the file agrees with the model.
 """
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from pixelwise.errors import ExportError
-from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.export.verify import Agreement, Figures, Found, Measure, Picture, Run, verify
 from pixelwise.export.whole_model import WholeModel
+from pixelwise.inference.runtimes import OnnxRuntime
+from pixelwise.inference.runtimes.exported import CONFIG_KEY
+from pixelwise.inference.runtimes.graph import to_onnx
 from pixelwise.io import import_extra, write_bytes
 from pixelwise.network import Model, ModelConfig
-
-OPSET = 20
-INPUT, OUTPUT = "image", "probabilities"
-EXAMPLE = (2, 37, 45)  # batch, height and width while torch follows the computation
-AXES = {0: "batch", 2: "height", 3: "width"}
 
 
 def export_onnx(model: Model, path: Path, given: Mapping[str, Picture] | None = None) -> Agreement:
@@ -45,62 +37,33 @@ def export_onnx(model: Model, path: Path, given: Mapping[str, Picture] | None = 
         OutputError: the file cannot be written.
     """
     proto = build_onnx(model)
-    data: bytes = proto.SerializeToString()
-    agreement = verify(onnx_runner(data), model, str(path), given)
-    set_metadata(proto, describe_model(model.config, agreement))
+    return write_onnx(proto, model.config, path, lambda run: verify(run, model, str(path), given))
+
+
+def write_onnx(proto: Any, config: ModelConfig, path: Path, measure: Measure[Found]) -> Found:  # noqa: ANN401
+    """Write a graph as ONNX, with what is measured when onnxruntime runs it.
+
+    Raises:
+        ExportError: from `measure`; nothing is written.
+        OutputError: the file cannot be written.
+    """
+    found = measure(onnx_runner(proto.SerializeToString()))
+    set_metadata(proto, describe_model(config, found))
     write_bytes(path, proto.SerializeToString())
-    return agreement
+    return found
 
 
 def build_onnx(model: Model) -> Any:  # noqa: ANN401
     """The graph of a model as an ONNX message, not yet compared; errors as for `export_onnx`."""
-    for module in ("onnx", "onnxscript", "onnxruntime"):
-        import_extra(module, "onnx", "ONNX files", "written")
-    whole = WholeModel(model).eval()
-    batch, *size = EXAMPLE
-    example = torch.rand(batch, model.config.network.in_channels, *size)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of packages, about themselves
-            program = torch.onnx.export(
-                whole,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in AXES},),
-                external_data=False,
-                verbose=False,
-            )
-        assert program is not None
-        proto = program.model_proto
-    except Exception as error:  # whatever torch raises where it cannot follow
-        cause = error.__cause__ or error
-        reason = (str(cause).strip().splitlines() or [""])[0]
-        raise ExportError(
-            f"torch {torch.__version__} cannot write this network as ONNX ({type(cause).__name__}: "
-            f"{reason[:300]}). Please report this; `predict` uses the model as it is."
-        ) from error
-    _tidy(proto)
-    return proto
+    return to_onnx(WholeModel(model), model.config.network.in_channels)
 
 
 def onnx_runner(data: bytes) -> Run:
     """Run an ONNX file by onnxruntime on the CPU."""
-    onnxruntime = import_extra("onnxruntime", "onnx", "ONNX files", "run")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors alone
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        (found,) = session.run(None, {INPUT: np.ascontiguousarray(batch)})
-        return np.asarray(found, np.float32)
-
-    return run
+    return OnnxRuntime(data).run
 
 
-def describe_model(config: ModelConfig, agreement: Agreement) -> dict[str, str]:
+def describe_model(config: ModelConfig, agreement: Figures) -> dict[str, str]:
     """What whoever runs an export must know: texts, of which lists and figures are JSON."""
     from pixelwise import __version__
 
@@ -113,6 +76,7 @@ def describe_model(config: ModelConfig, agreement: Agreement) -> dict[str, str]:
         "input": "float32 (batch, channels, height, width), intensities as they are stored",
         "agreement": json.dumps(agreement.to_json()),
         "version": __version__,
+        CONFIG_KEY: config.model_dump_json(),
     }
 
 
@@ -121,15 +85,3 @@ def set_metadata(proto: Any, values: Mapping[str, str]) -> None:  # noqa: ANN401
     onnx = import_extra("onnx", "onnx", "ONNX files", "written")
     onnx.helper.set_model_props(proto, dict(values))
     proto.producer_name, proto.producer_version = "pixelwise", values["version"]
-
-
-def _tidy(proto: Any) -> None:  # noqa: ANN401
-    """Name the axes, and leave out notes on where in the source each step came from."""
-    graph = proto.graph
-    for value in (*graph.input, *graph.output):
-        for axis, name in AXES.items():
-            value.type.tensor_type.shape.dim[axis].dim_param = name
-    del graph.value_info[:]  # sizes in between, which runtimes find themselves
-    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""

@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pixelwise.export.onnx import build_onnx, describe_model
-from pixelwise.export.verify import Agreement, Picture, Run, verify
+from pixelwise.export.verify import Agreement, Found, Measure, Picture, Run, verify
+from pixelwise.inference.runtimes import OpenVinoRuntime
+from pixelwise.inference.runtimes.exported import METADATA_KEY
 from pixelwise.io import import_extra, read_bytes, write_bytes
-from pixelwise.network import Model
-
-EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # else OpenVINO takes bfloat16 where the CPU has it
+from pixelwise.network import Model, ModelConfig
 
 
 def export_openvino(
@@ -37,30 +34,41 @@ def export_openvino(
             model; nothing is written.
         OutputError: the files cannot be written.
     """
-    openvino = import_openvino()
+    import_openvino()
     proto = build_onnx(model)
+
+    def measure(run: Run) -> Agreement:
+        return verify(run, model, str(path), given)
+
+    return write_openvino(proto, model.config, path, measure)
+
+
+def write_openvino(proto: Any, config: ModelConfig, path: Path, measure: Measure[Found]) -> Found:  # noqa: ANN401
+    """Write an ONNX graph as .xml and .bin, with what is measured when OpenVINO runs it.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        ExportError: from `measure`; nothing is written.
+        OutputError: the files cannot be written.
+    """
+    openvino = import_openvino()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.xml")
         source.write_bytes(proto.SerializeToString())
         graph = openvino.convert_model(source)
         openvino.save_model(graph, target, compress_to_fp16=False)
-        agreement = verify(openvino_runner(target), model, str(path), given)
-        for name, text in describe_model(model.config, agreement).items():
-            graph.set_rt_info(text, ["pixelwise", name])
+        found = measure(openvino_runner(target))
+        for name, text in describe_model(config, found).items():
+            graph.set_rt_info(text, [METADATA_KEY, name])
         openvino.save_model(graph, target, compress_to_fp16=False)
         for suffix in (".bin", ".xml"):  # the one that is opened comes last
             write_bytes(path.with_suffix(suffix), read_bytes(target.with_suffix(suffix)))
-    return agreement
+    return found
 
 
 def openvino_runner(path: Path) -> Run:
     """Run an .xml file by OpenVINO on the CPU, in float32."""
-    compiled = import_openvino().Core().compile_model(path, "CPU", EXACT)
-
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.array(compiled(np.ascontiguousarray(batch))[0], np.float32)
-
-    return run
+    return OpenVinoRuntime(read_bytes(path), read_bytes(path.with_suffix(".bin"))).run
 
 
 def import_openvino() -> Any:  # noqa: ANN401

@@ -7,16 +7,17 @@ classes are compared; where they differ by more than rounding, the export is ref
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelwise.device import Precision
 from pixelwise.errors import ExportError
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtime import evaluating
+from pixelwise.inference.runtimes import evaluating
 from pixelwise.network import Model, ModelConfig
 
 TRIAL_SIZES = ((64, 64), (1, 1), (1, 17), (23, 1), (2, 50), (37, 45), (101, 77), (160, 128))
@@ -28,6 +29,22 @@ WHOLE = 2**20  # pixels of a tile: pictures are computed in one piece
 
 Picture = NDArray[np.float32]  # (C, H, W)
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, C, H, W) -> (B, K, H, W)
+
+
+class Figures(Protocol):
+    """How near an export comes to its model, in numbers."""
+
+    def to_json(self) -> dict[str, float]:
+        """Plain numbers."""
+        ...
+
+    def describe(self) -> str:
+        """The figures in a line."""
+        ...
+
+
+Found = TypeVar("Found", bound=Figures)
+Measure = Callable[[Run], Found]  # raises ExportError for what must not be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,10 @@ class ExactRuntime:
     number where instance normalization takes its mean, and dark pictures differ by 0.006.
     """
 
+    name = "torch"
+    precision: Precision = "float32"
+    takes_stored = False
+
     def __init__(self, model: Model) -> None:
         self.device = torch.device("cpu")
         self._is_exclusive = model.config.task.is_exclusive
@@ -167,6 +188,20 @@ def _run(run: Run, batch: Picture, name: str, what: str) -> NDArray[np.float32]:
             f"{name} was not written: its runtime fails on {what} ({reason[:300]}). Please report "
             "this with the versions of torch and of the runtime."
         ) from error
+
+
+def run_trials(run: Run, model: Model, name: str) -> None:
+    """Check that an export takes pictures of many sizes and gives finite probabilities.
+
+    Raises:
+        ExportError: it fails on one, or gives another shape or no numbers.
+    """
+    for picture in trials(model.config):
+        what = f"a random picture of {picture.shape[1:]} pixels"
+        found = _run(run, picture[None], name, what)[0]
+        expected = np.zeros((model.config.network.out_channels, *picture.shape[1:]), np.float32)
+        if not np.isfinite(_difference(expected, found, name, what)):
+            raise _unequal(name, f"{what} gives no numbers")
 
 
 def _check_batch(run: Run, model: Model, name: str) -> None:

@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.errors import ModelFileError
 from pixelwise.export.intensities import scaling_layer
-from pixelwise.export.plain import plain_members
-from pixelwise.export.sizes import forget_origin, num_blocks
-from pixelwise.network import Model, UNet, working_size
+from pixelwise.network import Model, working_size
+from pixelwise.network.plain import PlainNetwork
+from pixelwise.network.sizes import forget_origin
 
 
 class WholeModel(nn.Module):
@@ -31,17 +30,9 @@ class WholeModel(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         config = model.config
-        if config.network.spatial_dims != 2:
-            raise ModelFileError(
-                "This is a model of volumes, and only models of pictures are exported. Use it in "
-                "Python: pixelwise.load(...).predict(arrays)."
-            )
         self.scaling = scaling_layer(config.scaling, config.network.in_channels)
-        self.members = nn.ModuleList(plain_members(model.network))
+        self.network = PlainNetwork(model)
         self.scale = config.working_scale
-        self.multiple = 2**config.network.depth
-        self.needs_spread = config.network.normalization == "instance"
-        self.is_exclusive = config.task.is_exclusive
 
     def forward(self, image: Tensor) -> Tensor:
         """Give probabilities.
@@ -54,40 +45,14 @@ class WholeModel(nn.Module):
         """
         scaled = self.scaling(image)
         if self.scale == 1:
-            return self._compute(scaled)
+            probabilities: Tensor = self.network(scaled)
+            return probabilities
         height, width = image.shape[2:]
         rows, columns = map(forget_origin, working_size((height, width), self.scale))
         small = shrink(scaled, rows, columns)
         return F.interpolate(
-            self._compute(small), (height, width), mode="bilinear", align_corners=False
+            self.network(small), (height, width), mode="bilinear", align_corners=False
         )
-
-    def _compute(self, image: Tensor) -> Tensor:
-        """Probabilities of pictures that are scaled and of the working size."""
-        height, width = image.shape[2:]
-        rows, columns = num_blocks(height, width, self.multiple, needs_spread=self.needs_spread)
-        extended = take_pixels(image, rows * self.multiple, columns * self.multiple)
-        found = [self._activate(logits_of(member, extended)) for member in self.members]
-        mean = torch.stack(found).mean(0) if len(found) > 1 else found[0]
-        return take_pixels(mean, height, width)
-
-    def _activate(self, logits: Tensor) -> Tensor:
-        return logits.softmax(1) if self.is_exclusive else logits.sigmoid()
-
-
-def logits_of(network: nn.Module, extended: Tensor) -> Tensor:
-    """Logits of pictures whose sides are multiples of what the network needs."""
-    assert isinstance(network, UNet)
-    *_, (_, features) = network.decode_extended(extended)
-    logits: Tensor = network.head(features)
-    return logits
-
-
-def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
-    """The first rows and columns of (B, C, H, W); the last is repeated where there are too few."""
-    rows = torch.arange(height).clamp(max=images.shape[2] - 1)
-    columns = torch.arange(width).clamp(max=images.shape[3] - 1)
-    return images.index_select(2, rows).index_select(3, columns)
 
 
 def shrink(images: Tensor, height: int, width: int) -> Tensor:

@@ -4,8 +4,9 @@ from pixelwise.inference.bands import Band, ImageReader, join_bands, predict_ban
 from pixelwise.inference.evaluate import evaluate_samples
 from pixelwise.inference.intensities import IntensityCheck
 from pixelwise.inference.predictor import Predictor
-from pixelwise.inference.runtime import Runtime, TorchRuntime
+from pixelwise.inference.runtimes import Runtime, TorchRuntime
 from pixelwise.inference.tiles import Tile, plan_tiles
+from pixelwise.inference.uncertainty import normalized_entropy
 from pixelwise.inference.windows import WindowedImage
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "WindowedImage",
     "evaluate_samples",
     "join_bands",
+    "normalized_entropy",
     "plan_tiles",
     "predict_bands",
 ]

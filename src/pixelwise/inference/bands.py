@@ -8,12 +8,13 @@ a band is given as soon as no later tile touches it. The next windows are read m
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.tiles import Span, Tile, plan_axes, plan_tiles
+from pixelwise.inference.tiles import Span, Tile, plan_axes
 from pixelwise.parallel import map_ahead
 
 NUM_AHEAD = 2  # windows that are read while one is computed
@@ -51,22 +52,25 @@ def predict_bands(
     overlap: int,
     predict: Callable[[NDArray[Any]], NDArray[np.float32]],
     leave_out: Callable[[tuple[int, ...]], NDArray[np.float32]] | None = None,
+    step: int = 1,
 ) -> Iterator[Band]:
     """Predict an image tile by tile, in the memory of a few tiles.
 
     Args:
         image: (C, *spatial).
-        tile_size: largest tile side in pixels, per axis.
-        overlap: least overlap of neighbouring tiles in pixels.
+        tile_size: as for `plan_tiles`.
+        overlap: as for `plan_tiles`.
         predict: gives the probabilities (K, *tile) of a window (C, *tile) of the image.
         leave_out: gives those of a window of which the image gives None, by its size; needed only
             for images that leave some out.
+        step: as for `plan_tiles`.
 
     Yields:
         Probabilities (K, *band) in row order; each pixel once.
     """
     size = image.shape[1:]
-    windows = read_ahead(image, plan_tiles(size, tile_size, overlap))
+    axes = plan_axes(size, tile_size, overlap, step)
+    windows = read_ahead(image, [Tile(spans) for spans in product(*axes)])
 
     def compute(tile: Tile) -> NDArray[np.float32]:
         window = next(windows)
@@ -75,7 +79,7 @@ def predict_bands(
             return leave_out(tile.size)
         return predict(window)
 
-    for band in blend_tiles(size, tile_size, overlap, compute):
+    for band in blend_tiles(axes, compute):
         np.minimum(band.values, 1, out=band.values)  # rounding of weights may pass 1 by 1e-7
         yield band
 
@@ -91,10 +95,7 @@ def read_ahead(image: ImageReader, tiles: Sequence[Tile]) -> Iterator[NDArray[An
 
 
 def blend_tiles(
-    size: Sequence[int],
-    tile_size: Sequence[int],
-    overlap: int,
-    predict: Callable[[Tile], NDArray[np.float32]],
+    axes: Sequence[Sequence[Span]], predict: Callable[[Tile], NDArray[np.float32]]
 ) -> Iterator[Band]:
     """Predict tiles in row order, and give what is blended as soon as no later tile touches it.
 
@@ -105,15 +106,13 @@ def blend_tiles(
                    kept        the rest is given with what is kept added
 
     Args:
-        size: image size in pixels, one entry per spatial axis.
-        tile_size: as for `plan_tiles`.
-        overlap: as for `plan_tiles`.
+        axes: of `plan_axes`.
         predict: gives the values (K, *tile) of a tile.
 
     Yields:
         Values (K, *band) in row order; each pixel once.
     """
-    yield from _blend(plan_axes(size, tile_size, overlap), size, (), predict)
+    yield from _blend(axes, (), predict)
 
 
 def join_bands(bands: Iterable[Band], size: Sequence[int]) -> NDArray[Any]:
@@ -139,7 +138,6 @@ def join_bands(bands: Iterable[Band], size: Sequence[int]) -> NDArray[Any]:
 
 def _blend(
     axes: Sequence[Sequence[Span]],
-    size: Sequence[int],
     chosen: tuple[Span, ...],
     predict: Callable[[Tile], NDArray[np.float32]],
 ) -> Iterator[Band]:
@@ -149,10 +147,10 @@ def _blend(
         return
     axis = 1 + len(chosen)  # in the values, (K, *sides)
     kept: dict[tuple[tuple[int, int], ...], NDArray[np.float32]] = {}
-    ends = [*(span.start for span in axes[0][1:]), size[0]]
+    ends = [*(span.start for span in axes[0][1:]), axes[0][-1].stop]
     for span, end in zip(axes[0], ends, strict=True):
         num_finished = end - span.start
-        for window, values in _blend(axes[1:], size[1:], (*chosen, span), predict):
+        for window, values in _blend(axes[1:], (*chosen, span), predict):
             values = np.moveaxis(values, axis, 0)
             place = tuple((one.start, one.stop) for one in window)
             if place in kept:

@@ -6,6 +6,7 @@ Validation during training, `Segmenter`, the command line and the server all use
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,10 +17,11 @@ from torch import Tensor
 from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError
 from pixelwise.inference.bands import Band, WindowReader, join_bands, predict_bands
-from pixelwise.inference.runtime import Runtime, TorchRuntime
+from pixelwise.inference.runtimes import Runtime, TorchRuntime
 from pixelwise.inference.skipping import TileComputer, TileCounts
 from pixelwise.inference.windows import refuse_nan
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
+from pixelwise.text import show_size
 from pixelwise.threads import Threads, free_threads
 
 MAX_WHOLE_PIXELS = 48_000_000  # divided by the first width: pixels predicted in one piece
@@ -47,7 +49,8 @@ class Predictor:
     """Runs a model on images (C, *spatial) with intensities as they are stored.
 
     Images up to a size that fits in memory are predicted in one piece, which is fastest and has
-    no seams; larger ones in overlapping tiles that are blended smoothly.
+    no seams; larger ones in overlapping tiles that are blended smoothly. Many threads may call it
+    at once.
 
     Args:
         model: the model.
@@ -81,6 +84,7 @@ class Predictor:
         self.tiles = TileCounts()
         self.runtime = runtime or TorchRuntime(model, pick_device(device), in_place=in_place)
         self.device = self.runtime.device
+        self._lock = Lock()
         is_cpu = self.device.type == "cpu"
         self.threads = threads or Threads(self.device, first=free_threads() if is_cpu else None)
 
@@ -138,8 +142,9 @@ class Predictor:
         self._check(image, seen)
         offset, gain = self.model.config.scaling.coefficients(seen)
         tile_size, overlap = self._plan_tiles(image.shape[1:], tile_side)
+        self._refuse_own_percentiles(image.shape[1:], tile_size)
         compute = TileComputer(partial(self._predict, offset=offset, gain=gain), self.tiles)
-        return predict_bands(image, tile_size, overlap, compute, self._leave_out)
+        return predict_bands(image, tile_size, overlap, compute, self._leave_out, self._step)
 
     def batch_probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (N, K, *spatial) for images (N, C, *spatial) of one size.
@@ -160,16 +165,25 @@ class Predictor:
         return max(1, most // max(1, int(np.prod(size))))
 
     def _predict_together(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        scaled = np.stack([self.model.config.scaling.apply(image) for image in images])
+        scaling = self.model.config.scaling
+        scaled = np.stack([self._scale(image, *scaling.coefficients(image)) for image in images])
         return self.predict_batch(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 
     def _predict(
         self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Predict one tile or whole image: (C, *spatial) in, probabilities (K, *spatial) out."""
-        scaled = scale_intensities(image, offset, gain)
+        scaled = self._scale(image, offset, gain)
         batch = torch.from_numpy(np.ascontiguousarray(scaled))[None].to(self.device)
         return self.predict_batch(batch)[0].cpu().numpy()
+
+    def _scale(
+        self, image: NDArray[Any], offset: NDArray[np.float32], gain: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """An image, or a tile of it, as the runtime takes it."""
+        if self.runtime.takes_stored:
+            return image.astype(np.float32)
+        return scale_intensities(image, offset, gain)
 
     def _leave_out(self, size: Sequence[int]) -> NDArray[np.float32]:
         """Probabilities (K, *size) of class 0, or of no class where classes may overlap."""
@@ -182,10 +196,15 @@ class Predictor:
 
     @torch.inference_mode()
     def predict_batch(self, batch: Tensor) -> Tensor:
-        """Return float32 probabilities (B, K, *spatial) of scaled images (B, C, *spatial)."""
-        with self.threads.timed(batch.numel()):
+        """Return float32 probabilities (B, K, *spatial) of a batch (B, C, *spatial).
+
+        Its images are scaled, or as they are stored where the runtime takes them so. One batch is
+        computed at a time, whichever thread brings it: it takes all cores, and the memory of one.
+        """
+        scale = 1.0 if self.runtime.takes_stored else self.model.config.working_scale
+        with self._lock, self.threads.timed(batch.numel()):
             size = batch.shape[2:]
-            batch = resize_images(batch, working_size(size, self.model.config.working_scale))
+            batch = resize_images(batch, working_size(size, scale))
             views = [self._compute_mirrored(batch, axes) for axes in self._views(batch)]
             mean = torch.stack(views).mean(0) if len(views) > 1 else views[0]
             return resize_images(mean, size)
@@ -211,6 +230,13 @@ class Predictor:
         return tile_size, min(self.overlap, most)
 
     @property
+    def _step(self) -> int:
+        """Pixels of the image that the network sees as one at its lowest level."""
+        config = self.model.config
+        side = 2**config.network.depth / config.working_scale
+        return int(max(1, round(side)))
+
+    @property
     def overlap(self) -> int:
         """Pixels by which tiles overlap, where they are large enough."""
         return round(TILINGS[self.quality].overlap / self.model.config.working_scale)
@@ -221,10 +247,8 @@ class Predictor:
         Args:
             side: as the network sees it; None: that of the quality.
         """
-        scale = self.model.config.working_scale
-        divisor = round(2 ** (len(self.model.config.network.widths) - 1) / scale)
-        wanted = (side or TILINGS[self.quality].side) / scale
-        return int(max(1, round(wanted / divisor)) * divisor)
+        wanted = (side or TILINGS[self.quality].side) / self.model.config.working_scale
+        return int(max(1, round(wanted / self._step)) * self._step)
 
     def _plan_tile_size(self, size: Sequence[int], side: int | None) -> tuple[int, ...]:
         """Tiles of a side; without one the whole image where it fits, else those of the quality."""
@@ -235,9 +259,19 @@ class Predictor:
         if int(np.prod(size)) <= max_pixels:
             return tuple(size)
         side = self.tile_side() if len(size) == 2 else int(max_pixels ** (1 / 3))
-        divisor = round(2 ** (len(config.widths) - 1) / scale)
-        side = min(side, int(max_pixels ** (1 / len(size)))) // divisor * divisor
+        side = min(side, int(max_pixels ** (1 / len(size)))) // self._step * self._step
         return tuple(min(side, length) for length in size)
+
+    def _refuse_own_percentiles(self, size: Sequence[int], tile_size: Sequence[int]) -> None:
+        """ArrayError where each tile would be scaled by its own percentiles, not the image's."""
+        is_by_image = self.model.config.scaling.scheme == "percentiles"
+        if self.runtime.takes_stored and is_by_image and tuple(size) != tuple(tile_size):
+            raise ArrayError(
+                f"The image has {show_size(size)} pixels, too many for one piece, and this "
+                "exported model scales what it is given by its own percentiles: each tile would "
+                "be scaled in another way. Predict with the run folder or model file that it was "
+                "exported from."
+            )
 
     def _check(self, image: NDArray[Any] | WindowReader, seen: NDArray[Any]) -> None:
         """Refuse what is no image of this model, by its shape and by the pixels seen of it."""

@@ -10,9 +10,12 @@ overlap 2:
     tile 2                 ########      weights ⅓ ⅔ 1 1 1 1 1 1
 
 Where tiles overlap their weights rise and fall smoothly and add up to 1 at every pixel, so that
-blended results need no division and no second array. The last tile is moved back inside the image
-rather than running over its edge; an axis shorter than the tile size has one tile, as long as the
-axis.
+blended results need no division and no second array. The last tile ends with the image; an axis
+shorter than the tile size has one tile, as long as the axis.
+
+A network that halves its image sees pixels in groups. With a step of 4, tiles begin where a group
+of 4 begins, so that each group is the one that the network sees in the whole image; the last tile
+may be up to 3 pixels shorter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,44 +68,52 @@ class Tile:
         return weights
 
 
-def plan_tiles(size: Sequence[int], tile_size: Sequence[int], overlap: int) -> list[Tile]:
+def plan_tiles(
+    size: Sequence[int], tile_size: Sequence[int], overlap: int, step: int = 1
+) -> list[Tile]:
     """Cover an image with tiles.
 
     Args:
         size: image size in pixels, one entry per spatial axis.
-        tile_size: largest tile side in pixels, per axis; all tiles of an axis are equally long.
+        tile_size: tile side in pixels, per axis.
         overlap: least overlap of neighbouring tiles in pixels, below half of every tile side.
+        step: tiles begin at multiples of it, on axes where tiles are long enough.
 
     Returns:
         Tiles in row order; their blend weights add up to 1 at every pixel.
     """
-    return [Tile(spans) for spans in product(*plan_axes(size, tile_size, overlap))]
+    return [Tile(spans) for spans in product(*plan_axes(size, tile_size, overlap, step))]
 
 
-def plan_axes(size: Sequence[int], tile_size: Sequence[int], overlap: int) -> list[list[Span]]:
+def plan_axes(
+    size: Sequence[int], tile_size: Sequence[int], overlap: int, step: int = 1
+) -> list[list[Span]]:
     """The same, one axis after the other: each tile is one combination of their spans."""
     return [
-        list(_plan_axis(length, side, overlap))
+        list(_plan_axis(length, side, overlap, step))
         for length, side in zip(size, tile_size, strict=True)
     ]
 
 
-def _plan_axis(length: int, side: int, overlap: int) -> Iterator[Span]:
+def _plan_axis(length: int, side: int, overlap: int, step: int) -> Iterator[Span]:
     """Yield each tile along one axis."""
-    side = min(side, length)
-    starts = _axis_starts(length, side, overlap)
-    ramp = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1.0  # rises from 1 at both ends
-    raw = np.minimum(ramp / (overlap + 1), 1.0)
-    total = np.zeros(length)
-    for start in starts:
-        total[start : start + side] += raw
-    for start in starts:
-        yield Span(start, (raw / total[start : start + side]).astype(np.float32))
+    places = [slice(start, start + side) for start in _axis_starts(length, side, overlap, step)]
+    total, raw = np.zeros(length), []
+    for place in places:
+        distance = np.arange(len(total[place]))  # to the edges of the tile
+        ramp = np.minimum(distance, distance[::-1]) + 1.0
+        raw.append(np.minimum(ramp / (overlap + 1), 1.0))
+        total[place] += raw[-1]
+    for place, weights in zip(places, raw, strict=True):
+        yield Span(place.start, (weights / total[place]).astype(np.float32))
 
 
-def _axis_starts(length: int, side: int, overlap: int) -> list[int]:
+def _axis_starts(length: int, side: int, overlap: int, step: int) -> list[int]:
     """First pixels of the fewest tiles that cover an axis, spread evenly."""
     if length <= side:
         return [0]
-    num_tiles = -(-(length - overlap) // (side - overlap))  # rounded up
-    return [round(i * (length - side) / (num_tiles - 1)) for i in range(num_tiles)]
+    step = step if step <= side - overlap else 1
+    most = (side - overlap) // step  # steps from one tile to the next
+    last = -(-(length - side) // step)  # rounded up
+    num_more = -(-last // most)
+    return [number * last // num_more * step for number in range(num_more + 1)]

@@ -1,7 +1,7 @@
 """Where the pixels of a picture are in the world, copied from an image to its mask.
 
     GeoTIFF         the tags of coordinate system and transform, as they are, and the no-data value
-    OME, ImageJ     the physical size of a pixel, written as OME-TIFF
+    OME, ImageJ     the physical size of a pixel, written as OME-TIFF or OME-Zarr
     NIfTI           the header, see volume_masks.py
     EXIF            the orientation: results are stored as the file stores its pixels, and turned by
                     the same tag, so that they fit where programs heed it and where they do not
@@ -24,6 +24,7 @@ from pixelwise.io.image_files import guarded, read_start
 from pixelwise.io.nifti_files import is_nifti, read_layout
 from pixelwise.io.tiff_files import ORIENTATION_TAG, is_tiff
 from pixelwise.io.tiff_spacing import read_spacing
+from pixelwise.io.zarr_files import spacing_of_zarr
 from pixelwise.task import IGNORE_INDEX
 
 START_BYTES = 4096  # of a file, which hold a NIfTI header, packed or not
@@ -33,8 +34,15 @@ PROJECTED_KEY, GEOGRAPHIC_KEY, USER_DEFINED = 3072, 2048, 32767
 GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
 NO_DATA_TAG = 42113  # of GDAL
 DOUBLE, SHORT, ASCII = 12, 3, 2  # number types of TIFF tags
-TAG_TYPES = {33550: DOUBLE, 33922: DOUBLE, 34264: DOUBLE, 34735: SHORT, 34736: DOUBLE, 34737: ASCII,
-    NO_DATA_TAG: ASCII}
+TAG_TYPES = {
+    33550: DOUBLE,
+    33922: DOUBLE,
+    34264: DOUBLE,
+    34735: SHORT,
+    34736: DOUBLE,
+    34737: ASCII,
+    NO_DATA_TAG: ASCII,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +119,14 @@ NOWHERE = Place()
 
 
 def read_place(path: Path) -> Place:
-    """Where the pixels of a file are; `NOWHERE` where it does not say, or is no TIFF and no NIfTI.
+    """Where the pixels of a TIFF, Zarr or NIfTI image are; `NOWHERE` where it does not say.
 
     Raises:
         FileError: the file is missing or damaged.
         MissingExtraError: it is NIfTI, and nibabel is not installed.
     """
     if path.is_dir():
-        return NOWHERE
+        return Place(spacing_um=guarded(path, lambda: spacing_of_zarr(path)))
     start = read_start(path, START_BYTES)
     if is_tiff(start):
         return guarded(path, lambda: _read_tiff(path))

@@ -29,9 +29,20 @@ def write_planes(path: Path, mask: NDArray[np.bool_], place: Place = NOWHERE) ->
     Returns:
         The path written, a TIFF with the axes CYX or CZYX.
     """
-    planes = np.zeros((*mask.shape[1:], max(MIN_PLANES, len(mask))), dtype=np.uint8)
-    planes[..., : len(mask)] = np.moveaxis(mask, 0, -1)
+    planes = np.moveaxis(fill_planes(mask), 0, -1)
     return write_pixels(path, planes, place.spacing_um, signed=True, place=place)
+
+
+def fill_planes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Turn (K, *S) into 0 and 1, with empty planes behind the last class where K is small."""
+    planes = np.zeros((num_planes(len(mask)), *mask.shape[1:]), dtype=np.uint8)
+    planes[: len(mask)] = mask
+    return planes
+
+
+def num_planes(num_classes: int) -> int:
+    """Of the file of a mask."""
+    return max(MIN_PLANES, num_classes)
 
 
 def read_planes(path: Path, num_classes: int) -> NDArray[np.bool_]:

@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import shutil
 import threading
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from pixelwise.io.tiff_files import ORIENTATION_TAG
 
 OME_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 SIGNATURE = "pixelwise result"  # of the software, in the head of masks and other results
+PROBABILITIES = f"{SIGNATURE}: probabilities"  # the software of files that hold them
 HEAD_SIZE = 4096  # bytes that hold it
 BIG_BYTES = 2**31  # unpacked: larger TIFF files are BigTIFF, which has no limit of 4 GB
 
@@ -36,7 +39,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             f"{path} is a file, where a folder is to be made. Choose another name."
         ) from error
     except OSError as error:
-        raise OutputError(_reason(Path(path), error)) from error
+        raise write_error(Path(path), error) from error
     return Path(path)
 
 
@@ -150,15 +153,32 @@ def write_mask(
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a mask, an overlay or probabilities that pixelwise wrote."""
+    """Whether a file, or a Zarr folder, is a mask or another result that pixelwise wrote."""
+    return _has_in_head(Path(path), SIGNATURE)
+
+
+def holds_probabilities(path: Path) -> bool:
+    """Whether a file has 0 to 255 for probabilities from 0 to 1, as pixelwise writes them."""
+    return _has_in_head(path, PROBABILITIES)
+
+
+def _has_in_head(path: Path, text: str) -> bool:
     try:
-        with Path(path).open("rb") as file:
+        with (path / "zarr.json" if path.is_dir() else path).open("rb") as file:
             head = file.read(HEAD_SIZE)
         if head.startswith(GZIP_START):
             head = zlib.decompressobj(wbits=31).decompress(head, HEAD_SIZE)
-        return SIGNATURE.encode() in head
+        return text.encode() in head
     except (OSError, zlib.error):  # a folder, or not to be read
         return False
+
+
+def remove_result(path: Path) -> None:
+    """Remove a file or the folder of a Zarr image, where there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _exif(place: Place) -> dict[str, Any]:
@@ -239,18 +259,9 @@ def ome_spacing(spacing_um: tuple[float, ...] | None) -> dict[str, Any]:
     return {f"PhysicalSize{axis}": size for axis, size in sizes}  # in micrometres
 
 
-def write_probabilities(
-    path: str | os.PathLike[str], probabilities: NDArray[np.float32], place: Place = NOWHERE
-) -> None:
-    """Write (K, H, W) probabilities as a float32 TIFF with axes CYX, compressed without loss.
-
-    `place` is where the pixels are in the world.
-    """
-    if probabilities.ndim != 3:
-        raise ArrayError(f"probabilities are (K, H, W); got the shape {probabilities.shape}.")
-    values = np.asarray(probabilities, np.float32)
-    metadata = {"axes": "CYX"} | ome_spacing(place.spacing_um)
-    _write_tiff(Path(path), values, metadata, signed=True, place=place)
+def ome_id(path: Path) -> dict[str, str]:
+    """The id that OME-XML wants of a file: of its name, so that the same file is the same bytes."""
+    return {"UUID": f"urn:uuid:{uuid5(NAMESPACE_URL, path.name)}"}
 
 
 def _write_tiff(
@@ -263,6 +274,8 @@ def _write_tiff(
 ) -> None:
     import tifffile
 
+    is_ome = "PhysicalSizeX" in metadata
+
     def save(file: BinaryIO) -> None:
         tifffile.imwrite(
             file,
@@ -270,8 +283,8 @@ def _write_tiff(
             photometric="minisblack",
             compression="zlib",
             predictor=values.dtype.itemsize <= 4,  # tifffile has none for 64 bits
-            metadata=metadata,
-            ome="PhysicalSizeX" in metadata,
+            metadata=metadata | (ome_id(path) if is_ome else {}),
+            ome=is_ome,
             software=SIGNATURE if signed else None,
             bigtiff=values.nbytes > BIG_BYTES,
             extratags=place.tags,
@@ -290,31 +303,43 @@ def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
         _write_into(path, save)
         return
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = temporary_beside(target)
     try:
-        with temporary.open("wb") as file:
-            save(file)
-        temporary.replace(target)
-    except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+        with naming_failures(path):
+            with temporary.open("wb") as file:
+                save(file)
+            temporary.replace(target)
     finally:
-        _remove(temporary)
+        remove_file(temporary)
+
+
+def temporary_beside(target: Path) -> Path:
+    """Where a file is written until it is whole: beside its place, another name in each thread."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+@contextmanager
+def naming_failures(path: Path) -> Iterator[None]:
+    """Turn what the system says into an OutputError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _write_into(path: Path, save: Callable[[BinaryIO], object]) -> None:
-    try:
-        with path.open("wb") as file:
-            save(file)
-    except OSError as error:
-        raise OutputError(_reason(path, error)) from error
+    with naming_failures(path), path.open("wb") as file:
+        save(file)
 
 
-def _remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
+    """Remove a file that may not be there."""
     with suppress(OSError):  # its folder cannot be written or is gone: nothing was left there
         path.unlink(missing_ok=True)
 
 
-def _reason(path: Path, error: OSError) -> str:
+def write_error(path: Path, error: OSError) -> OutputError:
+    """Why a file cannot be written, and what to do."""
     advice = "Choose another folder, or change its permissions."
     if isinstance(error, FileNotFoundError):
         advice = f"Make the folder {path.parent} first."
@@ -322,4 +347,4 @@ def _reason(path: Path, error: OSError) -> str:
         advice = "Free some space; what was written before is intact."
     elif isinstance(error, IsADirectoryError):
         advice = "A folder of that name is in the way: choose another name."
-    return f"{path} cannot be written ({error.strerror or error}). {advice}"
+    return OutputError(f"{path} cannot be written ({error.strerror or error}). {advice}")

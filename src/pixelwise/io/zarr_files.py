@@ -73,6 +73,13 @@ def read_zarr(path: Path, as_mask: bool = False) -> Pixels:
     )
 
 
+def spacing_of_zarr(path: Path) -> tuple[float, ...] | None:
+    """Physical size of a pixel along each spatial axis, micrometres; FileError: no image."""
+    level = _find_level(path)
+    axes = "".join(axis for axis in level.axes if axis in "ZYX")
+    return spacing_of(axes, level.sizes_um) or None  # a plain array names no axes
+
+
 def open_level(path: Path) -> tuple[Any, str]:
     """The zarr array of the finest level, to be read in parts, and the letters of its axes.
 

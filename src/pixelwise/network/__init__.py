@@ -2,7 +2,7 @@
 
 from pixelwise.network.encoders import check_encoder, load_encoder, refuse_weights_alone
 from pixelwise.network.ensemble import Ensemble
-from pixelwise.network.folding import fold_normalizations, fuse_activations
+from pixelwise.network.folding import fold_normalizations, freeze_convolutions
 from pixelwise.network.intensities import (
     IntensityFacts,
     Verdict,
@@ -25,6 +25,8 @@ from pixelwise.network.model import (
     ModelConfig,
     join_models,
     load_model,
+    make_network,
+    parse_config,
     save_model,
 )
 from pixelwise.network.resampling import average_planes, resize_images, resize_masks, working_size
@@ -54,12 +56,14 @@ __all__ = [
     "dice_loss",
     "focal_loss",
     "fold_normalizations",
-    "fuse_activations",
+    "freeze_convolutions",
     "join_facts",
     "join_models",
     "load_encoder",
     "load_model",
     "look_at_intensities",
+    "make_network",
+    "parse_config",
     "refuse_weights_alone",
     "resize_images",
     "resize_masks",

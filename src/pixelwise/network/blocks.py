@@ -108,11 +108,16 @@ def convolve_doubled(features: Tensor, weight: Tensor, bias: Tensor | None = Non
     Returns:
         (B, width, *spatial of twice the size); to rounding that of the two steps.
     """
-    dims = weight.ndim - 2
     with torch.autocast(weight.device.type, enabled=False):  # sums first, rounding later
-        spread = weight.reshape(-1, 3**dims) @ SPREAD[dims].to(weight.dtype)
-    spread = spread.view(*weight.shape[:2], *[4] * dims).transpose(0, 1)
+        spread = spread_weights(weight)
     return CONVOLVE_TRANSPOSED[features.ndim](features, spread, bias, stride=2, padding=1)
+
+
+def spread_weights(weight: Tensor) -> Tensor:
+    """The weights (C, width, 4, 4) of `convolve_doubled`, of (width, C, 3, 3); in volumes alike."""
+    dims = weight.ndim - 2
+    spread = weight.reshape(-1, 3**dims) @ SPREAD[dims].to(weight.dtype)
+    return spread.view(*weight.shape[:2], *[4] * dims).transpose(0, 1)
 
 
 def normalization(width: int, config: "UNetConfig") -> nn.Module:

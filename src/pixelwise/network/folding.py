@@ -4,15 +4,18 @@ convolution, batch normalization      one convolution: both multiply and shift e
                                       results differ by rounding alone
 convolution, ReLU                     one kernel of a CPU, which gives the same bits without
                                       going through memory twice
+what comes up, the skip               the convolution of the one, onto which that of the other is
+                                      added: see `FrozenDecoder`
 """
 
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pixelwise.network.blocks import DecoderBlock
+from pixelwise.network.blocks import DecoderBlock, spread_weights
 
 NUMBERS = 1, 2  # of the convolutions of a block, see blocks.py
 
@@ -51,38 +54,49 @@ def _fold(block: nn.Sequential, number: int) -> bool:
 
 
 @torch.no_grad()
-def fuse_activations(network: nn.Module, dtype: torch.dtype) -> int:
-    """Let the convolutions of a network of pictures on a CPU do the ReLU that follows them.
+def freeze_convolutions(network: nn.Module, dtype: torch.dtype) -> int:
+    """Prepare the convolutions of a network of pictures for a CPU, once and not at each call.
 
     Args:
-        network: one network or an ensemble, in channels-last; its normalizations are folded, or
-            there are none. Changed in place: it cannot be trained any more.
-        dtype: to compute in, float32 or bfloat16.
+        network: one network or an ensemble, in channels-last; its normalizations are folded, where
+            they can be. Changed in place: it cannot be trained any more.
+        dtype: to compute in, float32 or bfloat16; the latter under autocast.
 
     Returns:
-        How many were fused; none where this torch has no such kernel.
+        How many ReLU became part of their convolution; none where this torch has no such kernels.
     """
     if not has_fused_convolution():
         return 0
     blocks = [m for m in network.modules() if isinstance(m, nn.Sequential)]
-    return sum(_fuse(block, number, dtype) for block in blocks for number in NUMBERS)
+    number = sum(_fuse(block, number, dtype) for block in blocks for number in NUMBERS)
+    for parent in list(network.modules()):
+        for name, block in parent.named_children():
+            if isinstance(block, DecoderBlock):
+                frozen = FrozenDecoder(block, dtype)
+                setattr(parent, name, frozen)
+                number += frozen.has_activation
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(dtype)
+    return number
 
 
 def _fuse(block: nn.Sequential, number: int, dtype: torch.dtype) -> bool:
     """Fuse one convolution with its ReLU; False where something else is in between."""
-    conv, norm, activation = (
-        getattr(block, f"{name}{number}", None) for name in ("conv", "norm", "activation")
-    )
-    if not isinstance(conv, nn.Conv2d) or not isinstance(activation, nn.ReLU):
+    conv = getattr(block, f"conv{number}", None)
+    if not isinstance(conv, nn.Conv2d) or not _is_followed_by_relu(block, number):
         return False
-    if norm is not None and not isinstance(norm, nn.Identity):
-        return False
-    if isinstance(block, DecoderBlock) and number == 1:  # it computes in two parts
-        setattr(block, f"activation{number}", Floor())
+    if isinstance(block, DecoderBlock) and number == 1:  # it joins, see `FrozenDecoder`
         return False
     setattr(block, f"conv{number}", ConvolutionReLU(conv, dtype))
     setattr(block, f"activation{number}", nn.Identity())
     return True
+
+
+def _is_followed_by_relu(block: nn.Sequential, number: int) -> bool:
+    """Whether nothing is between a convolution and its ReLU."""
+    norm, activation = (getattr(block, f"{name}{number}", None) for name in ("norm", "activation"))
+    return isinstance(activation, nn.ReLU) and isinstance(norm, nn.Identity | None)
 
 
 class ConvolutionReLU(nn.Module):
@@ -90,10 +104,8 @@ class ConvolutionReLU(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        weight = conv.weight.detach().to(dtype, memory_format=torch.channels_last)
-        bias = None if conv.bias is None else conv.bias.detach().to(dtype)
-        self.register_buffer("weight", weight, persistent=False)
-        self.register_buffer("bias", bias, persistent=False)
+        self.register_buffer("weight", _laid(conv.weight, dtype), persistent=False)
+        self.register_buffer("bias", _laid(conv.bias, dtype), persistent=False)
         self._padding = list(cast(tuple[int, int], conv.padding))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -102,12 +114,47 @@ class ConvolutionReLU(nn.Module):
         return _convolve(features.to(weight.dtype), weight, self.bias, self._padding)  # type: ignore[arg-type]
 
 
-class Floor(nn.Module):
-    """ReLU for what is not trained, by a kernel that takes half the time in bfloat16."""
+class FrozenDecoder(nn.Module):
+    """A `DecoderBlock` with the weights that it makes at each call made once.
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Replace what is below 0, in place."""
-        return features.clamp_min_(0)
+    What comes up is convolved; onto it the convolution of the skip is added, and the ReLU done, by
+    one kernel: their channels are never joined in memory.
+    """
+
+    def __init__(self, block: DecoderBlock, dtype: torch.dtype) -> None:
+        super().__init__()
+        conv: nn.Conv2d = block.conv1  # type: ignore[assignment]
+        up, skip = conv.weight[:, : block.num_up], conv.weight[:, block.num_up :]
+        up = spread_weights(up) if block.is_nearest else up
+        self.register_buffer("up_weight", _laid(up, dtype), persistent=False)
+        self.register_buffer("skip_weight", _laid(skip, dtype), persistent=False)
+        self.register_buffer("bias", _laid(conv.bias, dtype), persistent=False)
+        self.is_nearest = block.is_nearest
+        self.has_activation = _is_followed_by_relu(block, 1)
+        done = {"conv1", "norm1", "activation1"} if self.has_activation else {"conv1"}
+        self.rest = nn.Sequential(*(m for name, m in block.named_children() if name not in done))
+
+    def forward(self, up: Tensor, skip: Tensor | None) -> Tensor:
+        """Give the features (B, width, H, W); `skip` is (B, S, H, W) or None."""
+        weight, bias = cast(Tensor, self.up_weight), cast("Tensor | None", self.bias)
+        up = up.to(weight.dtype)
+        if self.is_nearest:
+            features = F.conv_transpose2d(up, weight, bias, stride=2, padding=1)
+        else:
+            features = F.conv2d(up, weight, bias, padding=1)
+        if skip is not None:
+            own = cast(Tensor, self.skip_weight)
+            features = _add_convolved(features, skip.to(own.dtype), own, self.has_activation)
+        elif self.has_activation:
+            features.clamp_min_(0)
+        return cast(Tensor, self.rest(features))
+
+
+def _laid(weight: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """A weight or bias in a number format, and in the layout of channels-last."""
+    if weight is None or weight.ndim < 4:
+        return None if weight is None else weight.detach().to(dtype)
+    return weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _convolve(features: Tensor, weight: Tensor, bias: Tensor | None, padding: list[int]) -> Tensor:
@@ -117,21 +164,35 @@ def _convolve(features: Tensor, weight: Tensor, bias: Tensor | None, padding: li
     return found
 
 
+def _add_convolved(total: Tensor, features: Tensor, weight: Tensor, has_activation: bool) -> Tensor:
+    """Add the 3x3 convolution of features onto a total, in place."""
+    found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
+        total, features, weight, None, [1, 1], [1, 1], [1, 1], 1,
+        "add", 1.0, "relu" if has_activation else None, [], "",
+    )  # fmt: skip
+    return found
+
+
 def has_fused_convolution() -> bool:
-    """Whether this torch has the kernel, and it gives what convolution and ReLU give."""
+    """Whether this torch has the kernels, and they give what convolution and ReLU give."""
     if not (
         torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops, "mkldnn")
     ):
         return False
     generator = torch.Generator().manual_seed(0)
-    image, weight = (torch.randn(2, 2, 5, 5, generator=generator) for _ in range(2))
+    image, weight, total = (torch.randn(2, 2, 5, 5, generator=generator) for _ in range(3))
     weight = weight[..., :3, :3].contiguous(memory_format=torch.channels_last)
-    image = image.contiguous(memory_format=torch.channels_last)
+    image, total = (one.contiguous(memory_format=torch.channels_last) for one in (image, total))
     try:
         with torch.autocast("cpu", enabled=False):
-            expected = torch.conv2d(image, weight, padding=1).relu()
-            found = _convolve(image, weight, None, [1, 1])
-    except (RuntimeError, AttributeError, TypeError):  # it is not part of torch's public interface
+            plain = torch.conv2d(image, weight, padding=1)
+            expected = plain.relu(), (total + plain).relu(), total + plain
+            found = (
+                _convolve(image, weight, None, [1, 1]),
+                _add_convolved(total.clone(), image, weight, has_activation=True),
+                _add_convolved(total.clone(), image, weight, has_activation=False),
+            )
+    except (RuntimeError, AttributeError, TypeError):  # they are not of torch's public interface
         return False
-    return bool(torch.allclose(found, expected, atol=1e-6))
+    return all(torch.allclose(*pair, atol=1e-6) for pair in zip(found, expected, strict=True))

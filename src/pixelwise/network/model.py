@@ -1,8 +1,9 @@
 """The model: a network together with everything that using it needs, saved as one safe file."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,9 +121,18 @@ class Model:
             )
         return self.network
 
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the weights."""
+        digest = hashlib.sha256()
+        for name, tensor in self.network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
     def with_config(self, **changes: Any) -> "Model":  # noqa: ANN401
         """Return the same network with changed configuration values."""
-        return Model(self.config.model_copy(update=changes), self.network)
+        return replace(self, config=self.config.model_copy(update=changes))
 
 
 def join_models(models: Sequence[Model]) -> Model:
@@ -179,7 +189,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
     path = _model_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            config = _parse_config(path, file.metadata() or {})
+            config = _find_config(path, file.metadata() or {})
             network = _build(path, config, file)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
@@ -210,7 +220,18 @@ def _build(path: Path, config: ModelConfig, file: Any) -> UNet | Ensemble:  # no
             if shape != own[name.removeprefix(_member_of(name, count))]:
                 raise _unfit(path, f"`{name}` is {shape or 'missing'}")
         members += [UNet(config.network) for _ in range(count - 1)]
-    return members[0] if count == 1 else Ensemble(members, softmax=config.task.is_exclusive)
+    return _join(members, config)
+
+
+def make_network(config: ModelConfig) -> UNet | Ensemble:
+    """The network or ensemble of a configuration, with fresh weights."""
+    return _join([UNet(config.network) for _ in range(config.num_members)], config)
+
+
+def _join(members: Sequence[UNet], config: ModelConfig) -> UNet | Ensemble:
+    if len(members) == 1:
+        return members[0]
+    return Ensemble(members, softmax=config.task.is_exclusive)
 
 
 def _member_of(name: str, count: int) -> str:
@@ -248,15 +269,28 @@ def _model_file(path: Path) -> Path:
     return path
 
 
-def _parse_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
+def _find_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
     """Return the model's configuration from the file's metadata."""
     if METADATA_KEY not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file but not a pixelwise model: its metadata has no "
             f"`{METADATA_KEY}` entry. Give a file that `pixelwise train` or `Segmenter.save` wrote."
         )
+    return parse_config(path, metadata[METADATA_KEY])
+
+
+def parse_config(path: Path, text: str) -> ModelConfig:
+    """Return a model's configuration from JSON.
+
+    Args:
+        path: of the file that it stands in, for messages.
+        text: as `ModelConfig.model_dump_json` writes it.
+
+    Raises:
+        ModelFileError: it cannot be read, or was written by a newer version.
+    """
     try:
-        values = json.loads(metadata[METADATA_KEY])
+        values = json.loads(text)
         version = values.get("format_version") if isinstance(values, dict) else None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise ModelFileError(

@@ -1,154 +1,134 @@
-"""Outlines of regions along the edges of their pixels, as GeoJSON.
+"""Outlines of regions along the edges of their pixels.
 
 The corner of a pixel is where its edges meet, so that the pixel in row 2 and column 3 has the
 corners (3, 2), (4, 2), (4, 3) and (3, 3) in x and y. A polygon has its outer ring first, then its
-holes; a region whose parts touch by corners alone is a MultiPolygon.
+holes; a region whose parts touch by corners alone has a polygon for each part.
+
+    ┌──> a ──┐        Rings are followed from side to side of runs, the region on their right:
+    │   ┌────┘        up its left side, down its right one. What comes after the right side of
+    └─b─┘             run a depends on the runs of the row below: here comes that of run b.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label
 
-from pixelwise.colors import parse_color
-from pixelwise.io import Place
-from pixelwise.objects.regions import Region
+from pixelwise.objects.measure import Region
+from pixelwise.objects.runs import Indices, connect, find_touching, number_pixels
 
-Ring = list[list[float]]
-# directions in which an edge runs, the region on its right: x and y of the next corner
-RIGHT, DOWN, LEFT, UP = range(4)
-STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+Ring = Sequence[Sequence[float]]  # corners [x, y], the first one again at its end
+Polygon = list[Ring]
 
 
-def to_geojson(
-    regions: Iterable[Region],
-    class_names: Sequence[str],
-    class_colors: Sequence[str],
-    place: Place,
-) -> dict[str, Any]:
-    """A GeoJSON FeatureCollection: a feature for each region, as QGIS and QuPath read them.
-
-    Coordinates are those of the map where the image is a GeoTIFF, else pixels, from the outer edge
-    of the first one.
-
-    Args:
-        regions: of one mask.
-        class_names: of the model.
-        class_colors: "#rrggbb" of each class.
-        place: where the image is.
-    """
-    to_map = place.to_map()
-    features = []
-    for region in regions:
-        polygons = trace_region(region)
-        if to_map is not None:
-            polygons = [[to_map(ring) for ring in polygon] for polygon in polygons]
-        is_one = len(polygons) == 1
-        features.append(
-            {
-                "type": "Feature",
-                "id": region.number,
-                "geometry": {
-                    "type": "Polygon" if is_one else "MultiPolygon",
-                    "coordinates": polygons[0] if is_one else polygons,
-                },
-                "properties": {
-                    "objectType": "annotation",
-                    "class": class_names[region.class_index],
-                    "classification": {
-                        "name": class_names[region.class_index],
-                        "color": list(parse_color(class_colors[region.class_index])),
-                    },
-                    "area_px": int(region.inside.sum()),
-                },
-            }
-        )
-    found: dict[str, Any] = {"type": "FeatureCollection", "generator": "pixelwise result"}
-    if place.epsg is not None and to_map is not None:
-        name = f"urn:ogc:def:crs:EPSG::{place.epsg}"
-        found["crs"] = {"type": "name", "properties": {"name": name}}
-    return found | {"features": features}
-
-
-def trace_region(region: Region) -> list[list[Ring]]:
-    """Polygons of the parts of a region: rings of (x, y) in pixels of the image, closed."""
-    rows, columns = region.place
-    parts = label(region.inside, connectivity=1)  # type: ignore[no-untyped-call]
-    polygons = []
-    for number in range(1, int(parts.max()) + 1):
-        rings = trace(parts == number)
-        polygons.append(
-            [[[float(x + columns.start), float(y + rows.start)] for x, y in r] for r in rings]
-        )
-    return polygons
-
-
-def trace(inside: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
-    """The rings around pixels that are connected by edges: the outer one, then those of holes.
-
-    Args:
-        inside: (h, w) bool.
+def trace_regions(regions: Sequence[Region]) -> list[list[Polygon]]:
+    """Trace the outlines of regions.
 
     Returns:
-        Corners (x, y) of each ring, the first one again at its end; corners on a straight line are
-        left out. With y down, outer rings run clockwise.
+        For each region the polygons of its parts: the outer ring, clockwise with y down, then those
+        of holes, all in pixels of the image. Corners on a straight line are left out. No ring
+        meets itself.
     """
-    edges = _edges(inside)
-    rings = []
-    while edges:
-        first = next(iter(edges))
-        rings.append(_follow(edges, first, next(iter(edges[first]))))
-    return sorted(rings, key=_area, reverse=True)
-
-
-def _follow(
-    edges: dict[tuple[int, int], set[int]], first: tuple[int, int], began: int
-) -> list[tuple[int, int]]:
-    """Take the edges of the ring that begins at a corner in a direction, and return its corners."""
-    corner, heading, ring = first, began, [first]
-    while True:
-        edges[corner].discard(heading)
-        if not edges[corner]:
-            del edges[corner]
-        corner = (corner[0] + STEPS[heading][0], corner[1] + STEPS[heading][1])
-        is_back = corner == first
-        turned = _turn(heading, edges.get(corner, set()) | ({began} if is_back else set()))
-        if is_back and turned == began:
-            break
-        if turned != heading:
-            ring.append(corner)
-        heading = turned
-    if heading == began:  # the first corner lies on a straight line
-        ring = ring[1:]
-    return [*ring, ring[0]]
-
-
-def _turn(heading: int, possible: set[int]) -> int:
-    """Where to go on; to the left where pixels touch by a corner, so that no ring meets itself."""
-    return next(h for h in ((heading + 3) % 4, heading, (heading + 1) % 4) if h in possible)
-
-
-def _edges(inside: NDArray[np.bool_]) -> dict[tuple[int, int], set[int]]:
-    """The directions of the edges that begin at each corner, the region on their right."""
-    padded = np.pad(inside, 1)
-    core = padded[1:-1, 1:-1]
-    found: dict[tuple[int, int], set[int]] = {}
-    sides = (
-        (RIGHT, padded[:-2, 1:-1], 0, 0),  # nothing above: along the upper edge
-        (DOWN, padded[1:-1, 2:], 1, 0),
-        (LEFT, padded[2:, 1:-1], 1, 1),
-        (UP, padded[1:-1, :-2], 0, 1),
-    )
-    for heading, neighbour, dx, dy in sides:
-        for y, x in np.argwhere(core & ~neighbour).tolist():
-            found.setdefault((x + dx, y + dy), set()).add(heading)
+    found: list[list[Polygon]] = [[] for _ in regions]
+    if not regions:
+        return found
+    region = np.repeat(np.arange(len(regions)), [len(one.runs) for one in regions])
+    runs = np.concatenate([one.runs for one in regions])
+    pairs = find_touching(region, *runs.T, by_corners=False)
+    part = connect(len(runs), *pairs)
+    order = np.lexsort((runs[:, 1], runs[:, 0], part))
+    runs, part, region = runs[order], part[order], region[order]
+    last = -1
+    for first_run, ring in _rings(part, runs):
+        polygons = found[region[first_run]]
+        if part[first_run] != last:  # the first ring of a part is the one around it
+            polygons.append([])
+            last = part[first_run]
+        polygons[-1].append(ring)
     return found
 
 
-def _area(ring: Sequence[tuple[int, int]]) -> float:
-    """Twice the area of a ring; negative of holes."""
-    corners = np.array(ring, dtype=np.float64)
-    x, y = corners.T
-    return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
+def _rings(part: Indices, runs: NDArray[np.int32]) -> list[tuple[int, Ring]]:
+    """Rings around parts, each with the run at which it was begun.
+
+    A side has twice the index of its run; one more is the right side.
+    """
+    following = _following_sides(part, *runs.T)
+    sides, begins = _follow(following.tolist())
+    column = runs[:, 1:].reshape(-1)
+    here, after = column[sides], column[following[sides]]
+    row = runs[sides // 2, 0] + sides % 2  # where the side ends
+    is_turn = here != after
+    corners = np.stack([here, row, after, row], 1)[is_turn].reshape(-1, 2).tolist()
+    number = 2 * np.cumsum(is_turn)  # of corners, up to and with each side
+    ends = number[np.append(begins[1:], len(sides)) - 1].tolist()
+    runs_begun = (sides[begins] // 2).tolist()
+    found, start = list[tuple[int, Ring]](), 0
+    for run, end in zip(runs_begun, ends, strict=True):
+        found.append((run, [*corners[start:end], corners[start]]))
+        start = end
+    return found
+
+
+def _follow(following: list[int]) -> tuple[Indices, Indices]:
+    """The sides of one ring after the other, and where in them each ring begins."""
+    seen = bytearray(len(following))
+    order, begins = list[int](), list[int]()
+    for first in range(len(following)):
+        if seen[first]:
+            continue
+        begins.append(len(order))
+        side = first
+        while not seen[side]:
+            seen[side] = 1
+            order.append(side)
+            side = following[side]
+    return np.array(order), np.array(begins)
+
+
+def _following_sides(
+    part: Indices, row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32]
+) -> Indices:
+    """The side that comes after each: (2 n,).
+
+    Where pixels of a part touch by a corner a ring goes on to the left, so that it does not meet
+    itself.
+    """
+    begin, end, width = number_pixels(part, row, start, stop)
+    far = np.iinfo(np.int64).max // 2
+    begins = np.concatenate([[-far], begin, [far]])  # run i is in place i + 1
+    ends = np.concatenate([[-far], end, [far]])
+    after_left, after_right = _after_left(begins, ends, width), _after_right(begins, ends, width)
+    return np.stack([after_left, after_right], 1).reshape(-1)
+
+
+def _after_left(begins: Indices, ends: Indices, width: int) -> Indices:
+    """What comes after the left sides, which are followed upwards."""
+    own = np.arange(1, len(begins) - 1)
+    left, right = begins[own] - width, ends[own] - width  # in the row above
+    above = np.searchsorted(ends, left)  # the first run there that reaches as far as this side
+    turns_left = begins[above] < left  # along its lower edge, to its left side or to a run before
+    is_met = ends[own - 1] - width >= begins[above]
+    goes_on = begins[above] <= right
+    along = np.where(is_met, _right_side(own - 1), _left_side(above))
+    return np.where(turns_left, along, np.where(goes_on, _left_side(above), _right_side(own)))
+
+
+def _after_right(begins: Indices, ends: Indices, width: int) -> Indices:
+    """What comes after the right sides, which are followed downwards."""
+    own = np.arange(1, len(begins) - 1)
+    left, right = begins[own] + width, ends[own] + width  # in the row below
+    below = np.searchsorted(begins, right, "right") - 1  # the last run that begins so far left
+    turns_left = ends[below] > right  # along its upper edge, to its right side or to a run behind
+    is_met = begins[own + 1] <= ends[below] - width
+    goes_on = ends[below] >= left
+    along = np.where(is_met, _left_side(own + 1), _right_side(below))
+    return np.where(turns_left, along, np.where(goes_on, _right_side(below), _left_side(own)))
+
+
+def _left_side(place: Indices) -> Indices:
+    return 2 * (place - 1)
+
+
+def _right_side(place: Indices) -> Indices:
+    return 2 * (place - 1) + 1

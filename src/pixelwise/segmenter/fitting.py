@@ -1,14 +1,23 @@
 """How `fit` trains: the optimizer that it is given, the precision, and its plan."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import nn
 
+from pixelwise.data import Sample
 from pixelwise.device import Precision, has_bfloat16
 from pixelwise.errors import PlanError
-from pixelwise.network import ModelConfig
+from pixelwise.network import (
+    IntensityScaling,
+    Model,
+    ModelConfig,
+    join_facts,
+    look_at_intensities,
+)
 from pixelwise.planning import Plan, check_seed
 from pixelwise.segmenter.keras_names import OptimizerFactory
 
@@ -93,3 +102,18 @@ def plan_fit(
         channels_last=network.spatial_dims == 2,
         seed=check_seed(seed),
     )
+
+
+def learn_intensities(model: Model, train: Sequence[Sample]) -> Model:
+    """The model with the range of its training images; integers are scaled by their statistics."""
+    own, earlier = look_at_intensities(s.image for s in train), model.config.intensities
+    facts = own if earlier is None else join_facts([earlier, own])
+    if earlier is not None:
+        facts = facts.model_copy(update={"dtype": earlier.dtype})
+    model = model.with_config(intensities=facts)
+    if model.config.scaling.scheme != "none":
+        return model
+    if train[0].image.dtype.kind == "f":
+        return model.with_config(float_images=True)
+    images = np.stack([sample.image for sample in train])
+    return model.with_config(scaling=IntensityScaling.from_images(images))

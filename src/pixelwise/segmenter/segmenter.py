@@ -7,6 +7,7 @@ predictor as the command line.
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,7 @@ from pixelwise.device import pick_device
 from pixelwise.errors import ArrayError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import make_folder, read_image
-from pixelwise.network import (
-    IntensityScaling,
-    Model,
-    join_facts,
-    look_at_intensities,
-    save_model,
-)
+from pixelwise.network import Model, look_at_intensities, save_model
 from pixelwise.planning import check_number
 from pixelwise.planning.plan import MAX_BATCH
 from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
@@ -33,13 +28,15 @@ from pixelwise.segmenter.fitting import (
     check_optimizer,
     check_precision,
     choose_precision,
+    learn_intensities,
     make_optimizer,
     plan_fit,
 )
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
-from pixelwise.threads import Threads
 from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
+
+_MAKING = Lock()  # a predictor moves the network, which two threads must not do at once
 
 
 class Segmenter:
@@ -55,7 +52,7 @@ class Segmenter:
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
         self._precision: AskedPrecision = "auto"
-        self._threads: Threads | None = None  # of predictions: what one finds is for the next ones
+        self._kept: Predictor | None = None  # of the predictions before
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -146,7 +143,7 @@ class Segmenter:
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
         x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
-        self._learn_intensities(train)
+        self.model = learn_intensities(self.model, train)
         val = self._samples(*validation) if validation is not None else []
         device = pick_device(self._device)
         optimizer = self._prepared_optimizer(compiled, device)
@@ -286,10 +283,22 @@ class Segmenter:
         return self._compiled
 
     def _predictor(self) -> Predictor:
-        """Of the model as it is; it goes on with the threads that the one before found."""
-        predictor = Predictor(self.model, device=self._device, threads=self._threads, in_place=True)
-        self._threads = predictor.threads
-        return predictor
+        """Of the model as it is: one for all calls, which many threads may make at once.
+
+        It computes with the weights of the moment. After `fit` it is another one, which goes on
+        with the threads that the one before found to be fastest.
+        """
+        with _MAKING:
+            kept = self._kept
+            if kept is None or kept.model is not self.model:
+                threads = None if kept is None else kept.threads
+                kept = Predictor(self.model, device=self._device, threads=threads, in_place=True)
+                self._kept = kept
+            return kept
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which make a predictor of their own."""
+        return self.__dict__ | {"_kept": None}
 
     def _samples(self, x: ArrayLike, y: ArrayLike) -> list[Sample]:
         """Check arrays and make samples of them."""
@@ -315,21 +324,6 @@ class Segmenter:
         factor = check.factor_of(look_at_intensities(images), "x")
         check.warn()
         return check.scale(images, factor)
-
-    def _learn_intensities(self, train: Sequence[Sample]) -> None:
-        """Keep the range of the training images; scale integers by their statistics."""
-        own, earlier = look_at_intensities(s.image for s in train), self.model.config.intensities
-        facts = own if earlier is None else join_facts([earlier, own])
-        if earlier is not None:
-            facts = facts.model_copy(update={"dtype": earlier.dtype})
-        self.model = self.model.with_config(intensities=facts)
-        if self.model.config.scaling.scheme != "none":
-            return
-        if train[0].image.dtype.kind == "f":
-            self.model = self.model.with_config(float_images=True)
-            return
-        scaling = IntensityScaling.from_images(np.stack([sample.image for sample in train]))
-        self.model = self.model.with_config(scaling=scaling)
 
     def _prepared_optimizer(
         self, compiled: Compiled, device: torch.device

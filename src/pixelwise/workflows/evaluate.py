@@ -5,31 +5,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pixelwise.data import (
     Dataset,
     DataSource,
-    FolderSamples,
-    MaskEncoding,
     Sample,
     SampleFiles,
-    read_split,
 )
 from pixelwise.data.masks import read_stored_mask
 from pixelwise.doctor import ReadOptions, examine_dataset
-from pixelwise.errors import LayoutError, MaskError, ModelFileError, PlanError
+from pixelwise.errors import MaskError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor, evaluate_samples
 from pixelwise.inference.precision import file_predictor
 from pixelwise.io import make_folder, write_json, write_text
 from pixelwise.metrics import Scores, complete_groups, summarize
-from pixelwise.network import Model
 from pixelwise.report import ReportContent, build_report
 from pixelwise.text import show_size
-from pixelwise.training import RunFolder
 from pixelwise.workflows.check import accepting
-from pixelwise.workflows.final_scores import accepted_of, name_evaluated
+from pixelwise.workflows.final_scores import name_evaluated
 from pixelwise.workflows.intensities import CheckedSamples
+from pixelwise.workflows.model_samples import files_of, read_for_model, refuse_seen, samples_of
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
 from pixelwise.workflows.pair_predictions import pair_predictions
 from pixelwise.workflows.predict import load_for_files
@@ -38,7 +32,6 @@ from pixelwise.workflows.read_predictions import READ_AS, VALUES, PredictionCoun
 from pixelwise.workflows.request import check_same_sequence
 
 AnyPath = str | os.PathLike[str]
-SPLITS = ("train", "val", "test")
 
 
 def evaluate(
@@ -91,7 +84,7 @@ def evaluate(
     if model is None:
         dataset = examine_dataset(data, read).dataset
         assert predictions is not None
-        files = _files_of(dataset, split)
+        files = files_of(dataset, split)
         _prepare(out)
         with showing(progress, "evaluating") as count:
             scores = _score_files(dataset, files, Path(predictions), values, count)
@@ -104,12 +97,12 @@ def evaluate(
         )
     else:
         loaded = load_for_files(Path(model))
-        _refuse_seen(loaded, Path(model), split)
-        dataset = _read_for_model(data, read, Path(model), loaded)
+        refuse_seen(loaded, Path(model), split)
+        dataset = read_for_model(data, read, Path(model), loaded)
         if split != "all":
             check_same_sequence(dataset, loaded, Path(model))
         check = IntensityCheck(loaded.config)
-        samples = CheckedSamples(_samples_of(dataset, split), check)
+        samples = CheckedSamples(samples_of(dataset, split), check)
         _prepare(out)
         predictor = file_predictor(loaded, device=device)
         with showing(progress, "evaluating") as count:
@@ -120,89 +113,6 @@ def evaluate(
     if out is not None:
         _write(Path(out), scores, content)
     return scores
-
-
-def _refuse_seen(model: Model, path: Path, split: str) -> None:
-    """Models of a cross-validation were trained on what is val elsewhere: scores would flatter."""
-    if split == "val" and model.config.num_members > 1:
-        raise PlanError(
-            f"{path} comes from a cross-validation, so that its models were trained on the "
-            "validation images too. Its metrics.json has the scores of every image by the model "
-            "that did not see it; evaluate the test split here."
-        )
-
-
-def _read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
-    """Read data as the model's training data were read: same mask values, same split."""
-    stored = model.config.provenance.get("encoding")
-    encoding = _stored_encoding(stored, model_path) if stored else None
-    split_file = RunFolder(model_path).split if model_path.is_dir() else None
-    split = read_split(split_file) if split_file and split_file.is_file() else None
-    if encoding is not None and (read.foreground is not None or read.ignore):
-        raise PlanError(
-            f"{model_path} knows from its training what the mask values mean. Leave out the "
-            "foreground and the values to ignore."
-        )
-    accepted = accepted_of(model)
-    read = replace(
-        read,
-        split=split or read.split,
-        encoding=encoding,
-        accept=tuple(dict.fromkeys([*read.accept, *accepted])),
-    )
-    dataset = examine_dataset(data, read).dataset
-    expected = model.config.class_names
-    if len(dataset.encoding.classes) != len(expected):
-        raise ModelFileError(
-            f"{model_path} knows {len(expected)} classes ({', '.join(expected)}) but "
-            f"{dataset.root} has {len(dataset.encoding.classes)} "
-            f"({', '.join(dataset.encoding.class_names)}). Evaluate on data with the same classes."
-        )
-    if dataset.encoding.multilabel != model.config.task.can_overlap:
-        kinds = ("one class a pixel", "classes that overlap")
-        raise ModelFileError(
-            f"{data} has {kinds[dataset.encoding.multilabel]}, but {model_path} is a model for "
-            f"{kinds[not dataset.encoding.multilabel]}. Evaluate on data like its own."
-        )
-    if dataset.in_channels != model.config.network.in_channels:
-        dataset = replace(dataset, in_channels=model.config.network.in_channels)
-    return dataset
-
-
-def _stored_encoding(stored: object, path: Path) -> MaskEncoding:
-    """What the mask values meant in training, as the model file says."""
-    try:
-        return MaskEncoding.model_validate(stored)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, ("provenance", "encoding", *problem["loc"])))
-        raise ModelFileError(
-            f"{path} says `{place}`: {problem['msg']}. The file is damaged or was edited; use an "
-            "intact copy."
-        ) from error
-
-
-def _files_of(dataset: Dataset, split: str) -> list[SampleFiles]:
-    """The samples with masks of a split, or of all."""
-    if split != "all" and split not in SPLITS:
-        raise PlanError(f"{split!r} is not a split. Choose train, val, test or all.")
-    files = [
-        entry
-        for name in (SPLITS if split == "all" else (split,))
-        for entry in dataset.files
-        if entry.mask is not None and entry.split == name
-    ]
-    if not files:
-        present = ", ".join(f"{count} {name}" for name, count in dataset.splits.items())
-        raise LayoutError(
-            f"{dataset.root} has no images with masks in its {split} split, only {present}. "
-            "Choose another --split, or all."
-        )
-    return files
-
-
-def _samples_of(dataset: Dataset, split: str) -> FolderSamples:
-    return FolderSamples(_files_of(dataset, split), dataset.in_channels, dataset.encoding)
 
 
 def _score_files(

@@ -8,19 +8,32 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pixelwise.data import find_images, to_channels
+from pixelwise.data import DataSource, find_images, to_channels
+from pixelwise.doctor import ReadOptions
 from pixelwise.errors import OutputError, PlanError
+from pixelwise.export.bioimageio import export_bioimageio
+from pixelwise.export.int8 import Loss, export_int8
 from pixelwise.export.onnx import export_onnx
 from pixelwise.export.openvino import export_openvino
+from pixelwise.export.torch import export_torch
 from pixelwise.export.verify import Agreement, Picture
 from pixelwise.inference import IntensityCheck
 from pixelwise.io import read_image
 from pixelwise.network import ModelConfig, load_model
+from pixelwise.workflows.intensities import CheckedSamples
+from pixelwise.workflows.model_samples import read_for_model, samples_of
 from pixelwise.workflows.prediction.inputs import expand_inputs
 
-ExportFormat = Literal["onnx", "openvino"]
+ExportFormat = Literal["onnx", "openvino", "torch", "bioimageio"]
 AnyPath = str | os.PathLike[str]
-WRITERS = {"onnx": (export_onnx, ".onnx"), "openvino": (export_openvino, ".xml")}
+WRITERS = {
+    "onnx": (export_onnx, ".onnx"),
+    "openvino": (export_openvino, ".xml"),
+    "torch": (export_torch, ".pt2"),
+    "bioimageio": (export_bioimageio, ".zip"),
+}
+INT8_FORMATS = ("onnx", "openvino")
+ALLOWED_LOSS = 0.005  # of Dice, in INT8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +42,11 @@ class Export:
 
     Attributes:
         files: that were written; the one to open first.
-        agreement: with the model, by the format's own runtime.
+        agreement: with the model, by the format's own runtime; of INT8 what is lost.
     """
 
     files: tuple[Path, ...]
-    agreement: Agreement
+    agreement: Agreement | Loss
 
     def describe(self) -> str:
         """The files with their sizes, and the figures."""
@@ -47,6 +60,10 @@ def export(
     out: AnyPath,
     *,
     check_on: AnyPath | Sequence[AnyPath] | None = None,
+    calibrate: DataSource | None = None,
+    allow_loss: float = ALLOWED_LOSS,
+    authors: Sequence[str] = (),
+    license: str | None = None,
 ) -> Export:
     """Write a model of pictures in another format.
 
@@ -56,34 +73,62 @@ def export(
 
     Args:
         model: run folder or model file.
-        to: "onnx", or "openvino" for .xml with .bin.
+        to: "onnx", "openvino" for .xml with .bin, "torch" for a program of `torch.export`, or
+            "bioimageio" for a package.
         out: file to write; an earlier export there is replaced.
         check_on: pictures and folders of pictures to compare on, beside the random ones.
+        calibrate: data to write convolutions in INT8 (whole numbers of 8 bits) by: training images
+            set the ranges, validation images say what is lost. None: the model stays in float32.
+        allow_loss: Dice that INT8 may lose.
+        authors: names of the authors of a bioimage.io package.
+        license: its SPDX name, such as "CC-BY-4.0".
 
     Returns:
         The files and how well they agree.
 
     Raises:
-        PlanError: the format is unknown, or the name of the file does not fit it.
+        PlanError: the format is unknown, or the name of the file or an option does not fit it.
         MissingExtraError: a package of the format is not installed.
         ModelFileError: it is no model, or one of volumes.
         DataError: a picture cannot be read, or is none for this model.
-        ExportError: the export does not agree with the model; nothing was written.
+        ExportError: the export does not agree with the model, or loses too much in INT8; nothing
+            was written.
         OutputError: the file cannot be written.
     """
     if to not in get_args(ExportFormat):
-        raise PlanError(f"{to!r} is no format of exports. Choose {' or '.join(WRITERS)}.")
+        raise PlanError(f"{to!r} is no format of exports. Choose {', '.join(WRITERS)}.")
     write, suffix = WRITERS[to]
     path = Path(out)
     if path.suffix.lower() != suffix:
-        raise PlanError(f"{path} is no name of an {to} export, which ends in {suffix}.")
+        raise PlanError(f"{path} is no name for {to}, which ends in {suffix}.")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(f"{path} cannot be written: give a file in a folder that exists.")
+    _refuse_options(to, calibrate, authors, license)
     loaded = load_model(Path(model))
+    files = (path, path.with_suffix(".bin")) if to == "openvino" else (path,)
+    if calibrate is not None:
+        dataset = read_for_model(calibrate, ReadOptions(for_training=False), Path(model), loaded)
+        check = IntensityCheck(loaded.config)
+        ranges, held_out = (
+            CheckedSamples(samples_of(dataset, split), check) for split in ("train", "val")
+        )
+        return Export(files, export_int8(loaded, path, to, ranges, held_out, allow_loss))
     given = _read_pictures(check_on, loaded.config) if check_on is not None else {}
-    agreement = write(loaded, path, given)
-    files = (path,) if to == "onnx" else (path, path.with_suffix(".bin"))
-    return Export(files, agreement)
+    if to == "bioimageio":
+        found = export_bioimageio(loaded, path, given, authors=authors, license=license)
+    else:
+        found = write(loaded, path, given)
+    return Export(files, found)
+
+
+def _refuse_options(
+    to: str, calibrate: DataSource | None, authors: Sequence[str], license: str | None
+) -> None:
+    """PlanError for what another format takes."""
+    if calibrate is not None and to not in INT8_FORMATS:
+        raise PlanError(f"INT8 is for {' and '.join(INT8_FORMATS)}, but {to} was asked for.")
+    if (authors or license) and to != "bioimageio":
+        raise PlanError(f"Authors and a licence are for bioimageio, but {to} was asked for.")
 
 
 def _read_pictures(inputs: AnyPath | Sequence[AnyPath], config: ModelConfig) -> dict[str, Picture]:

@@ -16,13 +16,16 @@ from typing import get_args
 
 from pixelwise.data import find_images
 from pixelwise.errors import DataError, ModelFileError, PixelwiseWarning, PlanError
-from pixelwise.inference.precision import AskedPrecision, file_predictor
+from pixelwise.inference.precision import file_predictor
 from pixelwise.inference.predictor import TILINGS, Quality
-from pixelwise.io import make_folder
+from pixelwise.inference.runtimes import AskedPrecision, AskedRuntime
+from pixelwise.inference.runtimes.exported import load_any_model
+from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
-from pixelwise.network import Model, load_model
-from pixelwise.workflows.prediction.files import FilePredictor, Job
+from pixelwise.network import Model
+from pixelwise.workflows.prediction.files import FilePredictor
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
+from pixelwise.workflows.prediction.loading import Job
 from pixelwise.workflows.prediction.outcome import Predictions, write_errors
 from pixelwise.workflows.prediction.targets import (
     SAVES,
@@ -31,10 +34,11 @@ from pixelwise.workflows.prediction.targets import (
     is_done,
     plan_targets,
 )
-from pixelwise.workflows.progress import ShowProgress, showing
+from pixelwise.workflows.progress import CountImages, ShowProgress, showing
 
 NUM_COLORS = 3  # channels of images on which glass is known
 DEFAULT_MEMORY = 2**32  # bytes, where the system does not tell what is free
+FORMATS = get_args(MaskFormat)
 AnyPath = str | os.PathLike[str]
 
 
@@ -45,8 +49,10 @@ def predict(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
+    runtime: AskedRuntime = "auto",
     precision: AskedPrecision = "auto",
     quality: Quality = "normal",
     memory: str | int | None = None,
@@ -60,22 +66,33 @@ def predict(
     """Write a mask for every image, in the image's own size and place.
 
     Args:
-        model: run folder or model file.
+        model: run folder, model file, or a file that `pixelwise export` wrote (.onnx; .xml with
+            its .bin).
         inputs: images, folders of them, patterns such as "day*/*.tif", or a .txt file that names
             one a line. Of a folder all pictures are taken, those of the folders inside it too; what
             looks like a mask or an earlier result is left out with a warning.
         out: folder for the results, in the same tree as the images: NAME.png (palette PNG: class
-            index as value, class colour as palette) or NAME.tif (the same as TIFF; where classes
-            overlap one plane of 0 and 1 a class), NAME_probability.tif (float32, K x H x W),
-            NAME_overlay.png, NAME_objects.csv (a row for each connected region),
-            NAME_polygons.geojson (their outlines, in coordinates of the map where the image is a
-            GeoTIFF). Where names would be alike, the ending of the image is added: k_png.png and
-            k_tif.png.
-        save: any of "mask", "probability", "overlay", "table", "polygons".
-        format: of the masks: "png", "tif", or "auto": TIFF of a GeoTIFF, of an image that knows the
-            size of its pixels, and of one that is read in parts; else PNG.
+            index as value, class colour as palette), NAME.tif (the same as TIFF; where classes
+            overlap one plane of 0 and 1 a class) or NAME.ome.zarr (the same as OME-Zarr);
+            NAME_probability.tif (a plane a class, 0 to 255 for probabilities from 0 to 1),
+            NAME_uncertainty.tif (0 for certain to 255, see `--save uncertainty` in
+            docs/prediction.md), NAME_overlay.png (a TIFF of images that are read in parts),
+            NAME_objects.csv (a row for each connected region), NAME_polygons.geojson (their
+            outlines, in coordinates of the map where the image is a GeoTIFF), NAME_coco.json (the
+            same as COCO annotations, in pixels). Where names would be alike, the ending of the
+            image is added: k_png.png and k_tif.png.
+        save: any of "mask", "probability", "uncertainty", "overlay", "table", "polygons", "coco".
+        format: of the masks: "png", "tif", "zarr", or "auto": Zarr of a Zarr image; TIFF of a
+            GeoTIFF, of an image that knows the size of its pixels, and of one that is read in
+            parts; else PNG.
+        min_area: pixels of the image that a connected region of a class must have; smaller ones,
+            holes too, get the class of most of their border, see docs/prediction.md. None leaves
+            masks as they are. Probabilities are not changed, nor what `evaluate` scores.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
+        runtime: what computes: "torch", "openvino" or "onnx" (ONNX Runtime), these two on the CPU;
+            "auto": torch, or for an exported file that of its format. What they make of a network
+            is kept in .compiled beside the model.
         precision: "float32", "bfloat16", or "auto": as the model was validated. One that never was
             is run in bfloat16 where the device has it: that takes a third to all of the time, and
             changes a few pixels where two classes are about as likely.
@@ -100,6 +117,7 @@ def predict(
     Raises:
         ModelFileError: the model cannot be used.
         PlanError: a setting that cannot be used.
+        MissingExtraError: the library of the runtime is not installed.
         DataError: no images, or some that cannot be read; all others are predicted first, and
             errors.csv in the folder for the results says why each was not.
         OutputError: a result cannot be written, or would replace a file that is no prediction.
@@ -110,8 +128,10 @@ def predict(
         out,
         save=save,
         format=format,
+        min_area=min_area,
         tta=tta,
         device=device,
+        runtime=runtime,
         precision=precision,
         quality=quality,
         memory=memory,
@@ -134,8 +154,10 @@ def predict_images(
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
+    min_area: int | None = None,
     tta: bool = False,
     device: str = "auto",
+    runtime: AskedRuntime = "auto",
     precision: AskedPrecision = "auto",
     quality: Quality = "normal",
     memory: str | int | None = None,
@@ -151,10 +173,13 @@ def predict_images(
     unknown = [name for name in save if name not in SAVES]
     if unknown or not save:
         raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
-    if format not in get_args(MaskFormat):
-        raise PlanError(f"{format!r} is no format of masks. Choose auto, png or tif.")
+    if format not in FORMATS:
+        raise PlanError(f"{format!r} is no format of masks. Choose {', '.join(FORMATS)}.")
+    if format == "zarr":
+        import_extra("zarr", "volumes", "Zarr masks", "written")
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
+    _check_area(min_area)
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
@@ -162,34 +187,42 @@ def predict_images(
     loaded = load_for_files(Path(model))
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
     if skip_background:
-        refuse_without_background(loaded)
-    settings = {"tta": tta, "precision": precision, "quality": quality}
-    record = Record(folder, loaded, settings | ({"skip_background": True} if skip_background else {}))
+        _refuse_without_background(loaded)
+    settings = {
+        "tta": tta,
+        "runtime": runtime,
+        "precision": precision,
+        "quality": quality,
+        "min_area": min_area,
+        "skip_background": skip_background,
+    }
+    record = Record(folder, loaded, settings)
     since = None if overwrite else record.since
     todo = {path: files for path, files in targets.items() if not is_done(path, files, since)}
-    predictor = file_predictor(loaded, device=device, precision=precision, tta=tta, quality=quality)
+    predictor = file_predictor(
+        loaded,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        tta=tta,
+        quality=quality,
+        folder=folder_of(Path(model)),
+    )
     result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
     result.left_out = found.left_out
     if found.left_out:
         warnings.warn(result.describe_left_out(), PixelwiseWarning, stacklevel=3)
     if since is None:
         record.write()
-    files = FilePredictor(predictor, num_bytes, skip_background=skip_background)
-    can_overlap = loaded.config.task.can_overlap
+    jobs = [Job(path, files) for path, files in todo.items()]
+    files = FilePredictor(predictor, num_bytes, min_area, skip_background=skip_background)
     with keeping_freed_memory(), showing(progress, "predicting") as count:
-        jobs = [Job(path, files, can_overlap) for path, files in todo.items()]
-        for number, outcome in enumerate(files.run(jobs), 1):
-            if outcome.error:
-                result.failed[outcome.job.path] = outcome.error
-            result.num_pixels += outcome.num_pixels
-            if count is not None:
-                count(number, len(jobs))
-    files.check.warn()
+        _predict_jobs(files, jobs, result, count)
     good = (files for path, files in targets.items() if path not in result.failed)
     result.written = [file for files in good for file in files.values()]
     result.seconds = time.monotonic() - started
-    used = getattr(predictor.runtime, "precision", "a format of its own")
-    result.computed = f"computed on {predictor.device} in {used}"
+    used = predictor.runtime
+    result.computed = f"computed by {used.name} on {used.device} in {used.precision}"
     if skipped := predictor.tiles.describe():
         result.computed += f", {skipped}"
     megabytes = peak_megabytes(predictor.device)
@@ -197,6 +230,33 @@ def predict_images(
         result.computed += f", {megabytes:,.0f} MB of memory at most"
     write_errors(result)
     return result
+
+
+def _predict_jobs(
+    files: FilePredictor, jobs: Sequence[Job], result: Predictions, count: CountImages | None
+) -> None:
+    """Predict all images, note in the result what became of them, and say how many are done."""
+    done = 0
+
+    def tell(share: float) -> None:
+        if count is not None:
+            count(done + share, len(jobs))
+
+    files.on_part = tell
+    for outcome in files.run(jobs):
+        if outcome.error:
+            result.failed[outcome.job.path] = outcome.error
+        result.num_pixels += outcome.num_pixels
+        done += 1
+        tell(0)
+    files.check.warn()
+
+
+def _check_area(min_area: int | None) -> None:
+    if min_area is not None and min_area < 1:
+        raise PlanError(
+            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
+        )
 
 
 def _memory(asked: str | int | None) -> int:
@@ -207,14 +267,14 @@ def _memory(asked: str | int | None) -> int:
     return DEFAULT_MEMORY if free is None else max(2**29, free // 2)
 
 
-def refuse_without_background(model: Model) -> None:
-    """PlanError where glass cannot be left out: no class is background, or images have no colours."""
+def _refuse_without_background(model: Model) -> None:
+    """PlanError where glass is no class of the model, or cannot be told without colours."""
     config = model.config
     if config.task.has_background(config.class_names) and config.network.in_channels == NUM_COLORS:
         return
     raise PlanError(
-        "--skip-background makes bright glass class 0, for models of colour images whose class 0 is "
-        f"background; this one has {config.network.in_channels} channels and the classes "
+        "--skip-background makes bright glass class 0, for models of colour images whose class 0 "
+        f"is background; this one has {config.network.in_channels} channels and the classes "
         f"{', '.join(config.class_names)}. Leave it out."
     )
 
@@ -223,13 +283,18 @@ def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
     return [inputs] if isinstance(inputs, str | os.PathLike) else inputs
 
 
+def folder_of(model: Path) -> Path:
+    """The run folder, or that in which a model file lies."""
+    return model if model.is_dir() else model.absolute().parent
+
+
 def load_for_files(path: Path) -> Model:
-    """Load a model whose masks files can hold: those of pictures.
+    """Load a model, or an exported file, whose masks files can hold: those of pictures.
 
     Raises:
         ModelFileError: it is no model, or one for volumes.
     """
-    model = load_model(path)
+    model = load_any_model(path)
     if model.config.network.spatial_dims != 2:
         raise ModelFileError(
             f"{path} is a model for volumes, which files of masks cannot hold yet. Use it in "

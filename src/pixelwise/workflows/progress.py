@@ -13,7 +13,15 @@ from importlib.util import find_spec
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from pixelwise.planning import Plan, format_seconds
 from pixelwise.text import visible
@@ -140,7 +148,7 @@ def training_watcher(*, quiet: bool, verbose: bool) -> Iterator[Watcher]:
     elif not _can_draw():
         yield LineWatcher(verbose=verbose)
     else:
-        with _bar("{task.fields[text]}") as progress:
+        with _bar(TextColumn("{task.fields[text]}")) as progress:
             yield BarWatcher(progress, verbose=verbose)
 
 
@@ -207,7 +215,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 # --- counted work -----------------------------------------------------------------------------
 
-CountImages = Callable[[int, int], None]  # called with (done, total)
+CountImages = Callable[[float, int], None]  # called with (done, total); a large image is a part
 ShowProgress = bool | CountImages | None  # True: show it; a function: call it; else nothing
 
 
@@ -226,23 +234,25 @@ def count_images(what: str, *, quiet: bool) -> Iterator[CountImages | None]:
     elif not _can_draw():
         yield _LineCounter(what)
     else:
-        with _bar() as progress:
+        with _bar(TimeRemainingColumn(compact=True)) as progress:
             task = progress.add_task(what, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 class _LineCounter:
-    """Prints a line at every tenth of the images."""
+    """Prints a line at every tenth of the images, and of a large image."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._tenths = 0
 
-    def __call__(self, done: int, total: int) -> None:
-        tenths = NUM_PLAIN_LINES * done // max(1, total)
+    def __call__(self, done: float, total: int) -> None:
+        tenths = int(NUM_PLAIN_LINES * done // max(1, total))
         if tenths > self._tenths:
             self._tenths = tenths
-            print(f"{self._what}: {done} of {total} images", file=sys.stderr, flush=True)
+            amount = f"{done:.0f}" if done == int(done) else f"{100 * done / total:.0f} %"
+            images = "image" if total == 1 else "images"
+            print(f"{self._what}: {amount} of {total} {images}", file=sys.stderr, flush=True)
 
 
 def _can_draw() -> bool:
@@ -251,13 +261,13 @@ def _can_draw() -> bool:
     return sys.stderr.isatty() or in_notebook
 
 
-def _bar(*extra: str) -> Progress:
-    """Return a bar on stderr; `extra` are templates of further columns."""
+def _bar(*extra: ProgressColumn) -> Progress:
+    """Return a bar on stderr, with further columns."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        *map(TextColumn, extra),
+        *extra,
         console=Console(stderr=True),
         refresh_per_second=REFRESHES_PER_SECOND,
         transient=True,

@@ -2,7 +2,8 @@
 
 index        0, 1, 2, ...             class indices, as `predict` writes them
 stored       0, 2, 3; 0, 255; #ff0000 the values of the data's own masks
-probability  0.0 ... 1.0              as `predict --save probability` writes them
+probability  0.0 ... 1.0              floats; or 0 to 255 in files that say so, as
+                                      `predict --save probability` writes them
 
 All predictions are counted in every reading that is possible; the last one decides.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from pixelwise.data import MaskEncoding, to_stored
 from pixelwise.data.masks import StoredMask
 from pixelwise.errors import MaskError
-from pixelwise.io import Pixels, is_result, read_pixels, to_planes
+from pixelwise.io import Pixels, holds_probabilities, is_result, read_pixels, to_planes
 from pixelwise.metrics import count_pixels
 from pixelwise.metrics.counts import Counts
 from pixelwise.task import IGNORE_INDEX
@@ -42,7 +43,12 @@ class Prediction:
 
     @cached_property
     def stored(self) -> StoredMask:
-        """As a mask; MaskError where it holds fractions."""
+        """As a mask; MaskError where it holds fractions, or says that it holds probabilities."""
+        if self.has_probabilities:
+            raise MaskError(
+                f"{self.path} holds probabilities, written as 0 to 255, and no classes. Save all "
+                "predictions so, or all as masks."
+            )
         values = to_stored(self.pixels.values, self.path, self.pixels.spatial_dims)
         return replace(values, palette=self.pixels.palette)
 
@@ -51,6 +57,11 @@ class Prediction:
         """Whether the numbers are not all whole."""
         values = self.pixels.values
         return values.dtype.kind == "f" and bool((values != np.rint(values)).any())
+
+    @cached_property
+    def has_probabilities(self) -> bool:
+        """Whether it says that 0 to 255 are probabilities from 0 to 1."""
+        return self.pixels.values.dtype == np.uint8 and holds_probabilities(self.path)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -93,6 +104,7 @@ def as_stored(prediction: Prediction, encoding: MaskEncoding) -> NDArray[Any]:
 def as_probability(prediction: Prediction, encoding: MaskEncoding) -> NDArray[Any]:
     """The mask that probabilities stand for; MaskError where they are none."""
     values, num_classes = prediction.pixels.values, len(encoding.classes)
+    values = values / np.float32(255) if prediction.has_probabilities else values
     if values.dtype.kind != "f" or not ((values >= 0) & (values <= 1)).all():
         raise MaskError(
             f"{prediction.path} holds {values.dtype} from {values.min()} to {values.max()}, but "

@@ -14,9 +14,11 @@ from pixelwise.data.layouts import stem_of, suffix_of
 ENDS = {
     "mask": "",
     "probability": "_probability",
+    "uncertainty": "_uncertainty",
     "overlay": "_overlay",
     "table": "_objects",
     "polygons": "_polygons",
+    "coco": "_coco",
 }
 
 

@@ -1,6 +1,5 @@
 """Fine-tuning: an earlier model, as far as it fits, gives the first weights of a new training."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def origin_of(start: Start | None, folder: RunFolder) -> dict[str, str]:
         return {}
     if start.model is not None:
         data = str(start.model.config.provenance.get("data", "unknown"))
-        return dict(zip(START_FACTS, (start.path, fingerprint_of(start.model), data), strict=True))
+        return dict(zip(START_FACTS, (start.path, start.model.fingerprint, data), strict=True))
     said = load_model(folder.model).config.provenance if folder.model.is_file() else {}
     return {"start": start.path} | {key: text for key, text in said.items() if key in START_FACTS}
 
@@ -114,15 +113,6 @@ def describe_start(path: str, earlier: ModelConfig, config: ModelConfig) -> str:
 def has_same_classes(one: ModelConfig, other: ModelConfig) -> bool:
     """Whether the last layers of two models mean the same."""
     return (one.task, one.class_names) == (other.task, other.class_names)
-
-
-def fingerprint_of(model: Model) -> str:
-    """Twelve hexadecimal digits of the weights of a model."""
-    digest = hashlib.sha256()
-    for name, tensor in model.network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _read_model(path: str) -> Model:

@@ -1,90 +1,56 @@
 """One image after the other: read, predict, write; reading and writing while others are computed.
 
     small images   read ahead ──> of one size together ──> predicted ──> written by a thread
-    large ones     windows ──> tiles ──> bands of the mask ──> written while the next are computed
+    large ones     windows ──> tiles ──> bands of results ──> written while the next are computed
 
-A picture is large where its format can be read in parts and it takes more than 16 MB. Overlays,
-probabilities and PNG files are made of the whole, which must fit into memory.
+A picture is large where it takes more than 16 MB. Where its format can be read in parts, it is
+never in memory as a whole; others, as PNG and JPEG, must fit.
 """
 
-import json
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data import fill_no_data, mark_no_data, overlay, to_channels
+from pixelwise.data import Display, fill_no_data, mark_no_data, to_channels
 from pixelwise.errors import DataError, PixelwiseError, PlanError
 from pixelwise.inference import Band, IntensityCheck, Predictor, WindowedImage
-from pixelwise.inference.memory import choose_tile_side, refuse_large
+from pixelwise.inference.memory import LARGE, Held, choose_tile_side, refuse_large
 from pixelwise.io import (
-    NOWHERE,
     Place,
-    TiffBands,
     Windows,
     make_folder,
     open_windows,
-    read_pixels,
     read_place,
+    remove_result,
     turn_back,
     turn_planes_back,
-    write_image,
-    write_mask,
-    write_nifti_mask,
-    write_planes,
-    write_probabilities,
-    write_text,
 )
-from pixelwise.objects import Region, describe_regions, find_regions, to_geojson
+from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
+from pixelwise.workflows.prediction.clean_rows import clean_rows
+from pixelwise.workflows.prediction.loading import (
+    Job,
+    Loaded,
+    Outcome,
+    groups,
+    is_large,
+    load,
+    num_ahead,
+)
+from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
+from pixelwise.workflows.prediction.results import Files, Results, held_by
+from pixelwise.workflows.prediction.rows import Rows
 from pixelwise.workflows.prediction.stacks import predict_stack, write_stack
 
-AHEAD_BYTES = 2**25  # of images that were read and wait
-MAX_AHEAD = 64  # images
 STACK_NDIM = 4  # (D, H, W, C)
 NUM_WRITING = 4  # batches that wait to be written
-Files = Mapping[str, Path]  # to be written, by what they hold
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An image and the files to be made of it."""
-
-    path: Path
-    files: Files
-    can_overlap: bool = False  # its classes
-
-    @property
-    def goes_in_parts(self) -> bool:
-        """Whether its files can be written while it is predicted: one mask, as TIFF."""
-        suffixes = [file.suffix for file in self.files.values()]
-        return list(self.files) == ["mask"] and suffixes == [".tif"] and not self.can_overlap
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an image."""
-
-    job: Job
-    num_pixels: int = 0
-    error: str = ""  # why it could not be predicted
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An image that was read, or why not."""
-
-    job: Job
-    image: NDArray[Any] | None = None  # (H, W, C)
-    place: Place = NOWHERE
-    windows: Windows | None = None
-    error: str = ""
+BANDS_WAITING = 2  # of a large image, with the one that is being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +73,36 @@ class Predicted:
         return Predicted(loaded, turn_planes_back(self.mask, orientation), probabilities)
 
 
+class Original(NamedTuple):
+    """An image as it is stored, for results that show or measure it."""
+
+    seen: NDArray[Any]  # (H, W, C), or (N, 1, C) spread over it
+    read: Callable[[slice], NDArray[Any]]  # some of its rows
+
+
 class FilePredictor:
     """Predicts files with one model.
 
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
+        min_area: pixels of the smallest region that stays in masks; None changes nothing.
         skip_background: of images that are read in parts, leave out tiles that show glass.
+        min_area: pixels of the smallest region of a mask that stays; None leaves all.
     """
 
     def __init__(
-        self, predictor: Predictor, memory: int, *, skip_background: bool = False
+        self,
+        predictor: Predictor,
+        memory: int,
+        min_area: int | None = None,
+        *,
+        skip_background: bool = False,
     ) -> None:
-        self._predictor, self._memory = predictor, memory
+        self._predictor, self._memory, self._min_area = predictor, memory, min_area
         self._skip_background = skip_background
         self.check = IntensityCheck(predictor.model.config)
+        self.on_part: Callable[[float], None] = lambda _: None  # with the share of a large image
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Predict images and write their files; the outcomes come in the order of the jobs.
@@ -131,12 +112,12 @@ class FilePredictor:
         """
         writing: deque[Future[list[Outcome]]] = deque()
         with ThreadPoolExecutor(1, "writes results") as writer:
-            for group in _groups(map_ahead(_load, jobs, _num_ahead), self._predictor):
+            for group in groups(map_ahead(load, jobs, num_ahead), self._predictor):
+                may_wait = 0 if is_large(group[0]) else NUM_WRITING
+                yield from _finished(writing, may_wait)  # so that its parts count from there
                 writing.append(writer.submit(self._write_all, self._predict(group)))
-                while len(writing) > NUM_WRITING:
-                    yield from writing.popleft().result()
-            while writing:
-                yield from writing.popleft().result()
+                yield from _finished(writing, may_wait)
+            yield from _finished(writing, 0)
 
     def _predict(self, group: Sequence[Loaded]) -> list[Predicted | Outcome]:
         """Predict images of one size, or one image in parts; outcomes where nothing is to write."""
@@ -146,11 +127,18 @@ class FilePredictor:
                 if loaded.error:
                     raise DataError(loaded.error)
                 if loaded.windows is not None:
-                    found.append(self._predict_in_parts(loaded.job, loaded.windows))
-                elif loaded.image is not None and loaded.image.ndim == STACK_NDIM:
+                    found.append(self._predict_windows(loaded.job, loaded.windows))
+                    continue
+                if loaded.image is not None and loaded.image.ndim == STACK_NDIM:
                     found.append(self._predict_stack(loaded, loaded.image))
+                    continue
+                image = self._to_channels(loaded)
+                if (
+                    image.nbytes > LARGE and loaded.place.orientation == 1
+                ):  # rows of others go elsewhere
+                    found.append(self._predict_in_parts(loaded, image))
                 else:
-                    channels.append(self._to_channels(loaded))
+                    channels.append(image)
                     taken.append(loaded)
             except (DataError, PlanError) as error:
                 found.append(_failed(loaded.job, error))
@@ -167,7 +155,8 @@ class FilePredictor:
         """Predict images of one size that were read whole."""
         if not taken:
             return []
-        needs_mask = not any("probability" in loaded.job.files for loaded in taken)
+        needed = {what for loaded in taken for what in loaded.job.files}
+        needs_mask = needed.isdisjoint(OF_PROBABILITIES)
         if needs_mask and self._predictor.batch_size(channels[0].shape[1:]) == 1:
             # probabilities of large images take much memory
             masks = [self._predictor.segment(image) for image in channels]
@@ -183,38 +172,84 @@ class FilePredictor:
         in_channels, name = self._predictor.model.config.network.in_channels, str(loaded.job.path)
         image = loaded.image
         assert image is not None
-        keeps = "probability" in loaded.job.files
-        refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=keeps)
+        held = self._held(loaded.job, loaded.place, image.shape[2] * image.dtype.itemsize)
+        refuse_large(self._predictor, image, name, self._memory, held)
         image = fill_no_data(image, loaded.place.no_data)
         return self.check.take(to_channels(image, in_channels, name), name)
 
     def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
         """The mask of a stack (D, H, W, C), plane by plane."""
-        name, place = str(loaded.job.path), loaded.place
-        refuse_large(self._predictor, image, name, self._memory, keeps_probabilities=False)
-        return Predicted(loaded, predict_stack(self._predictor, self.check, image, name, place))
+        path, of_mask = loaded.job.path, Held(in_all=1)
+        refuse_large(self._predictor, image, str(path), self._memory, of_mask)
+        mask = predict_stack(
+            self._predictor, self.check, image, str(path), loaded.place, self._min_area
+        )
+        return Predicted(loaded, mask)
 
-    def _predict_in_parts(self, job: Job, windows: Windows) -> Outcome:
-        """Write the mask of a large image while it is being predicted."""
-        config = self._predictor.model.config
+    def _predict_windows(self, job: Job, windows: Windows) -> Outcome:
+        """Write the files of an image that is read in windows while it is being predicted."""
         place = read_place(job.path)
         image = WindowedImage(
             windows,
-            config.network.in_channels,
+            self._predictor.model.config.network.in_channels,
             self.check,
             no_data=place.no_data,
             skip_background=self._skip_background,
         )
-        height, width = image.shape[1:]
-        side = choose_tile_side(self._predictor, windows, self._memory)
+        held = self._held(job, place, windows.shape[2] * windows.dtype.itemsize)
+        side = choose_tile_side(self._predictor, windows, self._memory, held)
+        original = None
+        if held.reads_again:  # by itself: windows let go of what lies above the last one
+            again = open_windows(job.path)
+            assert again is not None
+            original = Original(again.overview(), lambda down: again[down, 0 : image.shape[2]])
         bands = self._predictor.bands(image, side)
-        (target,) = job.files.values()
-        make_folder(target.parent)
-        marked = _mark_rows(_whole_rows(bands, width, self._predictor), job.path, place)
-        with TiffBands(target, (height, width), config.class_colors, place.of_mask()) as file:
-            for rows in marked:
-                file.write(rows)
+        return self._write_bands(job, bands, image.shape, original, place)
+
+    def _predict_in_parts(self, loaded: Loaded, channels: NDArray[Any]) -> Outcome:
+        """The same of a large image that was read whole."""
+        image = loaded.image
+        assert image is not None
+        bands, original = self._predictor.bands(channels), Original(image, lambda down: image[down])
+        return self._write_bands(loaded.job, bands, channels.shape, original, loaded.place)
+
+    def _write_bands(
+        self,
+        job: Job,
+        bands: Iterator[Band],
+        shape: Sequence[int],
+        original: Original | None,
+        place: Place,
+    ) -> Outcome:
+        """Write the files of an image (C, H, W) while its bands are computed."""
+        _, height, width = shape
+        read = None if original is None else original.read
+        rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
+        cleaned = (_mark(one, place) for one in clean_rows(rows, self._min_area))
+        with self._results(job, (height, width), original, place) as results:
+            done = 0
+            for number in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
+                done += number
+                self.on_part(done / height)
         return Outcome(job, height * width)
+
+    def _results(
+        self, job: Job, size: tuple[int, int], original: Original | None, place: Place
+    ) -> Results:
+        """What writes the files of a job."""
+        display = None
+        if "overlay" in job.files:
+            assert original is not None
+            display = Display.of(original.seen)
+        config = self._predictor.model.config
+        return Results(job.files, config, job.path, size, place, display)
+
+    def _held(self, job: Job, place: Place, pixel_bytes: int) -> Held:
+        config, marks_no_data = self._predictor.model.config, place.no_data is not None
+        held = held_by(job.files, config, pixel_bytes, self._min_area)
+        if not marks_no_data or held.reads_again:
+            return held
+        return held._replace(in_rows=held.in_rows + pixel_bytes, reads_again=True)
 
     def _write_all(self, group: Sequence[Predicted | Outcome]) -> list[Outcome]:
         """Write the files of a group."""
@@ -229,43 +264,33 @@ class FilePredictor:
         return done
 
     def _write(self, predicted: Predicted) -> None:
-        job, image, mask = predicted.loaded.job, predicted.loaded.image, predicted.mask
+        job, image = predicted.loaded.job, predicted.loaded.image
         assert image is not None
-        config = self._predictor.model.config
-        colors, place = config.class_colors, predicted.loaded.place
-        mask = mark_no_data(mask, image, place.no_data)
+        place = predicted.loaded.place
         if image.ndim == STACK_NDIM:
             (target,) = job.files.values()
             make_folder(target.parent)
-            write_stack(target, mask, config, place)
+            write_stack(target, predicted.mask, self._predictor.model.config, place)
             return
-        regions: list[Region] = []
-        if "table" in job.files or "polygons" in job.files:
-            has_background = config.task.has_background(config.class_names)
-            regions = list(find_regions(mask, has_background=has_background))
-        for what, target in job.files.items():
-            make_folder(target.parent)
-            if what == "probability":
-                assert predicted.probabilities is not None
-                write_probabilities(target, predicted.probabilities, place)
-            elif what == "overlay":
-                write_image(target, overlay(image, mask, colors), signed=True, place=place)
-            elif what == "table":
-                names, spacing = config.class_names, place.spacing_um
-                write_text(target, describe_regions(regions, names, image, spacing))
-            elif what == "polygons":
-                content = to_geojson(regions, config.class_names, colors, place)
-                write_text(target, json.dumps(content, separators=(",", ":")))
-            elif mask.dtype == np.bool_:
-                write_planes(target.with_name(target.name.removesuffix(".tif")), mask, place)
-            elif target.suffix == ".tif":
-                size = mask.shape[0], mask.shape[1]
-                with TiffBands(target, size, colors, place.of_mask()) as file:
-                    file.write(mask)
-            elif target.suffix == ".png":
-                write_mask(target, mask, colors, place)
-            else:
-                write_nifti_mask(target, mask, place)
+        mask = clean_mask(predicted.mask, self._min_area)
+        rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
+        rows = _mark(rows, place)
+        original = Original(image, lambda down: image[down])
+        with self._results(job, (image.shape[0], image.shape[1]), original, place) as results:
+            results.write(rows)
+
+
+def _mark(rows: Rows, place: Place) -> Rows:
+    """Rows whose mask says where the image has no data."""
+    if place.no_data is None:
+        return rows
+    return rows._replace(mask=mark_no_data(rows.mask, rows.image, place.no_data))
+
+
+def _finished(writing: deque[Future[list[Outcome]]], may_wait: int) -> Iterator[Outcome]:
+    """Outcomes of the batches that were given to the writer, but for the last ones."""
+    while len(writing) > may_wait:
+        yield from writing.popleft().result()
 
 
 def _failed(job: Job, error: PixelwiseError) -> Outcome:
@@ -275,84 +300,7 @@ def _failed(job: Job, error: PixelwiseError) -> Outcome:
     return Outcome(job, error=text if str(job.path) in text else f"{job.path}: {text}")
 
 
-def _groups(images: Iterator[Loaded], predictor: Predictor) -> Iterator[Sequence[Loaded]]:
-    """Images that follow each other and are computed together: small, of one size and type."""
-    group: list[Loaded] = []
-    for loaded in images:
-        if group and not _belongs(loaded, group):
-            yield group
-            group = []
-        group.append(loaded)
-        if loaded.image is None or not _fits_more(group, predictor):
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _belongs(loaded: Loaded, group: Sequence[Loaded]) -> bool:
-    one, other = group[0].image, loaded.image
-    if one is None or other is None or one.shape != other.shape:
-        return False
-    is_same: bool = one.dtype == other.dtype
-    return is_same
-
-
-def _fits_more(group: Sequence[Loaded], predictor: Predictor) -> bool:
-    image = group[0].image
-    assert image is not None
-    return len(group) < predictor.batch_size(image.shape[:-1])
-
-
-def _num_ahead(last: Loaded | None) -> int:
-    """How many images may be read before they are asked for: as the last one, within some MB."""
-    if last is None or last.image is None:
-        return 1
-    return min(MAX_AHEAD, max(1, AHEAD_BYTES // (last.image.nbytes + 1)))
-
-
-def _load(job: Job) -> Loaded:
-    try:
-        windows = open_windows(job.path) if job.goes_in_parts else None
-        if windows is not None:
-            return Loaded(job, windows=windows)
-        pixels = read_pixels(job.path)
-        place = replace(read_place(job.path), orientation=pixels.orientation)
-        return Loaded(job, pixels.values, place)
-    except DataError as error:
-        return Loaded(job, error=str(error))
-
-
-def _whole_rows(
-    bands: Iterator[Band], width: int, predictor: Predictor
-) -> Iterator[NDArray[np.uint8]]:
-    """Class indices (h, width) of bands, from the top to the bottom."""
-    rows: NDArray[np.uint8] = np.zeros((0, width), np.uint8)
-    for window, probabilities in bands:
-        down, across = window
-        if across.start == 0:
-            rows = np.empty((down.stop - down.start, width), np.uint8)
-        rows[:, across] = predictor.to_mask(probabilities)
-        if across.stop == width:
-            yield rows
-
-
-def _mark_rows(
-    bands: Iterator[NDArray[np.uint8]], path: Path, place: Place
-) -> Iterator[NDArray[np.uint8]]:
-    """Bands (h, W) of a mask, with 255 where the image has no data."""
-    if place.no_data is None:
-        yield from bands
-        return
-    windows, top = open_windows(path), 0  # by itself: windows let go of what lies above the last
-    assert windows is not None
-    for rows in bands:
-        image = windows[top : top + len(rows), 0 : rows.shape[1]]
-        yield mark_no_data(rows, image, place.no_data)
-        top += len(rows)
-
-
 def _remove(files: Files) -> None:
     """An earlier run's files would be taken for those of this one."""
     for file in files.values():
-        file.unlink(missing_ok=True)
+        remove_result(file)

@@ -11,14 +11,16 @@ class Rows(NamedTuple):
     """Finished rows of an image; a small image is one of them.
 
     Attributes:
-        image: (h, W, C) as stored.
+        image: (h, W, C) as stored; of no channels where no file needs it.
         mask: (h, W) class index, or (K, h, W) bool where classes overlap.
-        probabilities: (K, h, W) in [0, 1]; None where no file needs them.
+        probabilities: (K, h, W), 0 to 255 for 0 to 1; None where no file needs them.
+        uncertainty: (h, W), 0 to 255 for 0 to 1; None where no file needs it.
     """
 
     image: NDArray[Any]
     mask: NDArray[Any]
-    probabilities: NDArray[np.float32] | None = None
+    probabilities: NDArray[np.uint8] | None = None
+    uncertainty: NDArray[np.uint8] | None = None
 
 
 class ResultWriter(AbstractContextManager[Any], Protocol):

@@ -24,17 +24,18 @@ from pixelwise.network import Model
 from pixelwise.objects import TABLE_START
 from pixelwise.workflows.prediction.outcome import ERRORS_FILE, is_errors_file
 from pixelwise.workflows.result_names import ENDS, name_results
-from pixelwise.workflows.start import fingerprint_of
 
 SAVES = tuple(ENDS)
 SUFFIXES = {
     "probability": ".tif",
-    "overlay": ".png",
+    "uncertainty": ".tif",
     "table": ".csv",
     "polygons": ".geojson",
+    "coco": ".json",
 }
 RECORD_FILE = ".predictions.json"
-MaskFormat = Literal["auto", "png", "tif"]
+MaskFormat = Literal["auto", "png", "tif", "zarr"]
+ENDINGS: Mapping[MaskFormat, str] = {"png": ".png", "tif": ".tif", "zarr": ".ome.zarr"}
 
 
 class Record:
@@ -46,8 +47,7 @@ class Record:
     def __init__(self, folder: Path, model: Model, settings: Mapping[str, object]) -> None:
         self._path = folder / RECORD_FILE
         config = hashlib.sha256(model.config.model_dump_json().encode()).hexdigest()[:12]
-        weights = fingerprint_of(model)
-        self._content = {"model": f"{weights} {config}", **settings}
+        self._content = {"model": f"{model.fingerprint} {config}", **settings}
 
     @property
     def since(self) -> int | None:
@@ -102,8 +102,7 @@ def plan_targets(
     for path, name in zip(found.places, names, strict=True):
         place = _place_of(path)
         _refuse_stack(path, place, save, format)
-        mask_end = ".tif" if can_overlap else f".{_mask_format(path, place, format)}"
-        suffixes = {"mask": mask_end} | SUFFIXES
+        suffixes = SUFFIXES | _picture_suffixes(path, place, format, can_overlap=can_overlap)
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
         }
@@ -128,26 +127,36 @@ def _place_of(path: Path) -> Place:
 
 def _refuse_stack(path: Path, place: Place, save: Sequence[str], format: MaskFormat) -> None:
     others = [what for what in save if what != "mask"]
-    if place.num_planes == 1 or not (others or format == "png"):
+    if place.num_planes == 1 or not (others or format in ("png", "zarr")):
         return
-    what = f"--save {','.join(others)}" if others else "--format png"
+    what = f"--save {','.join(others)}" if others else f"--format {format}"
     raise PlanError(
         f"{path} is a stack of {place.num_planes} planes, of which masks alone are saved, as NIfTI "
         f"or TIFF. Leave out {what}, or save its planes as pictures."
     )
 
 
-def _mask_format(path: Path, place: Place, asked: MaskFormat) -> str:
-    """NIfTI of NIfTI; TIFF of stacks, of what knows its place or is read in parts; else PNG."""
-    if asked != "auto":
-        return asked
-    if place.nifti_header:
-        return "nii.gz"
+def _picture_suffixes(
+    path: Path, place: Place, asked: MaskFormat, *, can_overlap: bool
+) -> dict[str, str]:
+    """Endings of the mask and the overlay of an image."""
     try:
-        is_tiff = place or place.num_planes > 1 or open_windows(path) is not None
+        is_large = open_windows(path) is not None
     except DataError:
-        return "png"
-    return "tif" if is_tiff else "png"
+        is_large = False  # it cannot be read, which is said when its turn comes
+    ending = ENDINGS.get(asked) or _own_ending(path, place, is_large=is_large)
+    if can_overlap and ending in (".png", ".nii.gz"):
+        ending = ".tif"
+    return {"mask": ending, "overlay": ".tif" if is_large else ".png"}
+
+
+def _own_ending(path: Path, place: Place, *, is_large: bool) -> str:
+    """Zarr of Zarr, NIfTI of NIfTI; TIFF of stacks, of what knows its place or is large."""
+    if path.is_dir():
+        return ".ome.zarr"
+    if place.nifti_header:
+        return ".nii.gz"
+    return ".tif" if place or place.num_planes > 1 or is_large else ".png"
 
 
 def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:

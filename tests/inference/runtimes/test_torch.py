@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixelwise.inference import Predictor, TorchRuntime
-from pixelwise.inference.runtime import evaluating
+from pixelwise.inference.runtimes import evaluating
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.task import Task
 
@@ -84,6 +84,7 @@ class Shares:
     """A runtime that has no network: the first channel is the probability."""
 
     device = CPU
+    takes_stored = False
 
     def __init__(self):
         self.shapes = []

@@ -40,6 +40,8 @@ def forget_origin(number: int) -> int:
 
 def known_positive(number: Tensor) -> int:
     """A whole number that a graph computes, and that torch may take to be 1 or more."""
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return cast(int, number)  # TorchScript would keep .item() as the number of one picture
     found = cast(int, number.item())
     torch._check(found >= 1)  # type: ignore[no-untyped-call]
     return found

@@ -1,41 +1,14 @@
-"""The runtime: what computes probabilities, so that all around it need not know with what.
-
-    image -> scaled tile (B, C, *spatial) -> Runtime -> probabilities (B, K, *spatial) -> blended
-
-`TorchRuntime` computes with the network itself; other runtimes may compute with what it was
-exported to.
-"""
+"""torch: the network itself, on any device, in the layout that is fastest there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pixelwise.device import Precision, autocast, has_bfloat16
-from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, fuse_activations
-
-
-class Runtime(Protocol):
-    """Computes probabilities on one device.
-
-    Attributes:
-        device: on which batches are expected, and probabilities come back.
-    """
-
-    device: torch.device
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        """Give the probabilities of a batch.
-
-        Args:
-            batch: (B, C, *spatial) float32, scaled as the model says, at its working size.
-
-        Returns:
-            (B, K, *spatial) float32 in [0, 1].
-        """
+from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, freeze_convolutions
 
 
 class TorchRuntime:
@@ -51,6 +24,9 @@ class TorchRuntime:
         fold: whether normalizations and activations become part of the convolutions before them,
             in a copy unless `in_place`: the weights must stay as they are from now on.
     """
+
+    name = "torch"
+    takes_stored = False
 
     def __init__(
         self,
@@ -75,7 +51,7 @@ class TorchRuntime:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if fold and self._channels_last and device.type == "cpu":
             uses_short = self.precision == "bfloat16" and has_bfloat16(device)
-            fuse_activations(self._network, torch.bfloat16 if uses_short else torch.float32)
+            freeze_convolutions(self._network, torch.bfloat16 if uses_short else torch.float32)
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Give the probabilities (B, K, *spatial) of a batch (B, C, *spatial)."""

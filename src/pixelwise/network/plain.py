@@ -1,4 +1,4 @@
-"""A network made of layers that every runtime knows: for export, never for training.
+"""A network made of layers that every runtime knows: to predict with, never to train.
 
 Some blocks of the U-Net have ways of computing that are fast on a CPU and that no other runtime
 has. Here each is replaced by the plain layer that gives the same numbers.
@@ -11,9 +11,72 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.network import Ensemble, UNet, fold_normalizations
+from pixelwise.errors import ModelFileError
 from pixelwise.network.blocks import DecoderBlock
+from pixelwise.network.ensemble import Ensemble
+from pixelwise.network.folding import fold_normalizations
 from pixelwise.network.instance_norm import EPSILON, InstanceNorm
+from pixelwise.network.model import Model
+from pixelwise.network.sizes import num_blocks
+from pixelwise.network.unet import UNet
+
+
+class PlainNetwork(nn.Module):
+    """Computes probabilities as a model's network does, for torch to follow.
+
+    Args:
+        model: a model of pictures; its network is copied.
+
+    Raises:
+        ModelFileError: it is a model of volumes.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        config = model.config
+        if config.network.spatial_dims != 2:
+            raise ModelFileError(
+                "This is a model of volumes, and only models of pictures are exported. Use it in "
+                "Python: pixelwise.load(...).predict(arrays)."
+            )
+        self.members = nn.ModuleList(plain_members(model.network))
+        self.multiple = 2**config.network.depth
+        self.needs_spread = config.network.normalization == "instance"
+        self.is_exclusive = config.task.is_exclusive
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give probabilities.
+
+        Args:
+            image: (B, C, H, W) float32, scaled, of the working size.
+
+        Returns:
+            (B, K, H, W) float32 in [0, 1].
+        """
+        height, width = image.shape[2:]
+        rows, columns = num_blocks(height, width, self.multiple, needs_spread=self.needs_spread)
+        extended = take_pixels(image, rows * self.multiple, columns * self.multiple)
+        found = [self._activate(logits_of(member, extended)) for member in self.members]
+        mean = torch.stack(found).mean(0) if len(found) > 1 else found[0]
+        return take_pixels(mean, height, width)
+
+    def _activate(self, logits: Tensor) -> Tensor:
+        return logits.softmax(1) if self.is_exclusive else logits.sigmoid()
+
+
+def logits_of(network: nn.Module, extended: Tensor) -> Tensor:
+    """Logits of pictures whose sides are multiples of what the network needs."""
+    assert isinstance(network, UNet)
+    *_, (_, features) = network.decode_extended(extended)
+    logits: Tensor = network.head(features)
+    return logits
+
+
+def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
+    """The first rows and columns of (B, C, H, W); the last is repeated where there are too few."""
+    rows = torch.arange(height).clamp(max=images.shape[2] - 1)
+    columns = torch.arange(width).clamp(max=images.shape[3] - 1)
+    return images.index_select(2, rows).index_select(3, columns)
 
 
 def plain_members(network: UNet | Ensemble) -> list[UNet]:
