@@ -11,7 +11,7 @@ import pixelwise as pw
 from pixelwise.data import FolderSamples
 from pixelwise.io import exif_orientation, read_image, read_mask_values
 from pixelwise.io.turns import turn_back
-from pixelwise.objects import describe_regions, find_regions
+from pixelwise.objects import find_regions, table_format
 
 UPRIGHT = np.random.default_rng(5).integers(0, 256, (24, 40, 3), np.uint8)
 ORIENTATIONS = range(1, 9)
@@ -73,9 +73,19 @@ def test_all_that_is_saved_lies_on_the_stored_picture(orientation, model, uprigh
     values = tifffile.imread(probability)
     np.testing.assert_array_equal(values.argmax(0), turn_back(upright_mask, orientation))
     assert read_image(probability).shape == (*UPRIGHT.shape[:2], 3)
-    regions = list(find_regions(turn_back(upright_mask, orientation), has_background=True))
-    names = ("background", "a", "b")
-    assert table.read_text() == describe_regions(regions, names, stored, None)
+    regions = find_regions(turn_back(upright_mask, orientation), stored, has_background=True)
+    form = table_format(("background", "a", "b"), 3)
+    assert table.read_text() == form.start + form.write(regions) + form.end
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_large_photo_is_turned_back_too(orientation, model, upright_mask, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixelwise.workflows.prediction.files.LARGE", 0)
+    path = write_turned(tmp_path / "photo.png", orientation)
+    (mask,) = pw.predict(model, path, tmp_path / "out", **EXACT)
+    assert exif_orientation(mask) == orientation
+    stored = np.asarray(Image.open(mask))
+    np.testing.assert_array_equal(stored, turn_back(upright_mask, orientation))
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -88,7 +88,6 @@ class FilePredictor:
         memory: bytes that the process may take while large images are predicted.
         min_area: pixels of the smallest region that stays in masks; None changes nothing.
         skip_background: of images that are read in parts, leave out tiles that show glass.
-        min_area: pixels of the smallest region of a mask that stays; None leaves all.
     """
 
     def __init__(
@@ -133,9 +132,8 @@ class FilePredictor:
                     found.append(self._predict_stack(loaded, loaded.image))
                     continue
                 image = self._to_channels(loaded)
-                if (
-                    image.nbytes > LARGE and loaded.place.orientation == 1
-                ):  # rows of others go elsewhere
+                is_upright = loaded.place.orientation == 1  # rows of others are no rows of the file
+                if image.nbytes > LARGE and is_upright:
                     found.append(self._predict_in_parts(loaded, image))
                 else:
                     channels.append(image)
