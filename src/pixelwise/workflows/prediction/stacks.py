@@ -1,7 +1,7 @@
 """A stack and a model for pictures: each plane is predicted by itself, and the masks are a stack.
 
 NIfTI     planes along k, the third axis of the file: each is seen as it would be were it saved
-as a NIfTI file of its own
+          as a NIfTI file of its own
 TIFF      planes along Z
 """
 
