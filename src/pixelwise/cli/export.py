@@ -23,7 +23,12 @@ def export(
     model: Annotated[
         Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)
     ],
-    to: Annotated[Format, typer.Option(help="The format.", show_default=False)],
+    to: Annotated[
+        Format,
+        typer.Option(
+            metavar="FORMAT", help="onnx, openvino, torch or bioimageio.", show_default=False
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(

@@ -120,11 +120,17 @@ def predict(
     ] = None,
     precision: Annotated[
         Precision,
-        typer.Option(help="Number format; auto: as the model was validated, else the fastest."),
+        typer.Option(
+            metavar="FORMAT",
+            help="Numbers: float32, bfloat16 or auto: as the model was validated, else the fastest.",
+        ),
     ] = Precision.AUTO,
     runtime: Annotated[
         Runtime,
-        typer.Option(help="What computes; auto: torch, or for exported files that of the format."),
+        typer.Option(
+            metavar="NAME",
+            help="What computes: torch, openvino, onnx or auto: torch, of exported files their own.",
+        ),
     ] = Runtime.AUTO,
     quality: Annotated[
         Quality, typer.Option(help="Tiles of large images: their size and overlap.")
