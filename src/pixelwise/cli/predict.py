@@ -122,14 +122,14 @@ def predict(
         Precision,
         typer.Option(
             metavar="FORMAT",
-            help="Numbers: float32, bfloat16 or auto: as the model was validated, else the fastest.",
+            help="float32, bfloat16 or auto: as the model was validated, else the fastest.",
         ),
     ] = Precision.AUTO,
     runtime: Annotated[
         Runtime,
         typer.Option(
             metavar="NAME",
-            help="What computes: torch, openvino, onnx or auto: torch, of exported files their own.",
+            help="Computes by torch, openvino, onnx or auto: torch, for exports their own.",
         ),
     ] = Runtime.AUTO,
     quality: Annotated[
