@@ -1,5 +1,6 @@
 """Formats of an extra that is not installed say how to install it."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -13,6 +14,26 @@ from pixelwise.io.extras import import_extra
 
 def test_an_installed_library_is_imported():
     assert import_extra("json", "volumes", "Texts").loads("1") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "reporter"),
+    [("openvino", "openvino.tools.ovc.telemetry_utils"), ("nncf", "nncf.telemetry.wrapper")],
+)
+def test_nothing_is_reported_to_the_makers_of_a_library(module, reporter):
+    """In a process of its own: NNCF reports nothing where pytest is imported."""
+    pytest.importorskip(module)
+    code = (
+        "import importlib, sys\n"
+        "from pixelwise.io import import_extra\n"
+        f"import_extra({module!r}, 'x', 'Models')\n"
+        f"module = importlib.import_module({reporter!r})\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "found = getattr(module, 'tm', None) or module.telemetry\n"
+        "print(getattr(found, '__name__', type(found).__name__))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "stub" in done.stdout.lower() or "Mock" in done.stdout, done.stdout
 
 
 def test_what_is_done_with_it_is_said():

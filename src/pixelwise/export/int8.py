@@ -109,7 +109,6 @@ def export_int8(
         OutputError: the file cannot be written.
     """
     import_extra("nncf", "int8", "INT8 models", "written")
-    calibration = calibration[:MAX_CALIBRATION]
     proto = build_onnx(model)
     dice = dice_of(onnx_runner(proto.SerializeToString()), held_out, model.config)
     if np.isnan(dice):
@@ -125,7 +124,7 @@ def export_int8(
     def measure(run: Run) -> Loss:
         run_trials(run, model, str(path))
         found = Loss(
-            num_calibrated=len(calibration),
+            num_calibrated=min(len(calibration), MAX_CALIBRATION),
             num_held_out=len(held_out),
             dice=dice,
             dice_int8=dice_of(run, held_out, model.config),
@@ -154,6 +153,7 @@ def quantize(
     def validate(graph: Any, items: Iterable[Sample]) -> tuple[float, None]:  # noqa: ANN401
         return dice_of(onnx_runner(graph.SerializeToString()), items, config), None
 
+    number = min(len(calibration), MAX_CALIBRATION)  # read one by one: a slice would hold them all
     level = logging.getLogger("nncf").level
     nncf.set_log_level(logging.ERROR)
     try:
@@ -161,12 +161,12 @@ def quantize(
             warnings.simplefilter("ignore")  # of packages, about themselves
             return nncf.quantize_with_accuracy_control(
                 deepcopy(proto),
-                nncf.Dataset(calibration, lambda sample: {"image": _batch(sample)}),
+                nncf.Dataset(range(number), lambda index: {"image": _batch(calibration[index])}),
                 nncf.Dataset(held_out, lambda sample: {"image": _batch(sample)}),
                 validate,
                 max_drop=allow_loss,
                 drop_type=nncf.DropType.ABSOLUTE,
-                subset_size=len(calibration),
+                subset_size=number,
                 ignored_scope=nncf.IgnoredScope(types=IN_FLOAT, validate=False),
             )
     finally:

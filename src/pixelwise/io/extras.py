@@ -1,13 +1,16 @@
 """Libraries that only some formats need."""
 
 import importlib
+import sys
 from typing import Any
 
 from pixelwise.errors import MissingExtraError
 
+REPORTS = "openvino_telemetry"  # by which OpenVINO and NNCF tell their makers what is done
+
 
 def import_extra(module: str, extra: str, what: str, action: str = "read") -> Any:  # noqa: ANN401
-    """Import a library of an extra.
+    """Import a library of an extra; none of them reports to its makers what is done with it.
 
     Args:
         module: its name.
@@ -18,6 +21,7 @@ def import_extra(module: str, extra: str, what: str, action: str = "read") -> An
     Raises:
         MissingExtraError: it is not installed; the message says how to install it.
     """
+    sys.modules.setdefault(REPORTS, None)  # type: ignore[arg-type]  # to import it fails
     try:
         return importlib.import_module(module)
     except ImportError as error:
