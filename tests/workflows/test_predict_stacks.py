@@ -119,13 +119,15 @@ def test_classes_that_overlap_give_planes_of_planes(tmp_path):
     ("options", "named"), [({"save": ("mask", "overlay", "table")}, "--save overlay,table"),
                            ({"format": "png"}, "--format png")],
 )  # fmt: skip
-def test_what_no_stack_holds_is_refused_before_the_start(options, named, model, tmp_path):
+def test_what_no_stack_holds_is_refused_and_stops_nothing_else(options, named, model, tmp_path):
     Image.fromarray(STACK[0]).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "stack.tif", STACK)
     files = [tmp_path / "a.png", tmp_path / "stack.tif"]
-    with pytest.raises(pw.PlanError, match=rf"stack\.tif is a stack of 9 planes.*out {named},"):
+    with pytest.raises(pw.DataError, match=rf"stack\.tif is a stack of 9 planes.*out {named},"):
         pw.predict(model, files, tmp_path / "out", **options, **EXACT)
-    assert not (tmp_path / "out").exists()
+    made = {path.name for path in (tmp_path / "out").glob("[!.]*")}
+    others = {"a_overlay.png", "a_objects.csv"} if "save" in options else set()
+    assert made == {"a.png", "errors.csv", *others}
 
 
 def test_a_volume_of_another_format_is_refused(model, tmp_path):

@@ -46,7 +46,7 @@ from pixelwise.workflows.prediction.loading import (
 from pixelwise.workflows.prediction.make_rows import OF_PROBABILITIES, RowMaker
 from pixelwise.workflows.prediction.results import Files, Results, held_by
 from pixelwise.workflows.prediction.rows import Rows
-from pixelwise.workflows.prediction.stacks import predict_stack, write_stack
+from pixelwise.workflows.prediction.stacks import check_files, predict_stack, write_stack
 
 STACK_NDIM = 4  # (D, H, W, C)
 NUM_WRITING = 4  # batches that wait to be written
@@ -181,6 +181,7 @@ class FilePredictor:
     def _predict_stack(self, loaded: Loaded, image: NDArray[Any]) -> Predicted:
         """The mask of a stack (D, H, W, C), plane by plane."""
         path, of_mask = loaded.job.path, Held(in_all=1)
+        check_files(path, loaded.job.files, loaded.place)
         refuse_large(self._predictor, image, str(path), self._memory, of_mask)
         mask = predict_stack(
             self._predictor, self.check, image, str(path), loaded.place, self._min_area

@@ -5,6 +5,7 @@ NIfTI     planes along k, the third axis of the file: each is seen as it would b
 TIFF      planes along Z
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data import to_channels
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import Place, write_nifti_mask, write_planes, write_stack_mask
 from pixelwise.network import ModelConfig, look_at_intensities
@@ -55,6 +56,23 @@ def predict_stack(
     found = (predictor.segment(check.scale(plane, factor)) for plane in planes)
     masks = [clean_mask(mask, min_area) for mask in found]
     return np.stack(masks, axis=place.plane_axis - len("ZYX"))
+
+
+def check_files(path: Path, files: Mapping[str, Path], place: Place) -> None:
+    """Refuse what is not made of a stack.
+
+    Raises:
+        PlanError: a file is no mask, or a mask as PNG or Zarr.
+    """
+    others = [what for what in files if what != "mask"]
+    suffix = files["mask"].suffix if "mask" in files else ""
+    if place.num_planes == 1 or not (others or suffix in (".png", ".zarr")):
+        return
+    what = f"--save {','.join(others)}" if others else f"--format {suffix.removeprefix('.')}"
+    raise PlanError(
+        f"{path} is a stack of {place.num_planes} planes, of which masks alone are saved, as NIfTI "
+        f"or TIFF. Leave out {what}, or save its planes as pictures."
+    )
 
 
 def write_stack(target: Path, mask: NDArray[Any], config: ModelConfig, place: Place) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pixelwise.data import FoundImages
-from pixelwise.errors import DataError, OutputError, PlanError
+from pixelwise.errors import DataError, OutputError
 from pixelwise.io import (
     NOWHERE,
     Place,
@@ -101,7 +101,6 @@ def plan_targets(
     targets = {}
     for path, name in zip(found.places, names, strict=True):
         place = _place_of(path)
-        _refuse_stack(path, place, save, format)
         suffixes = SUFFIXES | _picture_suffixes(path, place, format, can_overlap=can_overlap)
         targets[path] = {
             what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
@@ -123,17 +122,6 @@ def _place_of(path: Path) -> Place:
         return read_place(path)
     except DataError:
         return NOWHERE
-
-
-def _refuse_stack(path: Path, place: Place, save: Sequence[str], format: MaskFormat) -> None:
-    others = [what for what in save if what != "mask"]
-    if place.num_planes == 1 or not (others or format in ("png", "zarr")):
-        return
-    what = f"--save {','.join(others)}" if others else f"--format {format}"
-    raise PlanError(
-        f"{path} is a stack of {place.num_planes} planes, of which masks alone are saved, as NIfTI "
-        f"or TIFF. Leave out {what}, or save its planes as pictures."
-    )
 
 
 def _picture_suffixes(
