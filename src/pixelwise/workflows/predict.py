@@ -170,16 +170,9 @@ def predict_images(
 ) -> Predictions:
     """Predict as `predict` does, but return what failed in place of an error at the end."""
     started = time.monotonic()
-    unknown = [name for name in save if name not in SAVES]
-    if unknown or not save:
-        raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
-    if format not in FORMATS:
-        raise PlanError(f"{format!r} is no format of masks. Choose {', '.join(FORMATS)}.")
-    if format == "zarr":
-        import_extra("zarr", "volumes", "Zarr masks", "written")
+    _check_results(save, format, min_area)
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
-    _check_area(min_area)
     num_bytes = _memory(memory)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
@@ -252,7 +245,15 @@ def _predict_jobs(
     files.check.warn()
 
 
-def _check_area(min_area: int | None) -> None:
+def _check_results(save: Sequence[str], format: str, min_area: int | None) -> None:
+    """PlanError for results that there are not; MissingExtraError for those of an extra."""
+    unknown = [name for name in save if name not in SAVES]
+    if unknown or not save:
+        raise PlanError(f"Cannot save {unknown or 'nothing'}. Choose from {', '.join(SAVES)}.")
+    if format not in FORMATS:
+        raise PlanError(f"{format!r} is no format of masks. Choose {', '.join(FORMATS)}.")
+    if format == "zarr":
+        import_extra("zarr", "volumes", "Zarr masks", "written")
     if min_area is not None and min_area < 1:
         raise PlanError(
             f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
