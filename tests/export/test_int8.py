@@ -6,6 +6,7 @@ what it answers otherwise.
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -92,6 +93,14 @@ def test_held_out_images_without_anything_to_find_are_no_measure(made, tmp_path,
     monkeypatch.setattr(int8, "dice_of", lambda *_: float("nan"))
     with pytest.raises(LayoutError, match="No held-out image has anything to find"):
         export_int8(model, tmp_path / "m.onnx", "onnx", empty, empty, allow_loss=0.1)
+
+
+def test_a_model_that_finds_nothing_has_nothing_to_lose(made, tmp_path):
+    model, _, _, held_out = made
+    wrong = [replace(sample, mask=(sample.mask + 1) % 3) for sample in held_out]  # never right
+    with pytest.raises(ExportError, match=r"Dice 0 in float32.*no loss of INT8 can be seen"):
+        export_int8(model, tmp_path / "m.onnx", "onnx", held_out, wrong, allow_loss=0.1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_package_is_one_message_with_the_extra(made, tmp_path, monkeypatch):

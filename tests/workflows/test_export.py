@@ -63,9 +63,14 @@ def test_wrong_requests_are_refused_before_anything_is_done(
         ("torch", {"calibrate": "data"}, "INT8 is for onnx and openvino, but torch was asked for"),
         ("onnx", {"authors": ["Ada"]}, "Authors and a licence are for bioimageio, but onnx"),
         ("onnx", {"license": "MIT"}, "Authors and a licence are for bioimageio, but onnx"),
+        ("onnx", {"allow_loss": 0.01}, "Only INT8 may lose Dice"),
+        ("onnx", {"calibrate": "data", "allow_loss": float("nan")}, "nan Dice cannot be allowed"),
+        ("onnx", {"calibrate": "data", "allow_loss": -0.1}, "-0.1 Dice cannot be allowed"),
+        ("onnx", {"calibrate": "data", "allow_loss": 1.5}, "Give 0 to 1"),
+        ("onnx", {"calibrate": "data", "check_on": "a.png"}, "Leave out the pictures to check on"),
     ],
 )
-def test_options_of_another_format_are_refused(model, tmp_path, to, options, message):
+def test_options_that_would_be_left_out_are_refused(model, tmp_path, to, options, message):
     suffix = {"torch": ".pt2", "onnx": ".onnx"}[to]
     with pytest.raises(PlanError, match=message):
         export(model, to, tmp_path / f"m{suffix}", **options)

@@ -56,7 +56,9 @@ def export(
             show_default=False,
         ),
     ] = None,
-    allow_loss: Annotated[float, typer.Option(min=0, help="Dice that --int8 may lose.")] = 0.005,
+    allow_loss: Annotated[
+        float, typer.Option(min=0, max=1, help="Dice that --int8 may lose.")
+    ] = 0.005,
     author: Annotated[
         list[str] | None,
         typer.Option(

@@ -105,14 +105,14 @@ def export_int8(
         MissingExtraError: a package is not installed.
         LayoutError: there is nothing to find in those held out.
         ModelFileError: it is a model of volumes.
-        ExportError: more is lost, or no layer can be in INT8; nothing is written.
+        ExportError: more is lost, no layer can be in INT8, or the model finds nothing as it is, so
+            that it has nothing to lose; nothing is written.
         OutputError: the file cannot be written.
     """
     import_extra("nncf", "int8", "INT8 models", "written")
     proto = build_onnx(model)
     dice = dice_of(onnx_runner(proto.SerializeToString()), held_out, model.config)
-    if np.isnan(dice):
-        raise LayoutError("No held-out image has anything to find, so that INT8 has no measure.")
+    _refuse_no_measure(dice)
     changed = quantize(proto, calibration, held_out, model.config, allow_loss)
     num_layers, num_int8 = count_layers(changed)
     if num_int8 == 0:
@@ -206,6 +206,17 @@ def equal_share(run: Run, samples: Sequence[Sample], model: Model) -> float:
 def _batch(sample: Sample) -> Any:  # noqa: ANN401
     """A picture (1, C, H, W) float32."""
     return np.ascontiguousarray(sample.image[None], np.float32)
+
+
+def _refuse_no_measure(dice: float) -> None:
+    """Refuse a Dice in float32 that says nothing about INT8, whatever INT8 computes."""
+    if np.isnan(dice):
+        raise LayoutError("No held-out image has anything to find, so that INT8 has no measure.")
+    if dice == 0:
+        raise ExportError(
+            "The model finds nothing that is right in the held-out images (Dice 0 in float32), so "
+            "that no loss of INT8 can be seen. Train longer, or give the data it was trained for."
+        )
 
 
 def _judge(found: Loss, name: str, allow_loss: float) -> None:

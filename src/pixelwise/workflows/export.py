@@ -76,10 +76,11 @@ def export(
         to: "onnx", "openvino" for .xml with .bin, "torch" for a program of `torch.export`, or
             "bioimageio" for a package.
         out: file to write; an earlier export there is replaced.
-        check_on: pictures and folders of pictures to compare on, beside the random ones.
+        check_on: pictures and folders of pictures to compare on, beside the random ones; not with
+            `calibrate`, whose validation images are compared.
         calibrate: data to write convolutions in INT8 (whole numbers of 8 bits) by: training images
             set the ranges, validation images say what is lost. None: the model stays in float32.
-        allow_loss: Dice that INT8 may lose.
+        allow_loss: Dice that INT8 may lose, from 0 to 1.
         authors: names of the authors of a bioimage.io package.
         license: its SPDX name, such as "CC-BY-4.0".
 
@@ -103,7 +104,9 @@ def export(
         raise PlanError(f"{path} is no name for {to}, which ends in {suffix}.")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(f"{path} cannot be written: give a file in a folder that exists.")
-    _refuse_options(to, calibrate, authors, license)
+    _refuse_int8_options(to, calibrate, check_on, allow_loss)
+    if (authors or license) and to != "bioimageio":
+        raise PlanError(f"Authors and a licence are for bioimageio, but {to} was asked for.")
     loaded = load_model(Path(model))
     files = (path, path.with_suffix(".bin")) if to == "openvino" else (path,)
     if calibrate is not None:
@@ -121,14 +124,29 @@ def export(
     return Export(files, found)
 
 
-def _refuse_options(
-    to: str, calibrate: DataSource | None, authors: Sequence[str], license: str | None
+def _refuse_int8_options(
+    to: str,
+    calibrate: DataSource | None,
+    check_on: AnyPath | Sequence[AnyPath] | None,
+    allow_loss: float,
 ) -> None:
-    """PlanError for what another format takes."""
-    if calibrate is not None and to not in INT8_FORMATS:
+    """PlanError for what cannot be done, or would be left out, with INT8 or without it."""
+    if not 0 <= allow_loss <= 1:  # nan, too
+        raise PlanError(f"A loss of {allow_loss:g} Dice cannot be allowed. Give 0 to 1.")
+    if calibrate is None:
+        if allow_loss != ALLOWED_LOSS:
+            raise PlanError(
+                "Only INT8 may lose Dice. Leave out the loss that is allowed, or give data to "
+                "calibrate INT8 on."
+            )
+        return
+    if to not in INT8_FORMATS:
         raise PlanError(f"INT8 is for {' and '.join(INT8_FORMATS)}, but {to} was asked for.")
-    if (authors or license) and to != "bioimageio":
-        raise PlanError(f"Authors and a licence are for bioimageio, but {to} was asked for.")
+    if check_on is not None:
+        raise PlanError(
+            "INT8 is compared on the validation images of the data it is calibrated on. Leave out "
+            "the pictures to check on, or export in float32."
+        )
 
 
 def _read_pictures(inputs: AnyPath | Sequence[AnyPath], config: ModelConfig) -> dict[str, Picture]:
