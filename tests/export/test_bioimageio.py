@@ -5,6 +5,7 @@ import io
 import sys
 import warnings
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -126,6 +127,15 @@ def test_the_package_keeps_the_figures(exported):
     about = read(path).config.model_extra["pixelwise"]
     assert about["task"] == "binary"
     assert f'"max_difference": {agreement.max_difference}' in about["agreement"]
+
+
+@pytest.mark.parametrize("worse", ["ONNX", "TorchScript"])
+def test_the_figures_are_the_worse_of_both_weights(monkeypatch, tmp_path, worse):
+    good, bad = AGREEMENT, replace(AGREEMENT, max_difference=4e-4, equal_share=0.9999)
+    onnx, script = (bad, good) if worse == "ONNX" else (good, bad)
+    monkeypatch.setattr(package_export, "build_torchscript", lambda *_: (b"", script))
+    monkeypatch.setattr(package_export, "write_onnx", lambda *_: onnx)
+    assert package_export._write_weights(make_model(), tmp_path, "m.zip", None) == bad
 
 
 def test_the_picture_to_try_is_the_middle_of_the_first_that_was_given(exported):
