@@ -12,26 +12,13 @@ from pixelwise.workflows.prediction.rows import Rows
 COLORS = ("#000000", "#ff0000", "#00ff00")
 
 
-class Gathered(list):
-    """A file of rows."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_): ...
-
-    def write(self, rows):
-        self.append(rows)
-
-
 def draw_in(image, mask, heights):
-    file, top = Gathered(), 0
-    with OverlayRows(file, len(image), COLORS, Display.of(image)) as writer:
-        for height in heights:
-            part = slice(top, top + height)
-            writer.write(Rows(image[part], mask[..., part, :]))
-            top += height
-    return np.concatenate(file)
+    drawing, drawn, top = OverlayRows(len(image), COLORS, Display.of(image)), [], 0
+    for height in heights:
+        part = slice(top, top + height)
+        drawn += drawing.draw(Rows(image[part], mask[..., part, :]))
+        top += height
+    return np.concatenate(drawn)
 
 
 @st.composite

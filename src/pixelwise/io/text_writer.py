@@ -1,10 +1,10 @@
 """Write a text while it is being made; the file is whole at the end, or not there."""
 
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
-from pixelwise.io.writers import remove_file, temporary_beside, write_error
+from pixelwise.io.writers import naming_failures, remove_file, temporary_beside
 
 
 class TextWriter:
@@ -25,34 +25,24 @@ class TextWriter:
 
     def __enter__(self) -> "TextWriter":
         """Begin; OutputError where the file cannot be written."""
-        try:
+        with naming_failures(self._path):
             self._file = self._temporary.open(
                 "w", encoding="utf-8", errors="surrogateescape", newline=""
             )
-        except OSError as error:
-            raise write_error(self._path, error) from error
         return self
 
     def write(self, text: str) -> None:
         """Add a piece; OutputError where it cannot be written."""
-        try:
+        with naming_failures(self._path):
             self._file.write(text)
-        except OSError as error:
-            raise write_error(self._path, error) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Put the file into its place, or remove it; OutputError where it cannot be written."""
         try:
-            self._file.close()
-            if kind is None:
-                self._temporary.replace(self._target)
-        except OSError as reason:
-            if kind is None:
-                raise write_error(self._path, reason) from reason
+            # of two failures the first is told
+            with naming_failures(self._path) if kind is None else suppress(OSError):
+                self._file.close()
+                if kind is None:
+                    self._temporary.replace(self._target)
         finally:
             remove_file(self._temporary)

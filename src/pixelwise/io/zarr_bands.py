@@ -10,7 +10,6 @@ The folder is made beside its place, and moved there when it is whole. Needs zar
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -73,12 +72,7 @@ class ZarrBands:
                 self._arrays.append(array)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Move the folder to its place, or remove it; OutputError where that fails."""
         try:
             if kind is None:

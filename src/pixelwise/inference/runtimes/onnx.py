@@ -43,12 +43,6 @@ class OnnxRuntime:
         (found,) = self._session.run(None, {INPUT: np.ascontiguousarray(batch)})
         return np.asarray(found, np.float32)
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The texts that stand in the file beside the graph."""
-        found: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        return found
-
 
 def open_session(graph: bytes) -> Any:  # noqa: ANN401
     """Onnxruntime's session of a graph, with as many threads as torch uses."""

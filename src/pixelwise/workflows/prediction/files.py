@@ -26,7 +26,6 @@ from pixelwise.io import (
     Windows,
     make_folder,
     open_windows,
-    read_place,
     remove_result,
     turn_back,
     turn_planes_back,
@@ -126,7 +125,7 @@ class FilePredictor:
                 if loaded.error:
                     raise DataError(loaded.error)
                 if loaded.windows is not None:
-                    found.append(self._predict_windows(loaded.job, loaded.windows))
+                    found.append(self._predict_windows(loaded, loaded.windows))
                     continue
                 if loaded.image is not None and loaded.image.ndim == STACK_NDIM:
                     found.append(self._predict_stack(loaded, loaded.image))
@@ -188,9 +187,9 @@ class FilePredictor:
         )
         return Predicted(loaded, mask)
 
-    def _predict_windows(self, job: Job, windows: Windows) -> Outcome:
+    def _predict_windows(self, loaded: Loaded, windows: Windows) -> Outcome:
         """Write the files of an image that is read in windows while it is being predicted."""
-        place = read_place(job.path)
+        job, place = loaded.job, loaded.place
         image = WindowedImage(
             windows,
             self._predictor.model.config.network.in_channels,

@@ -84,12 +84,11 @@ def num_ahead(last: Loaded | None) -> int:
 def load(job: Job) -> Loaded:
     """Open an image that is read in windows, or read it."""
     try:
-        windows = open_windows(job.path)
+        windows, place = open_windows(job.path), read_place(job.path)
         if windows is not None:
-            return Loaded(job, windows=windows)
+            return Loaded(job, place=place, windows=windows)
         pixels = read_pixels(job.path)
-        place = replace(read_place(job.path), orientation=pixels.orientation)
-        return Loaded(job, pixels.values, place)
+        return Loaded(job, pixels.values, replace(place, orientation=pixels.orientation))
     except DataError as error:
         return Loaded(job, error=str(error))
 

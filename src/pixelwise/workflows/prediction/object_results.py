@@ -22,7 +22,7 @@ OBJECT_SAVES = ("table", "polygons", "coco")
 
 
 class ObjectResults:
-    """Writes the files of the objects of an image; a `ResultWriter`.
+    """Writes the files of the objects of an image, from its rows.
 
     A region is written when its last row is known; only those that may go on are kept.
 

@@ -7,11 +7,12 @@ rows ──> mask          palette TIFF, PNG, NIfTI or OME-Zarr; planes where cl
      ──> table, polygons, COCO
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,8 @@ from pixelwise.io import (
 )
 from pixelwise.network import ModelConfig
 from pixelwise.workflows.prediction.object_results import OBJECT_SAVES, ObjectResults
-from pixelwise.workflows.prediction.overlay_rows import OverlayRows, RowsFile
-from pixelwise.workflows.prediction.rows import ResultWriter, Rows
+from pixelwise.workflows.prediction.overlay_rows import OverlayRows
+from pixelwise.workflows.prediction.rows import Rows
 
 OF_IMAGE = ("overlay", "table")  # results that need the image beside the mask
 ROWS_CLEANED = 4  # at most, that wait for each pixel of the least area: two passes of twice that
@@ -46,6 +47,14 @@ OF_WHOLE = (".png", ".gz")  # of files that are written of the whole
 PICTURE_COPIES = 3  # of one that is written of the whole: itself, its bytes, and that of Pillow
 
 Files = Mapping[str, Path]  # to be written, by what they hold
+PixelsOf = Callable[[Rows], Iterator[NDArray[np.uint8]]]  # what a file gets of rows
+
+
+class RowsFile(AbstractContextManager[Any], Protocol):
+    """A file of pixels. At its end it is whole; where an error leaves it, not there."""
+
+    def write(self, rows: NDArray[Any], /) -> None:
+        """Add the next rows; OutputError where they cannot be written."""
 
 
 class Results:
@@ -69,25 +78,25 @@ class Results:
         place: Place,
         display: Display | None,
     ) -> None:
-        self._files, self._stack = files, ExitStack()
-        self._writers: list[ResultWriter] = []
+        self._paths, self._stack = files.values(), ExitStack()
+        self._files: list[tuple[RowsFile, PixelsOf]] = []
         for what, path in files.items():
             if what == "overlay":
                 assert display is not None
-                file = _open_picture(path, size, place)
-                self._writers.append(OverlayRows(file, size[0], config.class_colors, display))
+                drawn = OverlayRows(size[0], config.class_colors, display)
+                self._files.append((_open_picture(path, size, place), drawn.draw))
             elif what not in OBJECT_SAVES:
-                file = _open_values(what, path, config, size, place)
-                self._writers.append(_FileOfRows(file, VALUES[what]))
-        self._writers.append(ObjectResults(files, config, place, image, size))
+                self._files.append((_open_values(what, path, config, size, place), PIXELS[what]))
+        self._objects = ObjectResults(files, config, place, image, size)
 
     def __enter__(self) -> "Results":
         """Begin all files."""
         with ExitStack() as stack:
-            for path in self._files.values():
+            for path in self._paths:
                 make_folder(path.parent)
-            for writer in self._writers:
-                stack.enter_context(writer)
+            for file, _ in self._files:
+                stack.enter_context(file)
+            stack.enter_context(self._objects)
             self._stack = stack.pop_all()
         return self
 
@@ -102,43 +111,31 @@ class Results:
 
     def write(self, rows: Rows) -> int:
         """Add the next rows to every file; return their number."""
-        for writer in self._writers:
-            writer.write(rows)
+        for file, pixels_of in self._files:
+            for pixels in pixels_of(rows):
+                file.write(pixels)
+        self._objects.write(rows)
         return int(rows.mask.shape[-2])
 
 
-class _FileOfRows:
-    """Writes what a function takes from rows into a file."""
-
-    def __init__(self, file: RowsFile, values: Callable[[Rows], NDArray[np.uint8] | None]) -> None:
-        self._file, self._values = file, values
-
-    def __enter__(self) -> "_FileOfRows":
-        self._file.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.__exit__(kind, error, trace)
-
-    def write(self, rows: Rows) -> None:
-        values = self._values(rows)
-        assert values is not None
-        self._file.write(values)
+def _of_mask(rows: Rows) -> Iterator[NDArray[np.uint8]]:
+    yield fill_planes(rows.mask) if rows.mask.ndim == 3 else rows.mask
 
 
-def _mask_values(rows: Rows) -> NDArray[np.uint8]:
-    return fill_planes(rows.mask) if rows.mask.ndim == 3 else rows.mask
+def _of_probabilities(rows: Rows) -> Iterator[NDArray[np.uint8]]:
+    assert rows.probabilities is not None
+    yield rows.probabilities
 
 
-VALUES: Mapping[str, Callable[[Rows], NDArray[np.uint8] | None]] = {
-    "mask": _mask_values,
-    "probability": lambda rows: rows.probabilities,
-    "uncertainty": lambda rows: rows.uncertainty,
+def _of_uncertainty(rows: Rows) -> Iterator[NDArray[np.uint8]]:
+    assert rows.uncertainty is not None
+    yield rows.uncertainty
+
+
+PIXELS: Mapping[str, PixelsOf] = {
+    "mask": _of_mask,
+    "probability": _of_probabilities,
+    "uncertainty": _of_uncertainty,
 }
 
 

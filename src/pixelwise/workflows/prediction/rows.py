@@ -1,7 +1,6 @@
 """Finished rows of an image, as those who write files get them: from the top to the bottom."""
 
-from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,3 @@ class Rows(NamedTuple):
     mask: NDArray[Any]
     probabilities: NDArray[np.uint8] | None = None
     uncertainty: NDArray[np.uint8] | None = None
-
-
-class ResultWriter(AbstractContextManager[Any], Protocol):
-    """Writes files of one image. At its end they are whole; where an error leaves it, not there."""
-
-    def write(self, rows: Rows) -> None:
-        """Add the next rows; OutputError where a file cannot be written."""

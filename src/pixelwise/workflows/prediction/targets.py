@@ -13,7 +13,6 @@ from pixelwise.data import FoundImages
 from pixelwise.errors import DataError, OutputError
 from pixelwise.io import (
     NOWHERE,
-    Place,
     is_result,
     open_windows,
     read_place,
@@ -93,18 +92,18 @@ def plan_targets(
     """Every file to be written, by its image and by what it saves.
 
     Raises:
-        PlanError: something is to be saved that no file of a stack holds.
         OutputError: one would replace, or lie among, files that are no results.
     """
     names = name_results(list(found.places.values()))
     can_overlap = model.config.task.can_overlap
     targets = {}
     for path, name in zip(found.places, names, strict=True):
-        place = _place_of(path)
-        suffixes = SUFFIXES | _picture_suffixes(path, place, format, can_overlap=can_overlap)
-        targets[path] = {
-            what: folder / f"{name}{ENDS[what]}{suffixes[what]}" for what in SAVES if what in save
+        endings = {
+            what: _ending(what, path, format, can_overlap=can_overlap)
+            for what in SAVES
+            if what in save
         }
+        targets[path] = {what: folder / f"{name}{ENDS[what]}{end}" for what, end in endings.items()}
     _refuse_to_mix(targets)
     _refuse_overwriting([file for files in targets.values() for file in files.values()])
     errors = folder / ERRORS_FILE
@@ -116,35 +115,35 @@ def plan_targets(
     return targets
 
 
-def _place_of(path: Path) -> Place:
-    """Where an image is; one that cannot be read is nowhere, which is said when its turn comes."""
-    try:
-        return read_place(path)
-    except DataError:
-        return NOWHERE
+def _ending(what: str, path: Path, asked: MaskFormat, *, can_overlap: bool) -> str:
+    """Ending of a file of an image; the image is opened where it hangs on it."""
+    if what == "overlay":
+        return ".tif" if _is_large(path) else ".png"
+    if what != "mask":
+        return SUFFIXES[what]
+    ending = ENDINGS.get(asked) or _own_ending(path)
+    return ".tif" if can_overlap and ending in (".png", ".nii.gz") else ending
 
 
-def _picture_suffixes(
-    path: Path, place: Place, asked: MaskFormat, *, can_overlap: bool
-) -> dict[str, str]:
-    """Endings of the mask and the overlay of an image."""
-    try:
-        is_large = open_windows(path) is not None
-    except DataError:
-        is_large = False  # it cannot be read, which is said when its turn comes
-    ending = ENDINGS.get(asked) or _own_ending(path, place, is_large=is_large)
-    if can_overlap and ending in (".png", ".nii.gz"):
-        ending = ".tif"
-    return {"mask": ending, "overlay": ".tif" if is_large else ".png"}
-
-
-def _own_ending(path: Path, place: Place, *, is_large: bool) -> str:
+def _own_ending(path: Path) -> str:
     """Zarr of Zarr, NIfTI of NIfTI; TIFF of stacks, of what knows its place or is large."""
     if path.is_dir():
         return ".ome.zarr"
+    try:
+        place = read_place(path)
+    except DataError:
+        place = NOWHERE  # it cannot be read, which is said when its turn comes
     if place.nifti_header:
         return ".nii.gz"
-    return ".tif" if place or place.num_planes > 1 or is_large else ".png"
+    return ".tif" if place or place.num_planes > 1 or _is_large(path) else ".png"
+
+
+def _is_large(path: Path) -> bool:
+    """Whether an image is read in parts; one that cannot be read is not."""
+    try:
+        return open_windows(path) is not None
+    except DataError:
+        return False
 
 
 def _refuse_to_mix(targets: Mapping[Path, Mapping[str, Path]]) -> None:
