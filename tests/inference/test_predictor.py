@@ -51,7 +51,7 @@ def model_for(task=Task.BINARY, *, seed=0, **options):
     config = config_for(task, **options)
     network = UNet(config.network)
     with torch.no_grad():
-        network.head.weight.mul_(20)  # fresh heads say 0.5 everywhere
+        network.head.weight.mul_(2)  # fresh heads are near 0.5
     return Model(config, network.eval())
 
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from pixelwise.network.unet import UNet, UNetConfig
+from pixelwise.network.unet import UNet, UNetConfig, start_from_shares
+from pixelwise.task import Task
 
 NORMALIZATIONS = ("none", "batch", "instance", "group")
 UPSAMPLINGS = ("nearest", "linear", "transposed")
@@ -193,12 +194,47 @@ class TestFreshWeights:
         network(random_image(4, 2, 64, 64))
         assert 0.2 < sizes[0] < 5
 
-    def test_all_classes_start_nearly_equal(self):
-        for normalization in NORMALIZATIONS:
-            network = make(widths=(16, 32, 64), normalization=normalization)
-            logits = network(random_image(4, 2, 32, 32))
-            assert logits.abs().mean() < 0.5
-            assert (network.head.bias == 0).all()
+    def test_no_class_starts_above_the_others_everywhere(self):
+        for seed in range(8):  # features are never negative: one sign alone could not go both ways
+            torch.manual_seed(seed)
+            weight = make(widths=(8, 16, 32), out_channels=3).head.weight
+            assert weight.sum(1).abs().max() < 1e-5
+            assert (weight.amax(1) > 0.1).all() and (weight.amin(1) < -0.1).all()
+
+    def test_a_single_feature_is_not_left_out(self):
+        assert make(widths=(1, 2)).head.weight.abs().min() > 0
+
+    def test_biases_start_at_zero(self):
+        assert (make(widths=(16, 32, 64)).head.bias == 0).all()
+
+
+class TestStartFromShares:
+    def start(self, shares, task, num_logits=1, **options):
+        network = make(widths=(8, 16), out_channels=num_logits, **options)
+        start_from_shares(network, shares, task)
+        return network.head.bias.detach()
+
+    def test_binary(self):
+        assert self.start((0.8, 0.2), Task.BINARY).sigmoid().item() == pytest.approx(0.2)
+
+    def test_exclusive_classes(self):
+        shares = [0.5, 0.2, 0.3]
+        biases = self.start(shares, Task.MULTICLASS, 3)
+        assert biases.softmax(0).tolist() == pytest.approx(shares)
+
+    def test_classes_that_overlap(self):
+        shares = [0.7, 0.4]
+        biases = self.start(shares, Task.MULTILABEL, 2)
+        assert biases.sigmoid().tolist() == pytest.approx(shares)
+
+    def test_none_starts_out_of_reach(self):
+        assert self.start((1, 0), Task.BINARY).sigmoid().item() == pytest.approx(0.01)
+        biases = self.start((1, 0, 0), Task.MULTICLASS, 3)
+        assert biases.softmax(0)[1].item() == pytest.approx(0.01, rel=0.05)
+
+    def test_of_volumes_too(self):
+        biases = self.start((0.9, 0.1), Task.BINARY, spatial_dims=3)
+        assert biases.sigmoid().item() == pytest.approx(0.1)
 
 
 class TestCompiledAndMixed:

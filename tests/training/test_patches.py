@@ -328,6 +328,24 @@ class TestForeground:
         centres = torch.cat([centre_of(patches.batch(step)) for step in range(12)]).float()
         assert 0.4 < centres.mean() < 0.6
 
+    def test_another_sample_stands_in_for_one_without_any(self):
+        samples = [self.dots(()), self.dots(()), self.dots(), self.dots(())]
+        patches = source(samples, foreground_share=1)
+        assert all((centre_of(patches.batch(step)) == 1).all() for step in range(6))
+
+    def test_empty_samples_are_still_seen_where_no_centre_is_asked(self):
+        samples = [
+            sample(np.full((1, 8, 8), number), np.full((8, 8), number == 0)) for number in range(4)
+        ]
+        patches = source(samples, foreground_share=0.5, batch_size=4)
+        seen = [number for step in range(100) for number in indices(patches.batch(step))]
+        assert 200 < seen.count(0) < 300  # its own 100 times, and for half of the others
+        assert all(30 < seen.count(number) < 70 for number in (1, 2, 3))
+
+    def test_samples_that_are_all_empty_are_taken_as_they_are(self):
+        patches = source([self.dots(()), self.dots(())], foreground_share=1, batch_size=2)
+        assert patches.batch(0).targets.sum() == 0
+
     def test_ignored_pixels_are_no_centre(self):
         one = self.dots((1,))
         one.mask[20:] = IGNORE_INDEX

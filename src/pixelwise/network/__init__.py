@@ -33,7 +33,7 @@ from pixelwise.network.resampling import average_planes, resize_images, resize_m
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
 from pixelwise.network.targets import check_target
 from pixelwise.network.transfer import transfer_weights
-from pixelwise.network.unet import UNet, UNetConfig
+from pixelwise.network.unet import UNet, UNetConfig, start_from_shares
 
 __all__ = [
     "MODEL_FILE_NAME",
@@ -69,6 +69,7 @@ __all__ = [
     "resize_masks",
     "save_model",
     "scale_intensities",
+    "start_from_shares",
     "transfer_weights",
     "tversky_loss",
     "working_size",

@@ -18,6 +18,7 @@ Segmentation, MICCAI 2015; with "same" padding, so that logits have the image's 
 from collections.abc import Iterator, Sequence
 from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor, nn
@@ -32,10 +33,11 @@ from pixelwise.network.blocks import (
     upsampling,
 )
 from pixelwise.network.encoders import channels_of, make_encoder
-from pixelwise.task import MAX_CLASSES, too_many_classes
+from pixelwise.task import MAX_CLASSES, Task, too_many_classes
 
 MAX_CHANNELS = 4096  # of images and logits
 MAX_WIDTH = 8192  # channels of a level
+MIN_SHARE = 0.01  # of a class; patches hold more of rare ones than images do
 MAX_LEVELS = 12  # the lowest has 1 / 2048 of the image's size
 
 
@@ -294,8 +296,9 @@ def initialize(network: UNet) -> None:
       Without normalization nothing else would (He et al., ICCV 2015).
     - transposed convolutions: each output value sums over the input channels once and no
       activation follows, hence variance 1 / in_channels.
-    - head: a tenth of that size, so that every class starts nearly equal (probability 0.5 or
-      1 / K) and the first steps are not spent on unlearning chance predictions.
+    - head: as many weights above 0 as below, in sum 0. Features are never negative, so that a head
+      whose weights all fall below 0 (which one class everywhere in the first steps would bring
+      about) gives no logit above its bias, and is stuck there (docs/log.md).
     - biases zero; normalizations keep torch's scale 1 and shift 0.
     """
     slope = LEAKY_SLOPE if network.config.activation == "leaky_relu" else 0.0
@@ -312,9 +315,33 @@ def initialize(network: UNet) -> None:
 
 
 def initialize_head(head: nn.Conv2d | nn.Conv3d) -> None:
-    """Draw the small weights of a head; its biases are zero."""
-    nn.init.normal_(head.weight, std=0.1 * head.in_channels**-0.5)
+    """Draw the weights of a head: variance 1 / channels, in sum 0 for each class; biases are 0."""
+    nn.init.normal_(head.weight, std=head.in_channels**-0.5)
+    if head.in_channels > 1:
+        with torch.no_grad():
+            head.weight -= head.weight.mean(1, keepdim=True)
     nn.init.zeros_(cast(Tensor, head.bias))
+
+
+def start_from_shares(network: UNet, shares: Sequence[float], task: Task) -> None:
+    """Set the biases of a fresh network's head so that it begins near the shares of the classes.
+
+    The first steps would else be spent on learning how rare the classes are, which shifts all
+    weights of the head alike. As for the head of RetinaNet (Lin et al., ICCV 2017).
+
+    Args:
+        network: with fresh weights; changed in place.
+        shares: share of pixels of each class, background included; those below MIN_SHARE count as
+            so much.
+        task: task of the model.
+    """
+    share = torch.tensor(shares).clamp(MIN_SHARE, 1 - MIN_SHARE)
+    if task.is_exclusive:
+        biases = share.log() - share.log().mean()
+    else:
+        biases = torch.logit(share[1:] if task.has_one_logit else share)
+    with torch.no_grad():
+        cast(Tensor, network.head.bias).copy_(biases)
 
 
 def crop(logits: Tensor, size: Sequence[int]) -> Tensor:

@@ -64,12 +64,15 @@ class Centres:
         if places is None:
             found = self._count_classes(mask)
             if not found:
+                self._places[index] = []
                 return None
             most = self._most // len(found)
             if most < MIN_CENTRES:
                 plane, value, count = found[int(rng.integers(len(found)))]
                 return int(_nth_places(plane, value, rng.integers(count, size=1))[0])
             places = self._places[index] = self._choose(index, found, min(most, MAX_CENTRES))
+        if not places:
+            return None
         chosen = places[int(rng.integers(len(places)))]
         return int(chosen[int(rng.integers(len(chosen)))])
 

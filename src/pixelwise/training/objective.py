@@ -158,8 +158,9 @@ def reduce_targets(targets: Tensor, level: int, logits: Tensor) -> Tensor:
 
 
 def _head(network: UNet, level: int) -> nn.Module:
-    """The head of a level, with small weights: every class starts nearly equal."""
+    """The head of a level, with fresh weights and the biases of the network's own."""
     own = cast(nn.Conv2d, network.head)
     head = type(own)(network.config.widths[level], own.out_channels, 1)
     initialize_head(head)
+    head.load_state_dict({"weight": head.weight, "bias": own.bias})
     return head

@@ -24,6 +24,8 @@ from pixelwise.training.centres import Centres
 from pixelwise.training.ranks import Ranks, Share
 from pixelwise.training.working_samples import Coefficients, WorkingSamples, sizes_of
 
+MAX_LOOKED_AT = 20  # samples, until one is found that has a class
+
 
 @dataclass(frozen=True)
 class Cropping:
@@ -34,7 +36,8 @@ class Cropping:
         moved_size: of the crops that augmentation is to move freely, each side larger by an even
             number of pixels; None where it moves none.
         moved_share: share of the crops that it moves.
-        foreground_share: share of crops centred on a pixel of a random class of their sample.
+        foreground_share: share of crops centred on a pixel of a random class of their sample, or of
+            another one where it has none.
         background: whether class 0 is background, never a centre.
         mirror_axes: axes, counted from the last, along which half of the crops are mirrored.
         right_angles: whether crops are turned by 0, 90, 180 or 270 degrees in the plane of the last
@@ -136,6 +139,9 @@ class PatchSource:
         self, index: int, rng: np.random.Generator, is_moved: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Cut one crop, larger where it is moved; pixels beyond the image's edges mirror it."""
+        place = None
+        if self.cropping.size is not None and rng.random() < self.cropping.foreground_share:
+            index, place = self._find_place(index, rng)
         sample = self.samples[index]
         image, mask = sample.image, _mask_of(sample)
         offset, gain = self._coefficients.of(index)
@@ -145,7 +151,7 @@ class PatchSource:
             patch = exchange(self.cropping.size)
             moved = self.cropping.moved_size
             sides = exchange(moved) if is_moved and moved else patch
-            centre = self._centre(index, patch, image.shape[1:], mask, rng)
+            centre = place or _place_inside(patch, image.shape[1:], rng)
             coordinates = [
                 mirrored(middle - side // 2, side, length)[:: -1 if backward else 1]
                 for middle, side, length, backward in zip(
@@ -172,23 +178,19 @@ class PatchSource:
         is_backward[-1] ^= num_turns in (1, 2)
         return is_backward, num_turns % 2 == 1
 
-    def _centre(
-        self,
-        index: int,
-        sides: Sequence[int],
-        size: tuple[int, ...],
-        mask: NDArray[Any],
-        rng: np.random.Generator,
-    ) -> tuple[int, ...]:
-        """Pick a crop's middle: on a pixel of some class, or such that the crop is inside."""
-        if rng.random() < self.cropping.foreground_share:
-            centre = self._centres.draw(index, mask, rng)
-            if centre is not None:
-                return centre
-        return tuple(
-            int(rng.integers(length - side + 1)) + side // 2 if length > side else length // 2
-            for length, side in zip(size, sides, strict=True)
-        )
+    def _find_place(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[int, tuple[int, ...] | None]:
+        """Draw a pixel of some class of a sample; of another one where this has none.
+
+        Else a set of which many images are empty would show its classes all the more seldom.
+        """
+        for _ in range(MAX_LOOKED_AT):
+            place = self._centres.draw(index, _mask_of(self.samples[index]), rng)
+            if place is not None:
+                break
+            index = int(rng.integers(len(self.samples)))
+        return index, place
 
     def _middle(
         self, crop: tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -202,6 +204,16 @@ class PatchSource:
             for side, patch in zip(image.shape[1:], self.cropping.size, strict=True)
         )
         return image[(Ellipsis, *window)], mask[(Ellipsis, *window)]
+
+
+def _place_inside(
+    sides: Sequence[int], size: tuple[int, ...], rng: np.random.Generator
+) -> tuple[int, ...]:
+    """Draw the middle of a crop that lies inside the image, as far as it can."""
+    return tuple(
+        int(rng.integers(length - side + 1)) + side // 2 if length > side else length // 2
+        for length, side in zip(size, sides, strict=True)
+    )
 
 
 def _entries(samples: Sequence[Sample], crop_size: tuple[int, ...] | None) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import torch
 from pixelwise import __version__
 from pixelwise.data import Dataset
 from pixelwise.errors import PlanError
-from pixelwise.network import Model, ModelConfig, UNet
+from pixelwise.network import Model, ModelConfig, UNet, start_from_shares
 from pixelwise.planning import Plan, closing_seconds, network_config
 from pixelwise.training import Clock, Loss, Timetable, loss_for
 
@@ -47,7 +47,11 @@ def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
         },
     )
     torch.manual_seed(plan.seed)
-    return Model(config, UNet(network))
+    model = Model(config, UNet(network))
+    if plan.fingerprint is not None:
+        shares = np.array(plan.fingerprint.class_shares) * (plan.class_weights or 1)
+        start_from_shares(model.single_network, shares.tolist(), task)
+    return model
 
 
 def new_loss(model: Model, plan: Plan) -> Loss:
