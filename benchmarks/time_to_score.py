@@ -26,14 +26,16 @@ PREFIX = ":: "
 PEERS = {  # environment, script, further arguments
     "pixelwise": ("pixelwise", "score_pixelwise.py", ()),
     "PyTorch": ("pixelwise", "score_torch.py", ()),
+    "PyTorch in bfloat16": ("pixelwise", "score_torch.py", ("--bfloat16",)),
     "segmentation_models.pytorch": ("smp", "score_smp.py", ("--learning-rate", "1e-3")),
     "MONAI": ("pixelwise", "score_monai.py", ()),
     "Keras on TensorFlow": ("keras-tensorflow", "score_keras.py", ()),
     "Keras on JAX": ("keras-jax", "score_keras.py", ()),
+    "Keras's tutorial": ("keras-tensorflow", "score_keras.py", ("--side", "128")),
     "nnU-Net": ("nnunet", "score_nnunet.py", ()),
 }
 
-FOR_CLASSES = ("pixelwise", "PyTorch")  # that take --classes
+FOR_ONE_CLASS = ("nnU-Net",)  # that do not take --classes
 
 Line = dict[str, float]  # seconds, dice, and test_dice where it was asked for
 
@@ -48,9 +50,11 @@ def train(name: str, minutes: float, args: argparse.Namespace) -> list[Line]:
     if args.images:
         more = (*more, "--images", args.images)
     if args.classes > 1:
-        if name not in FOR_CLASSES:
-            raise ValueError(f"{name} is for one class; for more there are {FOR_CLASSES}")
+        if name in FOR_ONE_CLASS:
+            raise ValueError(f"{name} is for one class here. Leave it out of --peers.")
         more = (*more, "--classes", args.classes)
+    if args.seed:
+        more = (*more, "--seed", args.seed)
     if args.never_turn:
         more = (*more, "--never-turn")
     if name != "pixelwise":  # which chooses by itself
@@ -121,6 +125,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="score the test images too")
     parser.add_argument("--images", type=int, default=None, help="score no more, to try it out")
     parser.add_argument("--classes", type=int, default=1, help="masks of class indices have these")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--never-turn", action="store_true", help="images have an up and a left")
     parser.add_argument("--validations", type=int, default=4, help="of a peer's training")
     parser.add_argument("--predict-plainly", action="store_true", help="nnU-Net without mirroring")

@@ -7,6 +7,7 @@ must be the same for all.
 import argparse
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +34,15 @@ def read_arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--test", action="store_true", help="score the test images too")
     parser.add_argument("--images", type=int, default=None, help="score no more than these")
     parser.add_argument("--classes", type=int, default=1, help="in masks of class indices")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--never-turn", action="store_true", help="images have up and left")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, required=True, help="for whatever it writes")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
     parser.add_argument("--weights", default=None, help="of an encoder, where there is one")
     parser.add_argument("--validations", type=int, default=4, help="in the time that there is")
+    parser.add_argument("--bfloat16", action="store_true", help="convolutions of plain PyTorch")
+    parser.add_argument("--side", type=int, help="Keras: whole images of this size, no crops")
     parser.add_argument("--predict-plainly", action="store_true", help="no mirrored copies")
     return parser.parse_args()
 
@@ -153,29 +157,48 @@ class Clock:
         """
         seconds = self.elapsed
         with self.stopped():
-            line = {"seconds": round(seconds, 1), "dice": self._mean_dice(predict, self._val)}
+            dice = mean_dice(score_images(predict, self._val, self._classes))
+            line = {"seconds": round(seconds, 1), "dice": dice}
             if line["dice"] > self._best:
                 self._best = line["dice"]
-                line |= {"test_dice": self._mean_dice(predict, self._test)} if self._test else {}
+                line |= self._score_test(predict)
             tell(line)
         self._next_validation = min(seconds + self._period, self._seconds)
 
-    def _mean_dice(
-        self, predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample]
-    ) -> float:
-        return mean_dice(predict, samples, self._classes)
+    def _score_test(self, predict: Callable[[NDArray[np.uint8]], NDArray]) -> dict[str, float]:
+        """Mean Dice of the test images and its interval; nothing where they are not asked for."""
+        if not self._test:
+            return {}
+        scores = score_images(predict, self._test, self._classes)
+        low, high = interval(scores)
+        return {"test_dice": mean_dice(scores), "test_low": low, "test_high": high}
 
 
-def mean_dice(
+def score_images(
     predict: Callable[[NDArray[np.uint8]], NDArray], samples: list[Sample], num_classes: int = 1
-) -> float:
-    """Over images, those with nothing in mask and prediction left out; then over classes but 0."""
+) -> NDArray[np.float64]:
+    """Dice (images, classes but 0); NaN for an image with nothing in mask and prediction."""
     classes = range(1, num_classes) if num_classes > 1 else [1]
     scores = []
     for image, mask in samples:
         found = predict(image).astype(np.uint8)
         scores.append([dice(found == number, mask == number) for number in classes])
-    return float(np.mean(np.nanmean(scores, axis=0)))
+    return np.array(scores)
+
+
+def mean_dice(scores: NDArray[np.float64]) -> float:
+    """Over images, then over classes; one that is in no image and found in none is left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class without a number
+        return float(np.nan_to_num(np.nanmean(np.nanmean(scores, axis=0))))
+
+
+def interval(scores: NDArray[np.float64], draws: int = 1000) -> tuple[float, float]:
+    """Bounds of 95 % of the means of images drawn anew, with the same seed for everybody."""
+    rng = np.random.default_rng(0)
+    means = [mean_dice(scores[rng.integers(0, len(scores), len(scores))]) for _ in range(draws)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def peak_megabytes() -> float:

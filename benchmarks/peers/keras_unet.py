@@ -5,9 +5,13 @@ from keras import layers
 
 
 def make_unet(
-    in_channels: int, widths: tuple[int, ...], normalization: str, size: int | None = None
+    in_channels: int,
+    widths: tuple[int, ...],
+    normalization: str,
+    size: int | None = None,
+    num_classes: int = 1,
 ) -> keras.Model:
-    """One logit a pixel; sides must be multiples of 2 ** (len(widths) - 1); any where None."""
+    """One logit a pixel and class; sides must be multiples of 2 ** (len(widths) - 1); any where None."""
     image = keras.Input((size, size, in_channels))
     features, skips = image, []
     for width in widths[:-1]:
@@ -20,7 +24,7 @@ def make_unet(
         features = layers.Concatenate()([features, skips.pop()])
         features = double_convolution(features, width, normalization)
     # logits in float32 under mixed precision too, as Keras's guide advises
-    return keras.Model(image, layers.Conv2D(1, 1, dtype="float32")(features))
+    return keras.Model(image, layers.Conv2D(num_classes, 1, dtype="float32")(features))
 
 
 def double_convolution(
@@ -44,3 +48,14 @@ def cross_entropy_dice(target: keras.KerasTensor, logits: keras.KerasTensor) -> 
         keras.losses.binary_crossentropy(target, logits, from_logits=True)
     )
     return cross_entropy + keras.losses.dice(target, keras.ops.sigmoid(logits))
+
+
+def classes_cross_entropy_dice(
+    target: keras.KerasTensor, logits: keras.KerasTensor
+) -> keras.KerasTensor:
+    """Cross-entropy of class indices plus soft Dice loss, the latter over all classes at once."""
+    cross_entropy = keras.ops.mean(
+        keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True)
+    )
+    wanted = keras.ops.one_hot(keras.ops.cast(target[..., 0], "int32"), logits.shape[-1])
+    return cross_entropy + keras.losses.dice(wanted, keras.ops.softmax(logits))

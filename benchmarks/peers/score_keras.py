@@ -1,4 +1,7 @@
-"""Nuclei with Keras, on the engine that KERAS_BACKEND names: a U-Net, `fit`, callbacks."""
+"""A data set with Keras, on the engine that KERAS_BACKEND names: a U-Net, `fit`, callbacks.
+
+With --side whole images are made so large, as tutorials do; their answer is made as large again.
+"""
 
 import keras
 import numpy as np
@@ -12,17 +15,19 @@ from common import (
     read_arguments,
     read_split,
 )
-from keras_unet import cross_entropy_dice, make_unet
+from keras_unet import classes_cross_entropy_dice, cross_entropy_dice, make_unet
 from numpy.typing import NDArray
+from PIL import Image
 
 
 class Crops(keras.utils.PyDataset):
     """Batches of random crops, turned, mirrored, and a little brighter or darker."""
 
-    def __init__(self, samples: list[Sample]) -> None:
+    def __init__(self, samples: list[Sample], side: int | None, seed: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
-        self._samples = samples
-        self._rng = np.random.default_rng(0)
+        self._samples = samples if side is None else [resized(one, side) for one in samples]
+        self._is_whole = side is not None
+        self._rng = np.random.default_rng(seed)
         self._order = self._rng.permutation(len(samples))
 
     def __len__(self) -> int:
@@ -38,7 +43,7 @@ class Crops(keras.utils.PyDataset):
 
     def _crop(self, sample: Sample) -> tuple[NDArray, NDArray]:
         rng = self._rng
-        image, mask = random_crop(sample, rng)
+        image, mask = sample if self._is_whole else random_crop(sample, rng)
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         image, mask = np.rot90(image, turns), np.rot90(mask, turns)
         if flip:
@@ -54,9 +59,9 @@ class Crops(keras.utils.PyDataset):
 class ByTheClock(keras.callbacks.Callback):
     """The learning rate, the validations and the end, all by the clock."""
 
-    def __init__(self, clock: Clock, learning_rate: float) -> None:
+    def __init__(self, clock: Clock, learning_rate: float, side: int | None) -> None:
         super().__init__()
-        self._clock, self._rate = clock, learning_rate
+        self._clock, self._rate, self._side = clock, learning_rate, side
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Set the learning rate."""
@@ -69,10 +74,27 @@ class ByTheClock(keras.callbacks.Callback):
         self.model.stop_training = self._clock.is_over
 
     def _predict(self, image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        batch = scale(padded(image, 2 ** (len(WIDTHS) - 1)))[None]
-        logits = keras.ops.convert_to_numpy(self.model(batch, training=False))
         height, width = image.shape[:2]
-        return logits[0, :height, :width, 0] > 0
+        if self._side is not None:
+            small = np.asarray(Image.fromarray(image).resize((self._side, self._side)))
+            logits = self._logits(small)
+            planes = [Image.fromarray(plane).resize((width, height)) for plane in logits]
+            logits = np.stack([np.asarray(plane) for plane in planes])
+        else:
+            logits = self._logits(padded(image, 2 ** (len(WIDTHS) - 1)))[:, :height, :width]
+        return logits.argmax(0) if len(logits) > 1 else logits[0] > 0
+
+    def _logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(K, H, W)."""
+        logits = self.model(scale(image)[None], training=False)
+        return np.moveaxis(keras.ops.convert_to_numpy(logits)[0], -1, 0).astype(np.float32)
+
+
+def resized(sample: Sample, side: int) -> Sample:
+    """Image and mask of one size, whatever their proportions."""
+    image, mask = (Image.fromarray(array) for array in sample)
+    small = image.resize((side, side)), mask.resize((side, side), Image.Resampling.NEAREST)
+    return np.asarray(small[0]), np.asarray(small[1])
 
 
 def scale(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -84,12 +106,13 @@ def main() -> None:
     """Train and validate."""
     args = read_arguments(__doc__)
     clock = Clock(args)
-    keras.utils.set_random_seed(0)
-    model = make_unet(3, WIDTHS, "batch")
+    keras.utils.set_random_seed(args.seed)
+    model = make_unet(3, WIDTHS, "batch", args.side, args.classes)
     optimizer = keras.optimizers.AdamW(args.learning_rate, weight_decay=1e-2)
-    model.compile(optimizer=optimizer, loss=cross_entropy_dice)
-    by_the_clock = ByTheClock(clock, args.learning_rate)
-    crops = Crops(read_split(args.data, "train"))
+    loss = cross_entropy_dice if args.classes == 1 else classes_cross_entropy_dice
+    model.compile(optimizer=optimizer, loss=loss)
+    by_the_clock = ByTheClock(clock, args.learning_rate, args.side)
+    crops = Crops(read_split(args.data, "train", args.classes), args.side, args.seed)
     model.fit(crops, epochs=100_000, verbose=0, callbacks=[by_the_clock])
 
 

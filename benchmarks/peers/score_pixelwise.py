@@ -40,6 +40,8 @@ def main() -> None:
             args.out / "run",
             budget=budget,
             device=args.device,
+            seed=args.seed,
+            accept=("split-leak",),  # of the set, for all alike
             overwrite=True,
             watcher=Teller(clock),
         )

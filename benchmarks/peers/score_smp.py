@@ -1,4 +1,4 @@
-"""Nuclei with segmentation_models.pytorch and albumentations, after the library's own examples.
+"""A data set with segmentation_models.pytorch and albumentations, after the library's own examples.
 
 Its Unet with a ResNet-34 encoder, its losses. Weights of the encoder: `--weights imagenet` where
 they can be downloaded, which is how most use the library; none otherwise.
@@ -13,7 +13,7 @@ from common import BATCH_SIZE, PATCH, Clock, Sample, read_arguments, read_split
 from score_torch import predictor, to_tensor, train
 from segmentation_models_pytorch.losses import DiceLoss, SoftBCEWithLogitsLoss
 from step_torch import Sum
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 AUGMENTATION = A.Compose(
@@ -53,17 +53,31 @@ class Crops(Dataset):
         return to_tensor(changed["image"]), torch.from_numpy(changed["mask"])[None].float()
 
 
+class OfClasses(nn.Module):
+    """Its Dice loss of classes and cross-entropy, of targets (B, 1, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loss = Sum(DiceLoss("multiclass"), nn.CrossEntropyLoss())
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Logits (B, K, H, W)."""
+        return self._loss(logits, target[:, 0].long())
+
+
 def main() -> None:
     """Train and validate."""
     args = read_arguments(__doc__)
     clock = Clock(args)
-    torch.manual_seed(0)
-    np.random.seed(0)
+    torch.manual_seed(args.seed)
+    np.random.seed(args.seed)
     device = torch.device(args.device)
-    network = smp.Unet("resnet34", encoder_weights=args.weights, in_channels=3, classes=1)
+    network = smp.Unet(
+        "resnet34", encoder_weights=args.weights, in_channels=3, classes=args.classes
+    )
     network = network.to(device)
     loader = DataLoader(
-        Crops(read_split(args.data, "train")),
+        Crops(read_split(args.data, "train", args.classes)),
         BATCH_SIZE,
         shuffle=True,
         drop_last=True,
@@ -72,6 +86,8 @@ def main() -> None:
     )
     predict = predictor(network, device, 32)
     loss = Sum(DiceLoss("binary"), SoftBCEWithLogitsLoss())
+    if args.classes > 1:
+        loss = OfClasses()
     rate = args.learning_rate
     train(network, loss, loader, clock, rate, device, lambda: clock.validate(predict))
 

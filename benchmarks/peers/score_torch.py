@@ -71,6 +71,8 @@ def train(
     learning_rate: float,
     device: torch.device,
     validate,  # noqa: ANN001
+    *,
+    in_bfloat16: bool = False,
 ) -> None:
     """Until the time is over."""
     optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-2)
@@ -80,7 +82,9 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = clock.learning_rate(learning_rate)
             optimizer.zero_grad()
-            loss = loss_function(network(images.to(device)), masks.to(device))
+            with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
+                logits = network(images.to(device))
+            loss = loss_function(logits.float(), masks.to(device))
             loss.backward()
             optimizer.step()
             if clock.is_validation_due:
@@ -93,9 +97,11 @@ def main() -> None:
     """Train and validate."""
     args = read_arguments(__doc__)
     clock = Clock(args)
-    torch.manual_seed(0)
+    torch.manual_seed(args.seed)
     device = torch.device(args.device)
     network = PlainUNet(3, WIDTHS, "batch", args.classes).to(device)
+    if args.bfloat16:
+        network = network.to(memory_format=torch.channels_last)
     loader = DataLoader(
         Crops(read_split(args.data, "train", args.classes), may_turn=not args.never_turn),
         BATCH_SIZE,
@@ -113,6 +119,7 @@ def main() -> None:
         args.learning_rate,
         device,
         lambda: clock.validate(predict),
+        in_bfloat16=args.bfloat16,
     )
 
 
