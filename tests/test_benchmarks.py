@@ -1,7 +1,9 @@
 """The benchmarks compare like with like: the same network, the same score, honest tables."""
 
 import importlib
+import json
 import math
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -185,3 +187,63 @@ def test_nothing_in_both_is_no_score():
     nothing = np.zeros((2, 2), bool)
     assert math.isnan(common.dice(nothing, nothing))
     assert common.dice(nothing, ~nothing) == 0
+
+
+def test_the_script_for_gpus_runs_without_one():
+    script = [sys.executable, str(BENCHMARKS / "gpu.py"), "--device", "cpu", "--quick"]
+    done = subprocess.run(
+        [*script, "--seconds", "5"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| 4 to 16, 64 x 64, ") == 4
+    for part in ("Peak of a 3x3", "Training of 5 s", "Prediction of 256 x 256"):
+        assert part in done.stdout
+
+
+class TestPanel:
+    def row(self, name, peer, dice, minutes=2.0, seed=0):
+        scores = {"dice": dice, "test_dice": dice, "test_low": dice - 0.1, "test_high": dice + 0.1}
+        return {
+            "set": name,
+            "peer": peer,
+            "minutes": minutes,
+            "seed": seed,
+            "seconds": 121,
+        } | scores
+
+    def test_seeds_are_averaged_and_gaps_are_to_the_best_peer(self):
+        panel = importlib.import_module("panel")
+        rows = [
+            self.row("a", "pixelwise", 0.8), self.row("a", "pixelwise", 0.9, seed=1),
+            self.row("a", "MONAI", 0.7), self.row("a", "PyTorch", 0.6),
+            self.row("b", "pixelwise", 0.5), self.row("b", "MONAI", 0.6),
+            self.row("b", "MONAI", 0.9, minutes=5.0),
+        ]  # fmt: skip
+        heads, _, first, second, _, summary = panel.table(rows, 2.0).splitlines()
+        assert heads == "| 2 min | pixelwise | PyTorch | MONAI | ahead of the best peer | rank |"
+        assert first.startswith("| a | 0.850 [0.700, 0.900] (0.800, 0.900) 121 s | 0.600 ")
+        assert first.endswith("| +0.150 | 1 of 3 |")
+        assert "| not measured |" in second
+        assert second.endswith("| -0.100 | 2 of 2 |")
+        assert summary == "2 min: median +0.025, worst -0.100 (b), 2 sets."
+
+    def test_what_was_done_is_not_done_again(self, tmp_path, monkeypatch, capsys):
+        panel = importlib.import_module("panel")
+        for name in ("a", "b"):
+            (tmp_path / "data" / name / "train").mkdir(parents=True)
+        results = tmp_path / "rows.jsonl"
+        results.write_text(json.dumps(self.row("a", "MONAI", 0.7)) + "\n")
+        trained = []
+
+        def train(peer, minutes, options):
+            trained.append((options.data.name, peer, minutes, options.seed))
+            return [{k: v for k, v in self.row("x", peer, 0.5).items() if "dice" in k or "_" in k}]
+
+        monkeypatch.setattr(panel, "train", train)
+        options = ["--minutes", "2", "--seeds", "1", "--peers", "MONAI", "--results", str(results)]
+        for _ in range(2):
+            monkeypatch.setattr(sys, "argv", ["panel.py", str(tmp_path / "data"), *options])
+            panel.main()
+        assert trained == [("b", "MONAI", 2.0, 0)]
+        assert len(results.read_text().splitlines()) == 2
+        assert "| b | 0.500" in capsys.readouterr().out

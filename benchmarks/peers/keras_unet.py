@@ -11,7 +11,7 @@ def make_unet(
     size: int | None = None,
     num_classes: int = 1,
 ) -> keras.Model:
-    """One logit a pixel and class; sides must be multiples of 2 ** (len(widths) - 1); any where None."""
+    """One logit a pixel and class; sides are multiples of 2 ** (len(widths) - 1); None: any."""
     image = keras.Input((size, size, in_channels))
     features, skips = image, []
     for width in widths[:-1]:

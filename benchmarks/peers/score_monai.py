@@ -1,4 +1,4 @@
-"""A data set with MONAI, after its tutorial 2d_segmentation: its readers, transforms, network and loss.
+"""MONAI, after its tutorial 2d_segmentation: its readers, transforms, network and loss.
 
 Other than the tutorial: colours, crops of 192 in place of 96, cross-entropy beside Dice, AdamW with
 a schedule in place of Adam without, and small turns and changes of intensity.

@@ -15,6 +15,7 @@ from pixelwise import threads
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.inference import Predictor, TorchRuntime
+from pixelwise.inference.evaluate import evaluate_samples
 from pixelwise.network import (
     IntensityScaling,
     Model,
@@ -39,6 +40,7 @@ from pixelwise.training import (
     write_checkpoint,
 )
 from pixelwise.training.objective import Objective
+from pixelwise.training.threshold import Threshold
 from pixelwise.training.validate import validate
 
 BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
@@ -133,6 +135,35 @@ def equal(one, other):
 def without_seconds(history):
     measured = ("seconds", "data_wait")
     return [{k: v for k, v in row.items() if k not in measured} for row in history]
+
+
+class TestThreshold:
+    """Of which one is chosen see test_threshold.py."""
+
+    @pytest.fixture
+    def always(self, monkeypatch):
+        chosen = Threshold(0.9, 0.1, 0.05, 0.2)
+        monkeypatch.setattr(loop, "choose_threshold", lambda counts: chosen if counts else None)
+        return chosen
+
+    def test_a_better_one_is_kept_in_the_model_and_scored(self, make_trainer, make_squares, always):
+        log = Log()
+        outcome = make_trainer(num_steps=20, watcher=log).run()
+        assert outcome.model.config.threshold == 0.9
+        assert log.notes == [always.describe()]
+        found = evaluate_samples(Predictor(outcome.model, device=CPU), make_squares(3, seed=9))
+        assert outcome.scores.mean_dice == pytest.approx(found.mean_dice)
+
+    def test_last_weights_are_not_chosen_and_neither_is_a_threshold(self, make_trainer, always):
+        outcome = make_trainer(num_steps=10, keep_last=True).run()
+        assert outcome.model.config.threshold == 0.5
+
+    def test_a_resumed_training_chooses_as_it_would_have(self, make_trainer, make_squares):
+        trainer = make_trainer(num_steps=10)
+        trainer.run()
+        other = make_trainer(num_steps=10)
+        other.restore(trainer.checkpoint())
+        assert [one.name for one in other.state.best.counts] == ["0", "1", "2"]
 
 
 class TestLearning:
@@ -434,10 +465,10 @@ class TestThreads:
         take, compute = loop.Stepper.take, TorchRuntime.__call__
 
         def note(kind, function):
-            def noting(*given):
+            def noting(*given, **options):
                 used[kind].append(torch.get_num_threads())
                 now[0] += {1: 0.1, 2: 0.5}[used[kind][-1]]
-                return function(*given)
+                return function(*given, **options)
 
             return noting
 

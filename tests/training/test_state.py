@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from pixelwise.inference.evaluate import Counted
 from pixelwise.training.checkpoint import Best, State, copy_weights
 from pixelwise.training.optimizer import AveragedWeights, Muon
 
@@ -46,7 +48,8 @@ def test_a_restored_state_is_the_same(make_state, channels_last, muon):
     there = make_state(channels_last=channels_last, muon=muon)
     there.rate_factor, there.recent = 0.3, [{"train_loss": 0.1 + 0.2, "weight": 4}]
     there.history = [{"step": 2, "seconds": 1.5}]
-    there.best = Best(0.5, 2, copy_weights(there.network), None)
+    counted = Counted("a", np.arange(6).reshape(1, 2, 3), "patient 1")
+    there.best = Best(0.5, 2, copy_weights(there.network), None, [counted])
     back = make_state(steps=0, channels_last=channels_last, seed=1, muon=muon)
     back.restore(there.to_checkpoint(7.5).copy())
     assert (back.step, back.rate_factor) == (3, 0.3)
@@ -55,6 +58,9 @@ def test_a_restored_state_is_the_same(make_state, channels_last, muon):
     assert equal(back.heads.state_dict(), there.heads.state_dict())
     assert equal(back.average.network.state_dict(), there.average.network.state_dict())
     assert equal(back.best.weights, there.best.weights)
+    (one,) = back.best.counts
+    assert (one.name, one.group) == ("a", "patient 1")
+    assert np.array_equal(one.counts, counted.counts)
     moments = zip(back.optimizer.state.values(), there.optimizer.state.values(), strict=True)
     for one, other in moments:
         assert equal(one, other)

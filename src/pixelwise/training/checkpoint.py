@@ -18,12 +18,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from pixelwise.errors import TrainingError
+from pixelwise.inference.evaluate import Counted
 from pixelwise.io import make_folder, write_checked
 from pixelwise.metrics import Scores
 from pixelwise.network import UNet
@@ -135,6 +137,7 @@ class Best:
     step: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
     scores: Scores | None = None
+    counts: list[Counted] = field(default_factory=list)  # of validation, at several thresholds
 
 
 @dataclass
@@ -184,6 +187,7 @@ class State:
             "best_step": self.best.step,
             "best_score": self.best.score,
             "best_scores": self.best.scores and self.best.scores.to_json(),
+            "best_counts": [(one.name, one.counts.tolist(), one.group) for one in self.best.counts],
         }
         return Checkpoint(
             facts,
@@ -211,7 +215,11 @@ class State:
         self.step, self.rate_factor = facts["step"], facts["rate_factor"]
         self.history, self.recent = list(facts["history"]), list(facts["recent"])
         scores = Scores.from_json(facts["best_scores"]) if facts["best_scores"] else None
-        self.best = Best(facts["best_score"], facts["best_step"], checkpoint.best, scores)
+        counts = [
+            Counted(name, np.array(values, np.int64), group)
+            for name, values, group in facts.get("best_counts", [])
+        ]
+        self.best = Best(facts["best_score"], facts["best_step"], checkpoint.best, scores, counts)
 
 
 def copy_weights(network: UNet) -> dict[str, Tensor]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.inference import Predictor
+from pixelwise.inference.evaluate import summarize_samples
 from pixelwise.memory import keeping_freed_memory
 from pixelwise.metrics import Scores
 from pixelwise.network import Model
@@ -17,6 +19,7 @@ from pixelwise.planning import Plan
 from pixelwise.threads import Threads, free_threads, using_threads
 from pixelwise.training.batches import Batch, BatchQueue, WaitTime
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, State, copy_weights
+from pixelwise.training.collapse import CollapseWatch
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.training.objective import Objective
 from pixelwise.training.patches import patch_source
@@ -30,6 +33,7 @@ from pixelwise.training.schedule import (
     learning_rate_until,
 )
 from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weighted_means
+from pixelwise.training.threshold import ThresholdCounts, choose_threshold, counts_at
 from pixelwise.training.validate import validate
 from pixelwise.training.watcher import Watcher
 
@@ -104,6 +108,9 @@ class Trainer:
         self.source = patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []
         self._stepper = stepper
+        self._collapse = CollapseWatch(ranks)
+        self._first_biases = network.head.state_dict()["bias"].clone()
+        self._overfitting = ""  # what was said of it
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
         self._num_retreats = 0
         self._results = StepResults(device)
@@ -138,7 +145,7 @@ class Trainer:
             best_step=best.step,
             num_steps=self.state.step,
             stopped=stopped,
-            warnings=self.warnings,
+            warnings=[*self.warnings, *filter(None, [self._overfitting])],
             data_wait_share=self._wait.share,
         )
 
@@ -201,9 +208,12 @@ class Trainer:
         began, computed = time.monotonic(), time.thread_time()
         step, num_steps = self.state.step, self.timetable.num_steps
         rate = self.state.rate_factor * self._learning_rate()
+        looks = self.objective.optimizer is None and self._collapse.wants_look(step)
         with self.threads.timed(len(crops.images)):
-            measured = self._stepper.take(crops, step, num_steps, rate)
+            measured = self._stepper.take(crops, step, num_steps, rate, look=looks)
         self._results.add(measured)
+        if measured.answers is not None:
+            self._look_for_collapse(measured.answers)
         if self.device.type != "cpu":
             return 1.0
         return (time.monotonic() - began) / max(time.thread_time() - computed, 1e-6)
@@ -253,10 +263,12 @@ class Trainer:
         row: Row = {"step": state.step, "seconds": round(self.timetable.clock.elapsed, 2)}
         row |= weighted_means(state.recent)
         state.recent.clear()
-        scores = None
+        scores, counts = None, []
         score = float(state.step)  # without validation samples the newest is the best
         if self.val:
-            scores, means = self._score()
+            thresholds = self._new_threshold_counts()
+            scores, means = self._score(thresholds)
+            counts = thresholds.images if thresholds else []
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
@@ -265,7 +277,8 @@ class Trainer:
         self._recent_wait = WaitTime()
         state.history.append(row)
         if score > state.best.score or self.keep_last:
-            state.best = Best(score, state.step, copy_weights(state.average.network), scores)
+            weights = copy_weights(state.average.network)
+            state.best = Best(score, state.step, weights, scores, counts)
         self._look_for_overfitting()
         self._expect_end()
         self._good = self.checkpoint().copy()
@@ -275,12 +288,24 @@ class Trainer:
         self.timetable.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
 
-    def _score(self) -> tuple[Scores, dict[str, float]]:
+    def _new_threshold_counts(self) -> ThresholdCounts | None:
+        """For models with one logit; last weights were not chosen, and neither is a threshold."""
+        is_wanted = self.model.config.task.has_one_logit and not self.keep_last
+        return ThresholdCounts() if is_wanted else None
+
+    def _score(self, thresholds: ThresholdCounts | None) -> tuple[Scores, dict[str, float]]:
         """Validate; the threads that steps take now are those to begin with."""
         objective = self.objective
         self.predictor.threads.go_on_from(self.threads)
         with using_threads(self.threads.chosen if self.device.type == "cpu" else None):
-            return validate(self.predictor, self.val, objective.loss, objective.metrics, self.ranks)
+            return validate(
+                self.predictor,
+                self.val,
+                objective.loss,
+                objective.metrics,
+                self.ranks,
+                thresholds,
+            )
 
     def _save(self) -> None:
         """Write a checkpoint between validations."""
@@ -294,10 +319,17 @@ class Trainer:
         found = find_overfitting(self.state.history)
         if found:
             found += f" {LAST_KEPT if self.keep_last else BEST_KEPT}"
-        if found and not self.warnings:
+        if found and not self._overfitting:
             self.watcher.note(found)
-        if found:
-            self.warnings = [found]
+        self._overfitting = found or self._overfitting
+
+    def _look_for_collapse(self, answers: Tensor) -> None:
+        """Let the last layer start anew where the network gives one class everywhere."""
+        self._collapse.add(answers)
+        if self._collapse.is_noticed(self.state.step / self.timetable.num_steps):
+            said = self._collapse.restart(self.state, self._first_biases, self.plan.seed)
+            self.watcher.note(said)
+            self.warnings.append(said)
 
     def checkpoint(self) -> Checkpoint:
         """Where training stands, between two steps; its tensors are those of the training."""
@@ -325,9 +357,15 @@ class Trainer:
         self.warnings.append(said)
 
     def _settle(self) -> None:
-        """Give the model the weights to keep."""
-        self.state.network.load_state_dict(self.state.best.weights)
+        """Give the model the weights to keep, and the threshold that is clearly best for them."""
+        best = self.state.best
+        self.state.network.load_state_dict(best.weights)
         self.state.network.eval()
+        chosen = choose_threshold(best.counts)
+        if chosen is not None:
+            self.model = self.model.with_config(threshold=chosen.value)
+            best.scores = summarize_samples(counts_at(best.counts, chosen.value), self.model.config)
+            self.watcher.note(chosen.describe())
 
     def _seconds_left(self) -> float:
         return self.timetable.seconds_for(self.timetable.num_steps - self.state.step)

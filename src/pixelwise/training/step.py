@@ -13,6 +13,7 @@ from pixelwise.planning import Plan
 from pixelwise.training.augment import augment
 from pixelwise.training.batches import Batch
 from pixelwise.training.checkpoint import Best, Row
+from pixelwise.training.collapse import count_answers
 from pixelwise.training.objective import DeepSupervision, Objective, deep_loss
 from pixelwise.training.optimizer import AveragedWeights, make_optimizer
 from pixelwise.training.ranks import Ranks
@@ -28,6 +29,7 @@ class Measured:
     loss: Tensor
     metrics: Mapping[str, Tensor]
     num_images: int  # of the batch, those on other ranks too
+    answers: Tensor | None = None  # what `count_answers` gives, where it was asked for
 
 
 class Stepper:
@@ -71,7 +73,9 @@ class Stepper:
             group["lr"] / plan.learning_rate for group in self.optimizer.param_groups
         ]
 
-    def take(self, crops: Batch, step: int, num_steps: int, rate: float) -> Measured:
+    def take(
+        self, crops: Batch, step: int, num_steps: int, rate: float, *, look: bool = False
+    ) -> Measured:
         """Update the weights and their average by one batch.
 
         Args:
@@ -79,6 +83,7 @@ class Stepper:
             step: number of the step, from 0.
             num_steps: number of steps of the training, as far as is known.
             rate: learning rate.
+            look: whether to see which classes the network gives.
         """
         network, optimizer, plan = self.network, self.optimizer, self._plan
         batch = self._prepare(crops, step)
@@ -99,7 +104,8 @@ class Stepper:
                 name: metric(logits[0].detach().float(), batch.targets)
                 for name, metric in self._metrics.items()
             }
-        return Measured(loss.detach(), metrics, batch.num_images)
+        answers = count_answers(logits[0], batch.targets) if look else None
+        return Measured(loss.detach(), metrics, batch.num_images, answers)
 
     def _prepare(self, crops: Batch, step: int) -> Batch:
         """Move a batch of crops to the device and augment it there."""
