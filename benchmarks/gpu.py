@@ -237,7 +237,7 @@ def main() -> int:
         parser.error("torch sees no NVIDIA GPU. For a rehearsal: --device cpu --quick")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}\n", flush=True)
-    seconds = args.seconds or (8 if args.quick else 60)
+    seconds = args.seconds or (10 if args.quick else 60)
     failed = []
     peak = measure_peak(device, quick=args.quick)
     with TemporaryDirectory() as folder:

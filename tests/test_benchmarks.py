@@ -192,11 +192,11 @@ def test_nothing_in_both_is_no_score():
 def test_the_script_for_gpus_runs_without_one():
     script = [sys.executable, str(BENCHMARKS / "gpu.py"), "--device", "cpu", "--quick"]
     done = subprocess.run(
-        [*script, "--seconds", "5"], capture_output=True, text=True, timeout=300, check=False
+        [*script, "--seconds", "10"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("| 4 to 16, 64 x 64, ") == 4
-    for part in ("Peak of a 3x3", "Training of 5 s", "Prediction of 256 x 256"):
+    for part in ("Peak of a 3x3", "Training of 10 s", "Prediction of 256 x 256"):
         assert part in done.stdout
 
 
