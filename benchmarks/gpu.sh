@@ -6,7 +6,12 @@
 #     sh benchmarks/gpu.sh --device cpu --quick     # a rehearsal of a minute, without one
 set -eu
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
+python=${PYTHON:-.venv/bin/python}
+command -v "$python" >/dev/null || python=python3
+"$python" -c 'import torch' 2>/dev/null || {
+    echo "$python has no torch. Name a Python that has: PYTHON=/path/to/python sh $0" >&2
+    exit 1
+}
 PYTHONPATH=src${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONPATH
 "$python" -c 'import pixelwise.cli' 2>/dev/null ||
