@@ -26,7 +26,7 @@ from pixelwise.data.synthetic import write_cells
 from pixelwise.device import has_bfloat16
 from pixelwise.inference import Predictor
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
-from pixelwise.planning import Plan
+from pixelwise.planning import Plan, parse_plan
 from pixelwise.task import Task
 from pixelwise.training import loss_for
 from pixelwise.training.batches import Batch
@@ -177,12 +177,11 @@ def measure_training(device: torch.device, data: Path | None, seconds: float, fo
         write_cells(data, num_images=24, seed=0)
     started = time.monotonic()
     run = pw.train(data, folder / "run", budget=seconds, device=str(device), progress=False)
-    plan = (folder / "run" / "plan.yaml").read_text()
-    forecast = next((line for line in plan.splitlines() if "num_steps:" in line), "").strip()
+    plan = parse_plan((folder / "run" / "plan.yaml").read_text())
     dice = run.scores.mean["dice"] if run.scores else None
     print(
         f"Training of {seconds:g} s on {data.name}: {time.monotonic() - started:.1f} s, "
-        f"{run.num_steps} steps (forecast: {forecast}), validation Dice {dice}, "
+        f"{run.num_steps} steps (forecast: {plan.describe_forecast()}), validation Dice {dice}, "
         f"{peak_megabytes(device)}\n",
         flush=True,
     )

@@ -6,7 +6,7 @@ from tests.plans import small_plan
 from tests.training.test_stuck import SIZE, rare_squares
 
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
-from pixelwise.task import Task
+from pixelwise.task import IGNORE_INDEX, Task
 from pixelwise.training import Clock, Timetable, Trainer, Watcher, loss_for
 from pixelwise.training.collapse import MIN_LOOKS, CollapseWatch, count_answers
 from pixelwise.training.objective import Objective
@@ -43,6 +43,12 @@ class TestAnswers:
         found = count_answers(torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2))
         assert found.tolist() == [True, False]
 
+    def test_ignored_pixels_are_no_class(self):
+        targets = torch.tensor([[[0, 0], [IGNORE_INDEX, 0]]]).byte()
+        assert count_answers(torch.zeros(1, 1, 2, 2), targets).tolist() == [True, False]
+        targets[0, 0, 0] = 1
+        assert count_answers(torch.zeros(1, 1, 2, 2), targets).tolist() == [True, True]
+
 
 class TestWatch:
     def watch(self, looks):
@@ -66,7 +72,7 @@ class TestWatch:
         assert not watch.wants_look(0)
 
 
-def train_from_a_trap(objective_optimizer=None, log=None):
+def train_from_a_trap(log=None):
     """A training whose head can give nothing above its bias, which says background."""
     torch.manual_seed(0)
     network = UNetConfig(
@@ -97,7 +103,7 @@ def train_from_a_trap(objective_optimizer=None, log=None):
         plan,
         rare_squares(),
         rare_squares(),
-        objective=Objective(loss_for(plan.loss, Task.BINARY), optimizer=objective_optimizer),
+        objective=Objective(loss_for(plan.loss, Task.BINARY)),
         timetable=Timetable(Clock(), num_steps=NUM_STEPS, budget=None, validate_every=NUM_STEPS),
         device=torch.device("cpu"),
         watcher=log or Watcher(),

@@ -314,13 +314,20 @@ def initialize(network: UNet) -> None:
     initialize_head(cast(nn.Conv2d, network.head))
 
 
-def initialize_head(head: nn.Conv2d | nn.Conv3d) -> None:
-    """Draw the weights of a head: variance 1 / channels, in sum 0 for each class; biases are 0."""
+def initialize_head(head: nn.Conv2d | nn.Conv3d, biases: Tensor | None = None) -> None:
+    """Draw the weights of a head: variance 1 / channels, in sum 0 for each class.
+
+    Args:
+        head: changed in place.
+        biases: (K,) to start from; None: 0.
+    """
     nn.init.normal_(head.weight, std=head.in_channels**-0.5)
     if head.in_channels > 1:
         with torch.no_grad():
             head.weight -= head.weight.mean(1, keepdim=True)
-    nn.init.zeros_(cast(Tensor, head.bias))
+    own = cast(Tensor, head.bias)
+    with torch.no_grad():
+        own.copy_(torch.zeros_like(own) if biases is None else biases)
 
 
 def start_from_shares(network: UNet, shares: Sequence[float], task: Task) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.network.unet import initialize_head
+from pixelwise.task import IGNORE_INDEX
 from pixelwise.training.checkpoint import State
 from pixelwise.training.ranks import Ranks
 
@@ -30,7 +31,10 @@ def count_answers(logits: Tensor, targets: Tensor) -> Tensor:
     """
     is_index = logits.shape[1] > 1 and targets.ndim < logits.ndim
     found = logits.argmax(1) if is_index else logits > 0
-    return torch.stack([found.min() == found.max(), targets.min() != targets.max()])
+    is_ignored = targets == IGNORE_INDEX
+    lowest = targets.min()  # IGNORE_INDEX is above all classes
+    highest = targets.masked_fill(is_ignored, 0).max()
+    return torch.stack([found.min() == found.max(), lowest < highest])
 
 
 class CollapseWatch:
@@ -63,11 +67,9 @@ class CollapseWatch:
             return False
         looks = torch.stack(list(self._looks)).tolist()
         mine = [is_one for is_one, holds_several in looks if holds_several]
-        told = self._ranks.gather([(len(mine), all(mine))])
-        if sum(number for number, _ in told) < MIN_LOOKS and all(is_one for _, is_one in told):
-            return False
-        self._is_over = self.num_restarts == MAX_RESTARTS or not all(is_one for _, is_one in told)
-        return not self._is_over
+        every = [is_one for theirs in self._ranks.gather([mine]) for is_one in theirs]
+        self._is_over = self.num_restarts == MAX_RESTARTS or not all(every)
+        return not self._is_over and len(every) >= MIN_LOOKS
 
     def restart(self, state: State, biases: Tensor, seed: int) -> str:
         """Let the heads of a training start anew; say so.
@@ -79,17 +81,14 @@ class CollapseWatch:
         """
         self.num_restarts += 1
         self._looks.clear()
-        random = torch.random.get_rng_state()
-        torch.manual_seed(seed + self.num_restarts)
-        for head in (state.network.head, *state.heads.children()):
-            assert isinstance(head, nn.Conv2d | nn.Conv3d)
-            initialize_head(head)
-            head.load_state_dict({"weight": head.weight, "bias": biases})
-            for parameter in head.parameters():
-                state.optimizer.state.pop(parameter, None)
-        torch.random.set_rng_state(random)
-        own, average = state.network.head, state.average.network.head
-        average.load_state_dict(own.state_dict())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + self.num_restarts)
+            for head in (state.network.head, *state.heads.children()):
+                assert isinstance(head, nn.Conv2d | nn.Conv3d)
+                initialize_head(head, biases)
+                for parameter in head.parameters():
+                    state.optimizer.state.pop(parameter, None)
+        state.average.network.head.load_state_dict(state.network.head.state_dict())
         return (
             f"At step {state.step:,} the network still gave one class everywhere, although the "
             "patches hold several: its last layer starts anew."

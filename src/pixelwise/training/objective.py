@@ -161,6 +161,5 @@ def _head(network: UNet, level: int) -> nn.Module:
     """The head of a level, with fresh weights and the biases of the network's own."""
     own = cast(nn.Conv2d, network.head)
     head = type(own)(network.config.widths[level], own.out_channels, 1)
-    initialize_head(head)
-    head.load_state_dict({"weight": head.weight, "bias": own.bias})
+    initialize_head(head, own.bias)
     return head
