@@ -1,7 +1,6 @@
 """On an NVIDIA GPU everything gives what it gives on a CPU. Skipped where there is none."""
 
 import csv
-import os
 import signal
 
 import numpy as np
@@ -153,7 +152,7 @@ def test_resumed_on_the_other_device(data, tmp_path, first, then):
     class Stop(Watcher):
         def step(self, step, num_steps, loss, seconds_left):
             if step == 25:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
     part = pw.train(data, tmp_path / "run", plan=plan, device=first, watcher=Stop())
     assert part.stopped == "it was interrupted"

@@ -21,11 +21,15 @@ class Pixelwise(nn.Module):
         return image
 
 
-def predictor_for(task=BINARY, names=("background", "cell")):
+def predictor_for(task=BINARY, names=("background", "cell"), **changes):
     num_logits = 1 if task == BINARY else len(names)
     network = UNetConfig(in_channels=num_logits, out_channels=num_logits, widths=(4, 8))
     config = ModelConfig(
-        network=network, task=task, class_names=names, class_colors=("#000000",) * len(names)
+        network=network,
+        task=task,
+        class_names=names,
+        class_colors=("#000000",) * len(names),
+        **changes,
     )
     return Predictor(Model(config, Pixelwise()), device="cpu")
 
@@ -57,6 +61,19 @@ class TestBinary:
         mask = np.array([[1, IGNORE_INDEX, IGNORE_INDEX, 0]], np.uint8)
         scores = evaluate_samples(predictor_for(), [sample("a", HALF.image, mask)])
         assert scores.mean_dice == 1
+
+    def test_the_masks_that_count_are_cleaned_as_predictions_are(self):
+        """1 of 12 pixels is a speck; the other 4 are right."""
+        found = np.full((3, 4), -9.0)
+        found[0, 0], found[:2, 2:] = 9, 9
+        target = np.zeros((3, 4), np.uint8)
+        target[:2, 2:] = 1
+        one, seen = sample("a", found[None], target), []
+        rough = evaluate_samples(predictor_for(), [one])
+        assert rough.mean_dice == pytest.approx(8 / 9)
+        (clean,) = count_samples(predictor_for(min_area=2), [one], lambda *band: seen.append(band))
+        assert clean.counts.tolist() == [[8, 0, 0], [4, 0, 0]]
+        assert [window for _, window, _ in seen] == [(slice(0, 3), slice(0, 4))]
 
 
 class TestOtherTasks:

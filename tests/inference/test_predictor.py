@@ -302,6 +302,16 @@ class TestMasks:
             runner.segment(image), runner.to_mask(runner.probabilities(image))
         )
 
+    def test_small_regions_get_the_class_around_them(self):
+        image = np.full((1, 5, 5), -1, np.float32)
+        image[0, 0, 0] = image[0, 3:, 3:] = 1
+        expected = (image[0] > 0).astype(np.uint8)
+        mask = Predictor(pixelwise_model(), device="cpu").segment(image)
+        np.testing.assert_array_equal(mask, expected)
+        expected[0, 0] = 0
+        mask = Predictor(pixelwise_model(min_area=4), device="cpu").segment(image)
+        np.testing.assert_array_equal(mask, expected)
+
     def test_the_scaling_of_the_model_comes_first(self):
         scaling = IntensityScaling(scheme="statistics", mean=(10,), std=(2,))
         image = np.array([[[10, 12], [8, 14]]], np.uint8)

@@ -88,7 +88,7 @@ def test_of_classes_that_overlap_each_is_cleaned():
 
 def test_without_an_area_it_is_left_as_it_is():
     mask = rows_of("0 1 / 1 0")
-    np.testing.assert_array_equal(clean_mask(mask, None), mask)
+    np.testing.assert_array_equal(clean_mask(mask, 1), mask)
 
 
 @settings(deadline=None, max_examples=60)

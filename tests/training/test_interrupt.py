@@ -1,6 +1,5 @@
 """Ctrl-C: once is a wish, twice is an order."""
 
-import os
 import signal
 import threading
 
@@ -13,14 +12,14 @@ from pixelwise.training.interrupt import noticing_interrupts
 def test_the_first_is_a_wish(number):
     with noticing_interrupts() as wish:
         assert not wish.is_asked
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert wish.is_asked
 
 
 def test_the_second_ends_at_once():
     with pytest.raises(KeyboardInterrupt), noticing_interrupts():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_afterwards_signals_mean_what_they_meant():
@@ -29,6 +28,16 @@ def test_afterwards_signals_mean_what_they_meant():
         assert signal.getsignal(signal.SIGINT) is not before[0]
         raise ValueError("lost")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_that_is_ignored_from_then_on_stays_ignored():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with noticing_interrupts():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_in_another_thread_nothing_is_changed():

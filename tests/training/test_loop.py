@@ -1,7 +1,6 @@
 """The training loop with tiny networks: it learns, stops, resumes and repeats itself."""
 
 import math
-import os
 import signal
 import threading
 import time
@@ -40,7 +39,7 @@ from pixelwise.training import (
     write_checkpoint,
 )
 from pixelwise.training.objective import Objective
-from pixelwise.training.threshold import Threshold
+from pixelwise.training.postprocessing import Gain, Way
 from pixelwise.training.validate import validate
 
 BINARY, MULTICLASS, MULTILABEL = Task.BINARY, Task.MULTICLASS, Task.MULTILABEL
@@ -75,7 +74,7 @@ def stop_at(last):
 
     def press(step):
         if step == last:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     return press
 
@@ -137,26 +136,27 @@ def without_seconds(history):
     return [{k: v for k, v in row.items() if k not in measured} for row in history]
 
 
-class TestThreshold:
-    """Of which one is chosen see test_threshold.py."""
+class TestPostprocessing:
+    """Of which way is chosen see test_postprocessing.py."""
 
-    @pytest.fixture
-    def always(self, monkeypatch):
-        chosen = Threshold(0.9, 0.1, 0.05, 0.2)
-        monkeypatch.setattr(loop, "choose_threshold", lambda counts: chosen if counts else None)
+    @pytest.fixture(params=[Way(threshold=0.9), Way(min_area=32)])
+    def always(self, request, monkeypatch):
+        chosen = Gain(request.param, 0.1, 0.05, 0.2)
+        monkeypatch.setattr(loop, "choose_way", lambda counts, _: chosen if counts else None)
         return chosen
 
     def test_a_better_one_is_kept_in_the_model_and_scored(self, make_trainer, make_squares, always):
         log = Log()
         outcome = make_trainer(num_steps=20, watcher=log).run()
-        assert outcome.model.config.threshold == 0.9
+        assert outcome.model.config.threshold == always.way.threshold
+        assert outcome.model.config.min_area == always.way.min_area
         assert log.notes == [always.describe()]
         found = evaluate_samples(Predictor(outcome.model, device=CPU), make_squares(3, seed=9))
         assert outcome.scores.mean_dice == pytest.approx(found.mean_dice)
 
-    def test_last_weights_are_not_chosen_and_neither_is_a_threshold(self, make_trainer, always):
-        outcome = make_trainer(num_steps=10, keep_last=True).run()
-        assert outcome.model.config.threshold == 0.5
+    def test_last_weights_are_not_chosen_and_neither_is_a_way(self, make_trainer, always):
+        config = make_trainer(num_steps=10, keep_last=True).run().model.config
+        assert (config.threshold, config.min_area) == Way()
 
     def test_a_resumed_training_chooses_as_it_would_have(self, make_trainer, make_squares):
         trainer = make_trainer(num_steps=10)
@@ -520,7 +520,7 @@ class TestStopping:
     def test_ctrl_c_twice_ends_at_once_and_leaves_no_thread(self, make_trainer):
         def at_step(step):
             for _ in range(2):
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
         before = threading.active_count()
         with pytest.raises(KeyboardInterrupt):

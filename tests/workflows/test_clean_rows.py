@@ -14,7 +14,7 @@ from tests.workflows.test_predict_parts import EXACT, RGB, make_model
 import pixelwise as pw
 from pixelwise.data import overlay
 from pixelwise.io import read_image, read_mask_values, windows
-from pixelwise.network import load_model
+from pixelwise.network import load_model, save_model
 from pixelwise.objects import clean_mask, find_regions
 from pixelwise.workflows.prediction.clean_rows import clean_rows
 from pixelwise.workflows.prediction.rows import Rows
@@ -52,7 +52,7 @@ def test_image_and_probabilities_keep_their_rows(mask, min_area, with_probabilit
 
 def test_without_an_area_rows_are_as_they_were():
     (rows,) = as_rows(np.zeros((2, 3), np.uint8), [], with_probabilities=False)
-    assert list(clean_rows(iter([rows]), None)) == [rows]
+    assert list(clean_rows(iter([rows]), 1)) == [rows]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,24 @@ def test_in_parts_the_mask_is_cleaned_alike(case, tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_mask_values(mask), clean_mask(plain, 30))
 
 
+def test_the_area_of_the_model_is_taken_unless_another_is_asked_for(case, tmp_path, monkeypatch):
+    model, path, plain = case
+    loaded, image = load_model(model).with_config(min_area=30), read_image(path)
+    own = tmp_path / "own.safetensors"
+    save_model(own, loaded)
+    (mask,) = pw.predict(own, path, tmp_path / "a", **EXACT)
+    np.testing.assert_array_equal(read_mask_values(mask), clean_mask(plain, 30))
+    (mask, _) = pw.predict(own, path, tmp_path / "b", **EXACT, save=("mask", "probability"))
+    np.testing.assert_array_equal(read_mask_values(mask), clean_mask(plain, 30))
+    (mask,) = pw.predict(own, path, tmp_path / "c", **EXACT, min_area=1)
+    np.testing.assert_array_equal(read_mask_values(mask), plain)
+    monkeypatch.setattr(windows, "LARGE_BYTES", 0)
+    (mask,) = pw.predict(own, path, tmp_path / "d", **EXACT)
+    np.testing.assert_array_equal(read_mask_values(mask), clean_mask(plain, 30))
+    segmenter = pw.load(own, device="cpu")
+    np.testing.assert_array_equal(segmenter.segment(image), clean_mask(plain, 30))
+
+
 def test_masks_of_another_area_are_made_again(case, tmp_path):
     model, path, plain = case
     pw.predict(model, path, tmp_path, **EXACT, min_area=30)
@@ -100,6 +118,6 @@ def test_masks_of_another_area_are_made_again(case, tmp_path):
 
 def test_an_area_of_no_pixels_is_refused(case, tmp_path):
     model, path, _ = case
-    with pytest.raises(pw.PlanError, match=r"of 0 pixels is none\. Give 1 or more"):
+    with pytest.raises(pw.PlanError, match=r"of 0 pixels is none\. Give 1, "):
         pw.predict(model, path, tmp_path / "out", min_area=0)
     assert not (tmp_path / "out").exists()

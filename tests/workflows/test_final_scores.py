@@ -1,7 +1,6 @@
 """The end of a training: the test split is scored in time, and scores say what they are of."""
 
 import json
-import os
 import signal
 from types import SimpleNamespace
 
@@ -172,7 +171,7 @@ def test_interrupting_the_scoring_ends_it_and_keeps_the_rest(run, data):
 
     def samples():
         for sample in dataset.samples("test"):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             yield sample
 
     predictor = Predictor(load_model(run.folder))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 
 import numpy as np
@@ -38,7 +37,7 @@ class Noting(Watcher):
 
     def step(self, step, num_steps, loss, seconds_left):
         if (self.num_trainings, step) == self._stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     def finished(self, text):
         self.closing.append(text)

@@ -192,7 +192,8 @@ def test_what_writers_hold_is_counted(tmp_path):
     assert held_by({"mask": tif, "overlay": png, "uncertainty": tif}, config, 6) == (11, 9, True, 0)
     several = load_model(make_model(tmp_path, Task.MULTILABEL)).config
     assert held_by({"mask": tif}, several, 3) == (3 + 5, 0, False, 0)
-    assert held_by({"mask": tif}, config, 3, min_area=50) == (1, 0, False, 200)
+    cleaned = config.model_copy(update={"min_area": 50})
+    assert held_by({"mask": tif}, cleaned, 3) == (1, 0, False, 200)
 
 
 def test_an_image_that_does_not_fit_is_refused(tmp_path):

@@ -1,7 +1,6 @@
 """Train from an earlier model: its weights, its network, and what starts from new weights."""
 
 import json
-import os
 import signal
 
 import numpy as np
@@ -20,7 +19,7 @@ class Stopping(Watcher):
 
     def step(self, step, num_steps, loss, seconds_left):
         if step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def frozen(plan, **changes):

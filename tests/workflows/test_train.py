@@ -49,7 +49,7 @@ class Interrupting(Watcher):
 
     def step(self, step, num_steps, loss, seconds_left):
         if step == self._step:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     def finished(self, text):
         self.closing = text

@@ -90,8 +90,8 @@ def predict(
         typer.Option(
             min=1,
             metavar="N",
-            help="Give regions and holes below N pixels the class around them (evaluate does not).",
-            show_default="none",
+            help="Give regions and holes below N pixels the class around them.",
+            show_default="as the model's validation images chose, mostly none",
         ),
     ] = None,
     tta: Annotated[

@@ -78,9 +78,13 @@ def output_names(config: ModelConfig) -> list[str]:
 def reading_of(config: ModelConfig) -> str:
     """How probabilities become classes."""
     if config.task.is_exclusive:
-        return "A pixel is of the most probable class."
-    what = config.class_names[1] if config.task.has_one_logit else "each class"
-    return f"A pixel is of {what} where its probability is at least {config.threshold:g}."
+        reading = "A pixel is of the most probable class."
+    else:
+        what = config.class_names[1] if config.task.has_one_logit else "each class"
+        reading = f"A pixel is of {what} where its probability is at least {config.threshold:g}."
+    if config.min_area > 1:
+        reading += f" Regions of fewer than {config.min_area} pixels get the class around them."
+    return reading
 
 
 def scores_of(config: ModelConfig) -> str:

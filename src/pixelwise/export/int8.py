@@ -198,7 +198,7 @@ def equal_share(run: Run, samples: Sequence[Sample], model: Model) -> float:
     equal = total = 0
     for sample in samples:
         mask = config.task.to_mask(run(_batch(sample))[0], config.threshold)
-        same = mask == predictor.segment(sample.image)
+        same = mask == predictor.to_mask(predictor.probabilities(sample.image))
         equal, total = equal + int(np.sum(same)), total + same.size
     return equal / total
 

@@ -72,6 +72,7 @@ def describe_model(config: ModelConfig, agreement: Figures) -> dict[str, str]:
         "classes": json.dumps(config.class_names),
         "colors": json.dumps(config.class_colors),
         "threshold": repr(config.threshold),
+        "min_area": str(config.min_area),
         "channels": str(config.network.in_channels),
         "input": "float32 (batch, channels, height, width), intensities as they are stored",
         "agreement": json.dumps(agreement.to_json()),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data import Sample
+from pixelwise.inference.bands import Band, join_bands
 from pixelwise.inference.predictor import Predictor
 from pixelwise.metrics.bootstrap import complete_groups
 from pixelwise.metrics.counts import Counts, count_pixels
@@ -57,16 +58,23 @@ def count_samples(
         on_band: called with each sample, a window of it and the probabilities (K, *window) there,
             so that each of its pixels comes once.
     """
-    num_classes = predictor.model.config.num_classes
+    config = predictor.model.config
     for sample in samples:
         assert sample.mask is not None
-        counts = np.zeros((num_classes, 3), np.int64)
+        counts = np.zeros((config.num_classes, 3), np.int64)
+        uncleaned = []  # what small regions are is known when the whole mask is
         for window, probabilities in predictor.bands(sample.image):
             mask = predictor.to_mask(probabilities)
             place: tuple[Any, ...] = (Ellipsis, *window)
-            counts += count_pixels(mask, sample.mask[place], num_classes)
+            if config.min_area > 1:
+                uncleaned.append(Band(window, mask))
+            else:
+                counts += count_pixels(mask, sample.mask[place], config.num_classes)
             if on_band is not None:
                 on_band(sample, window, probabilities)
+        if uncleaned:
+            mask = predictor.clean(join_bands(uncleaned, sample.image.shape[1:]))
+            counts = count_pixels(mask, sample.mask, config.num_classes)
         yield Counted(sample.name, counts, sample.group)
 
 

@@ -21,6 +21,7 @@ from pixelwise.inference.runtimes import Runtime, TorchRuntime
 from pixelwise.inference.skipping import TileComputer, TileCounts
 from pixelwise.inference.windows import refuse_nan
 from pixelwise.network import Model, resize_images, scale_intensities, working_size
+from pixelwise.objects import clean_mask
 from pixelwise.text import show_size
 from pixelwise.threads import Threads, free_threads
 
@@ -107,11 +108,16 @@ class Predictor:
         """
         bands = self.bands(image)  # the image is checked
         masks = (Band(window, self.to_mask(values)) for window, values in bands)
-        return join_bands(masks, image.shape[1:])
+        return self.clean(join_bands(masks, image.shape[1:]))
 
     def to_mask(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        """Return the mask that probabilities (K, *spatial) stand for."""
+        """Return the mask that probabilities (K, *spatial) of an image, or a part, stand for."""
         return self.model.config.task.to_mask(probabilities, self.model.config.threshold)
+
+    def clean(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """Give small regions of the mask of a whole image the class around them."""
+        min_area = self.model.config.min_area
+        return mask if min_area == 1 else clean_mask(mask, min_area)
 
     def probabilities(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities (K, *spatial) in [0, 1] for an image (C, *spatial).

@@ -58,6 +58,7 @@ class ModelConfig(BaseModel):
     class_names: tuple[ClassName, ...] = Field(min_length=1)
     class_colors: tuple[ClassColor, ...]  # "#rrggbb", one per class
     threshold: float = Field(default=0.5, gt=0, lt=1)  # probability from which a sigmoid says yes
+    min_area: int = Field(default=1, ge=1)  # pixels of the smallest region that stays in masks
     patch_size: tuple[Side, ...] = Field(
         default=(), max_length=3
     )  # pixels per spatial axis in training; empty: whole images
@@ -136,7 +137,7 @@ class Model:
 
 
 def join_models(models: Sequence[Model]) -> Model:
-    """Make one model of several: the mean of their probabilities, and of their thresholds.
+    """Make one model of several: the mean of their probabilities, thresholds and least areas.
 
     Args:
         models: two or more that take the same images and know the same classes; the configuration
@@ -160,6 +161,7 @@ def join_models(models: Sequence[Model]) -> Model:
     changes = {
         "num_members": len(models),
         "threshold": sum(model.config.threshold for model in models) / len(models),
+        "min_area": round(sum(model.config.min_area for model in models) / len(models)),
         "intensities": join_facts([facts for facts in known if facts]) if all(known) else None,
     }
     return Model(first.model_copy(update=changes), network)

@@ -6,6 +6,7 @@ from pixelwise.objects.formats import RegionFormat
 from pixelwise.objects.geojson import geojson_format
 from pixelwise.objects.measure import Region
 from pixelwise.objects.polygons import trace_regions
+from pixelwise.objects.region_graph import RegionGraph
 from pixelwise.objects.regions import RegionFinder, find_regions
 from pixelwise.objects.table import TABLE_START, table_format
 
@@ -14,6 +15,7 @@ __all__ = [
     "Region",
     "RegionFinder",
     "RegionFormat",
+    "RegionGraph",
     "clean_bands",
     "clean_mask",
     "coco_format",

@@ -24,14 +24,14 @@ ROWS_AT_ONCE = 512
 OPEN, SMALL, LARGE = range(3)  # what is known of a region; the small ones were given a class
 
 
-def clean_mask(mask: NDArray[Any], min_area: int | None) -> NDArray[Any]:
+def clean_mask(mask: NDArray[Any], min_area: int) -> NDArray[Any]:
     """Clean a whole mask, see `clean_bands`."""
     tops = range(0, mask.shape[-2], ROWS_AT_ONCE)
     bands = (mask[..., top : top + ROWS_AT_ONCE, :] for top in tops)
     return np.concatenate(list(clean_bands(bands, min_area)), -2)
 
 
-def clean_bands(bands: Iterable[NDArray[Any]], min_area: int | None) -> Iterator[NDArray[Any]]:
+def clean_bands(bands: Iterable[NDArray[Any]], min_area: int) -> Iterator[NDArray[Any]]:
     """Give regions smaller than an area the class of what is around them.
 
     A small region gets the class that most of its border meets, edge by edge of its pixels, in
@@ -40,13 +40,13 @@ def clean_bands(bands: Iterable[NDArray[Any]], min_area: int | None) -> Iterator
     Args:
         bands: rows of a mask from the top to the bottom: (h, W) class index, or (K, h, W) bool
             where classes overlap: there, each class is cleaned by itself.
-        min_area: pixels of the smallest region that stays; None leaves the mask as it is.
+        min_area: pixels of the smallest region that stays; 1 leaves the mask as it is.
 
     Returns:
         The same rows, in bands of other heights.
     """
     found = iter(bands)
-    if min_area is not None:
+    if min_area > 1:
         for _ in range(PASSES):
             found = _clean_once(found, min_area)
     return found

@@ -137,7 +137,7 @@ class Best:
     step: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
     scores: Scores | None = None
-    counts: list[Counted] = field(default_factory=list)  # of validation, at several thresholds
+    counts: list[Counted] = field(default_factory=list)  # of validation, see WayCounts
 
 
 @dataclass

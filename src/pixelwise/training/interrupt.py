@@ -39,4 +39,5 @@ def noticing_interrupts() -> Iterator[Interruption]:
         yield interruption
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is ask:  # what was said otherwise meanwhile holds
+                signal.signal(number, handler)

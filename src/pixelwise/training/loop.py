@@ -23,6 +23,7 @@ from pixelwise.training.collapse import CollapseWatch
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.training.objective import Objective
 from pixelwise.training.patches import patch_source
+from pixelwise.training.postprocessing import WayCounts, choose_way, counts_of
 from pixelwise.training.ranks import ALL_DONE, Decision, Ranks
 from pixelwise.training.schedule import (
     Plateau,
@@ -33,7 +34,6 @@ from pixelwise.training.schedule import (
     learning_rate_until,
 )
 from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weighted_means
-from pixelwise.training.threshold import ThresholdCounts, choose_threshold, counts_at
 from pixelwise.training.validate import validate
 from pixelwise.training.watcher import Watcher
 
@@ -133,6 +133,9 @@ class Trainer:
                     break
                 except LostLoss as lost:
                     self._go_back(lost)
+                except Exception:
+                    self.ranks.ignore_termination()
+                    raise
         self._settle()
         best = self.state.best
         if self.state.step == 0 and self.timetable.is_over:
@@ -266,9 +269,10 @@ class Trainer:
         scores, counts = None, []
         score = float(state.step)  # without validation samples the newest is the best
         if self.val:
-            thresholds = self._new_threshold_counts()
-            scores, means = self._score(thresholds)
-            counts = thresholds.images if thresholds else []
+            # last weights were not chosen, and neither is what is made of their probabilities
+            ways = None if self.keep_last else WayCounts(self.model.config)
+            scores, means = self._score(ways)
+            counts = ways.images if ways else []
             score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
@@ -288,12 +292,7 @@ class Trainer:
         self.timetable.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
 
-    def _new_threshold_counts(self) -> ThresholdCounts | None:
-        """For models with one logit; last weights were not chosen, and neither is a threshold."""
-        is_wanted = self.model.config.task.has_one_logit and not self.keep_last
-        return ThresholdCounts() if is_wanted else None
-
-    def _score(self, thresholds: ThresholdCounts | None) -> tuple[Scores, dict[str, float]]:
+    def _score(self, ways: WayCounts | None) -> tuple[Scores, dict[str, float]]:
         """Validate; the threads that steps take now are those to begin with."""
         objective = self.objective
         self.predictor.threads.go_on_from(self.threads)
@@ -304,7 +303,7 @@ class Trainer:
                 objective.loss,
                 objective.metrics,
                 self.ranks,
-                thresholds,
+                ways,
             )
 
     def _save(self) -> None:
@@ -357,15 +356,16 @@ class Trainer:
         self.warnings.append(said)
 
     def _settle(self) -> None:
-        """Give the model the weights to keep, and the threshold that is clearly best for them."""
+        """Give the model the weights to keep, and what is clearly best to make of their answers."""
         best = self.state.best
         self.state.network.load_state_dict(best.weights)
         self.state.network.eval()
-        chosen = choose_threshold(best.counts)
-        if chosen is not None:
-            self.model = self.model.with_config(threshold=chosen.value)
-            best.scores = summarize_samples(counts_at(best.counts, chosen.value), self.model.config)
-            self.watcher.note(chosen.describe())
+        gain = choose_way(best.counts, self.model.config)
+        if gain is not None:
+            counts = counts_of(gain.way, best.counts, self.model.config)
+            self.model = self.model.with_config(**gain.way._asdict())
+            best.scores = summarize_samples(counts, self.model.config)
+            self.watcher.note(gain.describe())
 
     def _seconds_left(self) -> float:
         return self.timetable.seconds_for(self.timetable.num_steps - self.state.step)

@@ -19,8 +19,8 @@ from pixelwise.inference.evaluate import count_samples, summarize_samples
 from pixelwise.metrics import Scores
 from pixelwise.network import losses
 from pixelwise.training.objective import Loss, Metric, logits_of
+from pixelwise.training.postprocessing import WayCounts
 from pixelwise.training.ranks import Ranks
-from pixelwise.training.threshold import ThresholdCounts
 
 Measure = Callable[..., Tensor]  # (logits, target) -> scalar
 
@@ -110,15 +110,14 @@ def validate(
     loss: Loss,
     metrics: Mapping[str, Metric] | None = None,
     ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
-    thresholds: ThresholdCounts | None = None,
+    ways: WayCounts | None = None,
 ) -> tuple[Scores, dict[str, float]]:
     """Return the scores over samples, and the means of `loss` and of each metric over images.
 
     Pixelwise's own losses are added up block by block, so that large images take no more memory
     than their blocks; other losses, and metrics, get the logits of a whole image at once.
 
-    Each rank predicts some of the samples; all get what one process would have got. So do
-    `thresholds`, of a model with one logit.
+    Each rank predicts some of the samples; all get what one process would have got. So do `ways`.
     """
     config = predictor.model.config
     measures = {"loss": loss, **(metrics or {})}
@@ -134,19 +133,20 @@ def validate(
         target = torch.from_numpy(np.array(sample.mask[place], np.uint8))[None]  # maybe read-only
         for measure in sums.values():
             measure.add(window, logits, target)
-        if thresholds is not None:
-            thresholds.add(probabilities[0], sample.mask[place])
+        if ways is not None:
+            ways.add(sample.mask, window, probabilities)
 
-    own = (samples[index] for index in range(ranks.rank, len(samples), ranks.world_size))
+    own = [samples[index] for index in range(ranks.rank, len(samples), ranks.world_size)]
     found = []
-    for named_counts in count_samples(predictor, own, add):
+    for sample, named_counts in zip(own, count_samples(predictor, own, add), strict=True):
         found.append(named_counts)
-        if thresholds is not None:
-            thresholds.end_image(named_counts.name, named_counts.group)
+        if ways is not None:
+            assert sample.mask is not None
+            ways.end_image(named_counts, sample.mask)
         rows.append({name: measure.value() for name, measure in sums.items()})
         sums.clear()
     found, rows = ranks.gather(found), ranks.gather(rows)
-    if thresholds is not None:
-        thresholds.images = ranks.gather(thresholds.images)
+    if ways is not None:
+        ways.images = ranks.gather(ways.images)
     means = {name: sum(row[name] for row in rows) / len(samples) for name in measures}
     return summarize_samples(found, config), means

@@ -86,8 +86,9 @@ def predict(
             GeoTIFF, of an image that knows the size of its pixels, and of one that is read in
             parts; else PNG.
         min_area: pixels of the image that a connected region of a class must have; smaller ones,
-            holes too, get the class of most of their border, see docs/prediction.md. None leaves
-            masks as they are. Probabilities are not changed, nor what `evaluate` scores.
+            holes too, get the class of most of their border, see docs/prediction.md. 1 leaves
+            masks as they are; None: as the model says, whose validation images chose it.
+            Probabilities are not changed.
         tta: average over mirrored copies of each image (test-time augmentation).
         device: "auto", "cpu", "cuda", "mps".
         runtime: what computes: "torch", "openvino" or "onnx" (ONNX Runtime), these two on the CPU;
@@ -178,6 +179,8 @@ def predict_images(
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
     loaded = load_for_files(Path(model))
+    if min_area is not None:
+        loaded = loaded.with_config(min_area=min_area)
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
     if skip_background:
         _refuse_without_background(loaded)
@@ -186,7 +189,7 @@ def predict_images(
         "runtime": runtime,
         "precision": precision,
         "quality": quality,
-        "min_area": min_area,
+        "min_area": loaded.config.min_area,
         "skip_background": skip_background,
     }
     record = Record(folder, loaded, settings)
@@ -208,7 +211,7 @@ def predict_images(
     if since is None:
         record.write()
     jobs = [Job(path, files) for path, files in todo.items()]
-    files = FilePredictor(predictor, num_bytes, min_area, skip_background=skip_background)
+    files = FilePredictor(predictor, num_bytes, skip_background=skip_background)
     with keeping_freed_memory(), showing(progress, "predicting") as count:
         _predict_jobs(files, jobs, result, count)
     good = (files for path, files in targets.items() if path not in result.failed)
@@ -256,7 +259,7 @@ def _check_results(save: Sequence[str], format: str, min_area: int | None) -> No
         import_extra("zarr", "volumes", "Zarr masks", "written")
     if min_area is not None and min_area < 1:
         raise PlanError(
-            f"A least area of {min_area} pixels is none. Give 1 or more, or leave it out."
+            f"A least area of {min_area} pixels is none. Give 1, which changes nothing, or more."
         )
 
 

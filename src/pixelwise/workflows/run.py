@@ -67,7 +67,6 @@ def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
 
 def _save_last(trainer: Trainer, folder: RunFolder) -> None:
     """Write a checkpoint of the steps that were done."""
-    trainer.ranks.ignore_termination()
     if trainer.ranks.is_first:
         write_checkpoint(folder.checkpoint, trainer.checkpoint())
 

@@ -11,17 +11,17 @@ from pixelwise.objects import clean_bands
 from pixelwise.workflows.prediction.rows import Rows
 
 
-def clean_rows(rows: Iterator[Rows], min_area: int | None) -> Iterator[Rows]:
+def clean_rows(rows: Iterator[Rows], min_area: int) -> Iterator[Rows]:
     """Give regions of the mask that are smaller than an area the class of what is around them.
 
     Args:
         rows: of an image, from the top to the bottom.
-        min_area: pixels of the smallest region that stays, see `clean_bands`; None changes nothing.
+        min_area: pixels of the smallest region that stays, see `clean_bands`; 1 changes nothing.
 
     Returns:
         The same rows, other numbers of them at once.
     """
-    if min_area is None:
+    if min_area == 1:
         return rows
     waiting: deque[Rows] = deque()
     return (_take(waiting, mask) for mask in clean_bands(_masks(rows, waiting), min_area))

@@ -30,7 +30,6 @@ from pixelwise.io import (
     turn_back,
     turn_planes_back,
 )
-from pixelwise.objects import clean_mask
 from pixelwise.parallel import map_ahead
 from pixelwise.workflows.prediction.clean_rows import clean_rows
 from pixelwise.workflows.prediction.loading import (
@@ -85,7 +84,6 @@ class FilePredictor:
     Args:
         predictor: runs the model.
         memory: bytes that the process may take while large images are predicted.
-        min_area: pixels of the smallest region that stays in masks; None changes nothing.
         skip_background: of images that are read in parts, leave out tiles that show glass.
     """
 
@@ -93,11 +91,10 @@ class FilePredictor:
         self,
         predictor: Predictor,
         memory: int,
-        min_area: int | None = None,
         *,
         skip_background: bool = False,
     ) -> None:
-        self._predictor, self._memory, self._min_area = predictor, memory, min_area
+        self._predictor, self._memory = predictor, memory
         self._skip_background = skip_background
         self.check = IntensityCheck(predictor.model.config)
         self.on_part: Callable[[float], None] = lambda _: None  # with the share of a large image
@@ -160,7 +157,7 @@ class FilePredictor:
             return [Predicted(*pair) for pair in zip(taken, masks, strict=True)]
         values = self._predictor.batch_probabilities(np.stack(channels))
         return [
-            Predicted(loaded, self._predictor.to_mask(one), one)
+            Predicted(loaded, self._predictor.clean(self._predictor.to_mask(one)), one)
             for loaded, one in zip(taken, values, strict=True)
         ]
 
@@ -182,9 +179,7 @@ class FilePredictor:
         path, of_mask = loaded.job.path, Held(in_all=1)
         check_files(path, loaded.job.files, loaded.place)
         refuse_large(self._predictor, image, str(path), self._memory, of_mask)
-        mask = predict_stack(
-            self._predictor, self.check, image, str(path), loaded.place, self._min_area
-        )
+        mask = predict_stack(self._predictor, self.check, image, str(path), loaded.place)
         return Predicted(loaded, mask)
 
     def _predict_windows(self, loaded: Loaded, windows: Windows) -> Outcome:
@@ -224,9 +219,10 @@ class FilePredictor:
     ) -> Outcome:
         """Write the files of an image (C, H, W) while its bands are computed."""
         _, height, width = shape
+        min_area = self._predictor.model.config.min_area
         read = None if original is None else original.read
         rows = RowMaker(self._predictor, job.files).of_bands(bands, width, read)
-        cleaned = (_mark(one, place) for one in clean_rows(rows, self._min_area))
+        cleaned = (_mark(one, place) for one in clean_rows(rows, min_area))
         with self._results(job, (height, width), original, place) as results:
             done = 0
             for number in map_ahead(results.write, cleaned, lambda _: BANDS_WAITING):
@@ -247,7 +243,7 @@ class FilePredictor:
 
     def _held(self, job: Job, place: Place, pixel_bytes: int) -> Held:
         config, marks_no_data = self._predictor.model.config, place.no_data is not None
-        held = held_by(job.files, config, pixel_bytes, self._min_area)
+        held = held_by(job.files, config, pixel_bytes)
         if not marks_no_data or held.reads_again:
             return held
         return held._replace(in_rows=held.in_rows + pixel_bytes, reads_again=True)
@@ -273,8 +269,8 @@ class FilePredictor:
             make_folder(target.parent)
             write_stack(target, predicted.mask, self._predictor.model.config, place)
             return
-        mask = clean_mask(predicted.mask, self._min_area)
-        rows = RowMaker(self._predictor, job.files).of_whole(image, mask, predicted.probabilities)
+        maker = RowMaker(self._predictor, job.files)
+        rows = maker.of_whole(image, predicted.mask, predicted.probabilities)
         rows = _mark(rows, place)
         original = Original(image, lambda down: image[down])
         with self._results(job, (image.shape[0], image.shape[1]), original, place) as results:

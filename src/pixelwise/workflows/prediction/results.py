@@ -167,16 +167,13 @@ def _open_picture(path: Path, size: tuple[int, int], place: Place) -> RowsFile:
     return TiffBands(path, size, picture_pixels(), place)
 
 
-def held_by(
-    files: Files, config: ModelConfig, pixel_bytes: int, min_area: int | None = None
-) -> Held:
+def held_by(files: Files, config: ModelConfig, pixel_bytes: int) -> Held:
     """What the writers of files hold of an image.
 
     Args:
         files: to be written, by what they hold.
         config: of the model.
         pixel_bytes: bytes of a pixel of the image, all channels.
-        min_area: pixels of the smallest region that stays in masks.
     """
     num_classes, can_overlap = config.num_classes, config.task.can_overlap
     is_kept = any(what in OF_IMAGE for what in files)
@@ -191,4 +188,5 @@ def held_by(
     in_all = sum(
         PICTURE_COPIES * pictures[what] for what, path in files.items() if path.suffix in OF_WHOLE
     )
-    return Held(sum(in_rows.values()), in_all, is_kept, ROWS_CLEANED * (min_area or 0))
+    rows_cleaned = ROWS_CLEANED * config.min_area if config.min_area > 1 else 0
+    return Held(sum(in_rows.values()), in_all, is_kept, rows_cleaned)

@@ -17,7 +17,6 @@ from pixelwise.errors import DataError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import Place, write_nifti_mask, write_planes, write_stack_mask
 from pixelwise.network import ModelConfig, look_at_intensities
-from pixelwise.objects import clean_mask
 from pixelwise.text import show_size
 
 
@@ -27,7 +26,6 @@ def predict_stack(
     image: NDArray[Any],
     name: str,
     place: Place,
-    min_area: int | None = None,
 ) -> NDArray[Any]:
     """Predict a stack plane by plane; the unit of its intensities is that of the whole.
 
@@ -37,7 +35,6 @@ def predict_stack(
         image: (D, H, W, C) as stored.
         name: of the image, for messages.
         place: of the image; says along which axis planes follow each other.
-        min_area: pixels of the smallest region of a plane that stays, see `clean_mask`.
 
     Returns:
         The mask (D, H, W) uint8, or (K, D, H, W) bool where classes overlap.
@@ -53,8 +50,7 @@ def predict_stack(
     channels = to_channels(image, predictor.model.config.network.in_channels, name)
     factor = check.factor_of(look_at_intensities([channels]), name)
     planes = np.moveaxis(channels, 1 + place.plane_axis, 0)
-    found = (predictor.segment(check.scale(plane, factor)) for plane in planes)
-    masks = [clean_mask(mask, min_area) for mask in found]
+    masks = [predictor.segment(check.scale(plane, factor)) for plane in planes]
     return np.stack(masks, axis=place.plane_axis - len("ZYX"))
 
 
