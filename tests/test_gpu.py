@@ -132,7 +132,7 @@ def test_from_data_to_masks(data, tmp_path):
     assert parse_plan((run / "plan.yaml").read_text()).calibration.device == "cuda"
     dice, read = {}, {}
     for device in ("cuda", "cpu"):
-        scores = pw.evaluate(data, model=run, split="val", device=device, progress=False)
+        scores = pw.evaluate(run, data, split="val", device=device, progress=False)
         dice[device] = scores.mean_dice
         out = tmp_path / device
         pw.predict(run, data / "images", out, device=device, progress=False)
@@ -167,7 +167,7 @@ def test_on_the_cpu_nothing_touches_the_gpu(data, tmp_path):
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.max_memory_allocated()
     pw.train(data, tmp_path / "run", plan=small_plan(), device="cpu", progress=False)
-    pw.evaluate(data, model=tmp_path / "run", split="val", device="cpu", progress=False)
+    pw.evaluate(tmp_path / "run", data, split="val", device="cpu", progress=False)
     pw.predict(tmp_path / "run", data / "images", tmp_path / "masks", device="cpu", progress=False)
     assert torch.cuda.max_memory_allocated() == before
 

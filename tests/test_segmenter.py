@@ -600,7 +600,6 @@ def test_segment_reads_files(tmp_path):
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (X, "one image at a time"),
         (np.random.default_rng(0).random((16, 16, 2)), "2 channels, but 1"),
         (np.full((16, 16, 1), np.nan), "NaN"),
         ([[1, 2], [3]], "different sizes"),

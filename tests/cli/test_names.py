@@ -83,7 +83,7 @@ def test_tables_hold_no_formulas_and_the_split_is_read_back_to_the_same_names(da
     write_split(tmp_path / "split.csv", read_dataset(data))
     assert f"\n'{FORMULA}," in (tmp_path / "split.csv").read_text(encoding="utf-8")
     assert {FORMULA, EVIL} <= read_split(tmp_path / "split.csv").keys()
-    scores = pw.evaluate(data, model=tmp_path / "model.safetensors", split="all")
+    scores = pw.evaluate(tmp_path / "model.safetensors", data, split="all")
     cells = [cell for row in csv.reader(io.StringIO(scores.to_csv())) for cell in row]
     assert f"'{FORMULA}" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]

@@ -94,7 +94,7 @@ def test_a_model_without_any_says_nothing(data, plan, tmp_path):
 
 
 def test_what_training_accepted_evaluation_accepts_and_says(run, leaking):
-    scores = pw.evaluate(leaking, model=run.folder, progress=False)
+    scores = pw.evaluate(run.folder, leaking, progress=False)
     assert scores.of == run.test_scores.of
     assert scores == run.test_scores
 
@@ -102,8 +102,8 @@ def test_what_training_accepted_evaluation_accepts_and_says(run, leaking):
 def test_masks_are_scored_in_spite_of_it_where_asked(leaking):
     masks = leaking / "test" / "masks"
     with pytest.raises(DataError, match="--accept split-leak"):
-        pw.evaluate(leaking, predictions=masks, progress=False)
-    scores = pw.evaluate(leaking, predictions=masks, accept=["split-leak"], progress=False)
+        pw.evaluate(data=leaking, predictions=masks, progress=False)
+    scores = pw.evaluate(data=leaking, predictions=masks, accept=["split-leak"], progress=False)
     assert scores.mean_dice == 1
     assert scores.of == "3 test images (errors in the data that were accepted: split-leak)"
 

@@ -233,9 +233,9 @@ def test_training_and_evaluation_take_what_a_person_says(write_squares, plan, tm
         train(root, tmp_path / "run", plan=plan, device="cpu")
     run = train(root, tmp_path / "run", plan=plan, device="cpu", read=ReadOptions(foreground=20))
     assert run.scores is not None
-    assert evaluate(root, model=tmp_path / "run", device="cpu").num_images == 2
+    assert evaluate(tmp_path / "run", root, device="cpu").num_images == 2
     with pytest.raises(PlanError, match="knows from its training"):
-        evaluate(root, model=tmp_path / "run", read=ReadOptions(foreground=20))
+        evaluate(tmp_path / "run", root, read=ReadOptions(foreground=20))
 
 
 def test_findings_are_shown_by_their_places_in_the_folder(damaged):

@@ -88,12 +88,12 @@ def test_accepted_errors_stand_beside_the_score():
     ],
 )
 def test_an_evaluation_says_whether_the_model_knows_the_images(split, of, run, data):
-    assert pw.evaluate(data, model=run.folder, split=split, progress=False).of == of
+    assert pw.evaluate(run.folder, data, split=split, progress=False).of == of
 
 
 def test_of_other_data_nothing_is_known(run, write_squares, tmp_path):
     other = write_squares(tmp_path, splits={"test": 3})
-    assert pw.evaluate(other, model=run.folder, progress=False).of == "3 test images"
+    assert pw.evaluate(run.folder, other, progress=False).of == "3 test images"
 
 
 # --- the test split ---------------------------------------------------------------------------

@@ -127,13 +127,13 @@ def test_the_model_is_used_like_any_other(run, squares, tmp_path):
         pw.predict and np.asarray(read_image(written)).squeeze()[..., :1].shape,
         mask[..., None].shape,
     )
-    scores = pw.evaluate(squares, model=run.folder, out=tmp_path / "scores")
+    scores = pw.evaluate(run.folder, squares, out=tmp_path / "scores")
     assert scores.num_images == sum(row["split"] == "test" for row in splits_of(run.folder))
 
 
 def test_scores_of_the_ensemble_on_val_would_flatter_and_are_refused(run, squares):
     with pytest.raises(pw.PlanError, match="comes from a cross-validation"):
-        pw.evaluate(squares, model=run.folder, split="val")
+        pw.evaluate(run.folder, squares, split="val")
 
 
 def test_the_plan_is_made_once_and_each_fold_has_a_seed_of_its_own(run):

@@ -55,10 +55,10 @@ def test_training_scores_patients(run):
 
 
 def test_evaluation_scores_patients_for_a_model_and_for_masks(run, patients, tmp_path):
-    by_model = pw.evaluate(patients, model=run.folder, out=tmp_path / "scores", progress=False)
+    by_model = pw.evaluate(run.folder, patients, out=tmp_path / "scores", progress=False)
     assert by_model == run.test_scores
     pw.predict(run.folder, patients / "test" / "images", tmp_path / "masks", progress=False)
-    assert pw.evaluate(patients, predictions=tmp_path / "masks", progress=False) == by_model
+    assert pw.evaluate(data=patients, predictions=tmp_path / "masks", progress=False) == by_model
     with (tmp_path / "scores" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["group"] for row in rows} == {f"patient_{n}" for n in range(12, 16)}

@@ -98,9 +98,9 @@ def test_scores_are_those_of_the_images_in_the_unit_of_training(model, tmp_path)
     for name, change in {"a": lambda p: p, "b": lambda p: (p / 255).astype(np.float32)}.items():
         write(tmp_path / name / "images", {f"{i}.tif": change(PIXELS[i]) for i in range(4)})
         write(tmp_path / name / "masks", drawn)
-    expected = pw.evaluate(tmp_path / "a", model=model, split="all")
+    expected = pw.evaluate(model, tmp_path / "a", split="all")
     with pytest.warns(PixelwiseWarning, match="4 images, the first .* multiplied by 255"):
-        found = pw.evaluate(tmp_path / "b", model=model, split="all", out=tmp_path / "scores")
+        found = pw.evaluate(model, tmp_path / "b", split="all", out=tmp_path / "scores")
     assert found.mean_dice == expected.mean_dice > 0.5
     assert (tmp_path / "scores" / "report.html").is_file()
 
@@ -171,4 +171,4 @@ def test_a_model_file_whose_encoding_was_edited_is_refused_by_the_name_of_the_fi
     segmenter.model = segmenter.model.with_config(provenance={"encoding": {"classes": []}})
     segmenter.save(tmp_path / "model.safetensors")
     with pytest.raises(pw.ModelFileError, match=r"`provenance\.encoding\.classes`"):
-        pw.evaluate(tmp_path / "a", model=tmp_path / "model.safetensors", split="all")
+        pw.evaluate(tmp_path / "model.safetensors", tmp_path / "a", split="all")

@@ -50,7 +50,7 @@ def copy_masks(data, to, *names):
 
 
 def evaluate(data, predictions, split="all"):
-    return pw.evaluate(data, predictions=predictions, split=split)
+    return pw.evaluate(data=data, predictions=predictions, split=split)
 
 
 @pytest.mark.parametrize("before", ["", "images/", "data/images/"])

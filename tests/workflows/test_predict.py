@@ -126,7 +126,7 @@ def test_models_whose_masks_no_file_can_hold_are_refused(data, images, tmp_path)
     with pytest.raises(pw.ModelFileError, match="volumes"):
         pw.predict(tmp_path / "model.safetensors", images, tmp_path / "masks")
     with pytest.raises(pw.ModelFileError, match="volumes"):
-        pw.evaluate(data, model=tmp_path / "model.safetensors")
+        pw.evaluate(tmp_path / "model.safetensors", data)
     assert not (tmp_path / "masks").exists()
 
 

@@ -230,7 +230,7 @@ def test_an_export_is_evaluated_as_its_model_is(exports, images, tmp_path):
         values = np.random.default_rng(0).integers(0, 3, size, np.uint8)
         Image.fromarray(values).save(data / "masks" / path.name)
     one, other = (
-        pw.evaluate(data, model=exports[name], split="all", progress=False)
+        pw.evaluate(exports[name], data, split="all", progress=False)
         for name in ("m.safetensors", "m.onnx")
     )
     assert one.mean["dice"] == pytest.approx(other.mean["dice"], abs=1e-2)  # bfloat16 of the one

@@ -110,6 +110,6 @@ def test_masks_that_were_predicted_score_right(orientation, model, upright_mask,
     Image.fromarray(upright_mask).save(tmp_path / "data" / "masks" / "photo.png")
     pw.predict(model, path, tmp_path / "predicted", **EXACT)
     scores = pw.evaluate(
-        tmp_path / "data", predictions=tmp_path / "predicted", split="all", progress=False
+        data=tmp_path / "data", predictions=tmp_path / "predicted", split="all", progress=False
     )
     assert scores.pooled["dice"] == 1

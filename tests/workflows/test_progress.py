@@ -280,14 +280,14 @@ def test_a_notebook_has_bars_where_it_has_widgets(modules, widgets, drawn, monke
 def test_the_functions_for_folders_show_what_they_do(data, run_of_six_steps, tmp_path, capsys):
     pw.check(data)
     pw.predict(run_of_six_steps.folder, data / "test" / "images", tmp_path / "masks")
-    pw.evaluate(data, model=run_of_six_steps.folder)
+    pw.evaluate(run_of_six_steps.folder, data)
     said = {line.split(":")[0] for line in capsys.readouterr().err.splitlines()}
     assert {"reading", "predicting", "evaluating"} <= said
     pw.check(data, progress=False)
     pw.predict(
         run_of_six_steps.folder, data / "test" / "images", tmp_path / "masks", progress=False
     )
-    pw.evaluate(data, model=run_of_six_steps.folder, progress=False)
+    pw.evaluate(run_of_six_steps.folder, data, progress=False)
     assert capsys.readouterr() == ("", "")
 
 

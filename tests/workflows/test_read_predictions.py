@@ -58,7 +58,7 @@ def predict(root, make, number=12, end="png"):
 
 
 def evaluate(data, predictions, **options):
-    return pw.evaluate(data, predictions=predictions, split="all", **options)
+    return pw.evaluate(data=data, predictions=predictions, split="all", **options)
 
 
 # --- the data's own masks score 1, whatever they store ----------------------------------------
@@ -140,7 +140,7 @@ def test_a_reading_that_is_named_must_fit(tmp_path):
         evaluate(data, data / "masks", values="value")
     pw.unet((8, 8, 1), widths=(4, 8)).save(tmp_path / "m.safetensors")
     with pytest.raises(pw.PlanError, match="but a model was given"):
-        pw.evaluate(data, model=tmp_path / "m.safetensors", values="index")
+        pw.evaluate(tmp_path / "m.safetensors", data, values="index")
 
 
 def test_indices_count_where_two_tones_would_only_be_near(tmp_path):

@@ -54,11 +54,11 @@ def check_round_trip(
     """Score a model, and what it writes for some inputs, which are the whole folder if left out."""
     dataset = read_dataset(data)
     model = write_model(dataset, plan, place / "model.safetensors")
-    by_model = pw.evaluate(data, model=model, split="all")
+    by_model = pw.evaluate(model, data, split="all")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pw.PixelwiseWarning)  # masks are left out
         predict_images(model, inputs or data, place / "predictions", save=(save,))
-    by_masks = pw.evaluate(data, predictions=place / "predictions", split="all")
+    by_masks = pw.evaluate(data=data, predictions=place / "predictions", split="all")
     assert by_masks == by_model
     assert by_masks.names == by_model.names
     np.testing.assert_array_equal(by_masks.counts, by_model.counts)
@@ -224,5 +224,5 @@ def test_masks_of_every_kind(kind, plan, tmp_path):
     if kind in CLASSES:
         (tmp_path / "data/classes.json").write_text(CLASSES[kind])
     check_round_trip(tmp_path / "data", plan, tmp_path)
-    own = pw.evaluate(tmp_path / "data", predictions=tmp_path / "data/masks", split="all")
+    own = pw.evaluate(data=tmp_path / "data", predictions=tmp_path / "data/masks", split="all")
     assert own.mean_dice == 1

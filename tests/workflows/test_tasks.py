@@ -79,8 +79,8 @@ def test_masks_have_a_plane_a_class_and_are_scored_like_the_model(planes, run, t
     assert sorted(path.name for path in written)[:2] == ["0.tif", "0_overlay.png"]
     expected = pw.load(run).segment(read_image(planes / "images/3.png"))
     np.testing.assert_array_equal(np.moveaxis(read_planes(tmp_path / "3.tif", 2), 0, -1), expected)
-    by_model = pw.evaluate(planes, model=run, split="all", out=tmp_path / "scores")
-    by_files = pw.evaluate(planes, predictions=tmp_path, split="all")
+    by_model = pw.evaluate(run, planes, split="all", out=tmp_path / "scores")
+    by_files = pw.evaluate(data=planes, predictions=tmp_path, split="all")
     assert_alike(by_files, by_model)
     metrics = json.loads((tmp_path / "scores/metrics.json").read_text())
     assert set(metrics["classes"]) == {"cell", "halo"}
@@ -94,7 +94,7 @@ def test_scores_of_overlapping_classes_by_hand(planes, tmp_path):
         mask[1] &= index != 4
         values = mask.astype(np.uint8)
         tifffile.imwrite(tmp_path / f"{index}.tif", values, metadata={"axes": "CYX"})
-    scores = pw.evaluate(planes, predictions=tmp_path, split="all")
+    scores = pw.evaluate(data=planes, predictions=tmp_path, split="all")
     assert scores.classes["cell"].dice.mean == 1
     assert scores.classes["halo"].dice.mean == pytest.approx(0.9)
 
@@ -126,19 +126,19 @@ def test_object_ids_are_kept_and_learnt_as_foreground(tmp_path):
     assert sorted(np.unique(samples.instances(0))) == list(range(13 + number))
     pw.train(tmp_path / "data", out=tmp_path / "run", epochs=4, device="cpu")
     assert pw.load(tmp_path / "run").model.config.task == "binary"
-    scores = pw.evaluate(tmp_path / "data", model=tmp_path / "run", split="all")
+    scores = pw.evaluate(tmp_path / "run", tmp_path / "data", split="all")
     assert set(scores.classes) == {"background", "object"}
     pw.predict(tmp_path / "run", tmp_path / "data/images", tmp_path / "out")
-    by_files = pw.evaluate(tmp_path / "data", predictions=tmp_path / "out", split="all")
+    by_files = pw.evaluate(data=tmp_path / "data", predictions=tmp_path / "out", split="all")
     assert_alike(by_files, scores)
 
 
 def test_models_for_other_kinds_of_classes_are_refused(planes, data, tmp_path):
     with pytest.raises(ModelFileError, match=r"one class a pixel, but .* classes that overlap"):
-        pw.evaluate(data, model=with_two_layers(tmp_path))
+        pw.evaluate(with_two_layers(tmp_path), data)
     pw.unet((8, 8, 1), num_classes=2, widths=(4, 8)).save(tmp_path / "model.safetensors")
     with pytest.raises(ModelFileError, match=r"classes that overlap, but .* one class a pixel"):
-        pw.evaluate(planes, model=tmp_path / "model.safetensors")
+        pw.evaluate(tmp_path / "model.safetensors", planes)
 
 
 def with_two_layers(folder):

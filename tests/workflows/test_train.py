@@ -99,7 +99,7 @@ def test_scores_say_what_they_are_of(run, data):
         "2 validation images by which the weights were chosen, so that the scores flatter"
     )
     assert run.test_scores.of == "2 test images that training did not use"
-    again = pw.evaluate(data, model=run.folder)  # convolutions are joined: other roundings
+    again = pw.evaluate(run.folder, data)  # convolutions are joined: other roundings
     assert again.num_images == 2
     assert again.pooled["dice"] == pytest.approx(run.test_scores.pooled["dice"], abs=2e-3)
     page = (run.folder / "report.html").read_text(encoding="utf-8")
@@ -368,7 +368,7 @@ def test_everything_is_computed_on_the_device_that_was_asked_for(
 def test_without_split_folders_a_split_is_made_and_kept(write_squares, plan, tmp_path):
     data = write_squares(tmp_path / "data", {"": 10})
     run = pw.train(data, tmp_path / "run", plan=plan)
-    scores = pw.evaluate(data, model=run.folder, split="val")
+    scores = pw.evaluate(run.folder, data, split="val")
     assert scores == run.scores
 
 

@@ -40,7 +40,7 @@ def test_arrays_train_to_the_weights_of_the_folder(data, arrays, plan, tmp_path)
     weights = [load_model(run.folder).network.state_dict() for run in (folder, found)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert found.scores.mean == folder.scores.mean
-    assert pw.evaluate(pairs, model=found.folder).mean == pw.evaluate(data, model=found.folder).mean
+    assert pw.evaluate(found.folder, pairs).mean == pw.evaluate(found.folder, data).mean
     assert (found.folder / "split.csv").read_text() == (folder.folder / "split.csv").read_text()
 
 
@@ -49,7 +49,7 @@ def test_arrays_without_details_are_split_and_scored_on_what_was_held_out(arrays
     with (run.folder / "split.csv").open() as file:
         split = {row["name"]: row["split"] for row in csv.DictReader(file)}
     assert set(split) == {f"array {number}" for number in range(8)}
-    scores = pw.evaluate(arrays, model=run.folder, split="val", out=tmp_path / "scores")
+    scores = pw.evaluate(run.folder, arrays, split="val", out=tmp_path / "scores")
     assert scores == run.scores
     assert "the sequence" in (tmp_path / "scores" / "report.html").read_text()
     more = pw.train(arrays, run.folder, resume=True, epochs=4)
@@ -60,8 +60,8 @@ def test_the_split_of_a_run_is_not_applied_to_other_arrays(arrays, plan, tmp_pat
     run = pw.train(arrays, tmp_path / "run", plan=plan)
     other = arrays[::-1]
     with pytest.raises(pw.DataError, match=r'these arrays are not those .* split="all"'):
-        pw.evaluate(other, model=run.folder, split="val")
-    assert pw.evaluate(other, model=run.folder, split="all").num_images == 8
+        pw.evaluate(run.folder, other, split="val")
+    assert pw.evaluate(run.folder, other, split="all").num_images == 8
     with pytest.raises(pw.DataError, match="these arrays are not those"):
         pw.train(other, run.folder, resume=True, epochs=4)
 
@@ -89,7 +89,7 @@ def test_a_split_that_a_person_gives_is_used(write_squares, plan, tmp_path):
     second = pw.train(root, tmp_path / "second", plan=plan, read=ReadOptions(split=wanted))
     assert read_split(second.folder / "split.csv") == wanted
     model = second.folder / "model.safetensors"
-    scores = pw.evaluate(root, model=model, split="val", read=ReadOptions(split=wanted))
+    scores = pw.evaluate(model, root, split="val", read=ReadOptions(split=wanted))
     assert scores == second.scores
 
 
@@ -113,4 +113,4 @@ def test_split_csv_beside_the_data_keeps_old_images_where_they_were(write_square
     assert len(later) == 24
     for path in root.rglob("new*.png"):
         path.unlink()
-    assert pw.evaluate(root, model=first.folder, split="val") == first.scores  # its own split
+    assert pw.evaluate(first.folder, root, split="val") == first.scores  # its own split

@@ -92,8 +92,8 @@ def evaluate(
 
     with count_images("evaluating", quiet=quiet) as progress:
         scores = workflows.evaluate(
+            model,
             data,
-            model=model,
             predictions=predictions,
             values=values,
             split=split,

@@ -100,7 +100,7 @@ def _join(classes: NDArray[np.uint8], meetings: _Meetings) -> Indices:
     pairs = (meetings.one[alike], meetings.other[alike])
     size = (len(classes), len(classes))
     graph = coo_array((np.ones(len(pairs[0]), np.bool_), pairs), shape=size)
-    return connected_components(graph, directed=False)[1].astype(np.int64)  # type: ignore[no-any-return]
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _meet(joined: Indices, meetings: _Meetings) -> _Meetings:

@@ -110,7 +110,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
     Raises:
         ModelFileError: it is not a model, or one that cannot be used here.
     """
-    return Segmenter(load_model(Path(path)), device)
+    return Segmenter(load_model(Path(path)), device, Path(path))
 
 
 def from_keras(

@@ -32,6 +32,7 @@ from pixelwise.segmenter.fitting import (
     make_optimizer,
     plan_fit,
 )
+from pixelwise.segmenter.images import Image, Images, is_list_of_images, is_path, read_paths
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
 from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
@@ -45,9 +46,16 @@ class Segmenter:
     Made by `pixelwise.unet`, `pixelwise.load` and `pixelwise.from_keras`.
     """
 
-    def __init__(self, model: Model, device: str = "auto") -> None:
-        """Hold a model, to run on a device: "auto", "cpu", "cuda", "mps"."""
+    def __init__(self, model: Model, device: str = "auto", path: Path | None = None) -> None:
+        """Hold a model, to run on a device: "auto", "cpu", "cuda", "mps".
+
+        Args:
+            model: configuration and network.
+            device: where it runs.
+            path: run folder or file that it was loaded from.
+        """
         self.model = model
+        self.path = path  # until `fit` changes the model
         self._device = device
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
@@ -61,6 +69,11 @@ class Segmenter:
             f"Segmenter({config.task}, classes {', '.join(config.class_names)}; U-Net "
             f"{config.network.widths}, {self.count_params():,} parameters)"
         )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by their index in masks."""
+        return self.model.config.class_names
 
     # --- training -----------------------------------------------------------------------------
 
@@ -143,7 +156,7 @@ class Segmenter:
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
         x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
-        self.model = learn_intensities(self.model, train)
+        self.model, self.path = learn_intensities(self.model, train), None
         val = self._samples(*validation) if validation is not None else []
         device = pick_device(self._device)
         optimizer = self._prepared_optimizer(compiled, device)
@@ -192,19 +205,22 @@ class Segmenter:
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(
-        self, x: ArrayLike, *, batch_size: int = 32, verbose: bool | int = False
+        self, x: Images, *, batch_size: int = 32, verbose: bool | int = False
     ) -> NDArray[np.float32]:
         """Return probabilities (N, H, W, K) float32 in [0, 1] for images (N, H, W, C).
 
         K is 1 for a binary model, else the number of classes; softmax over classes, or a sigmoid
         for each class of a multi-label model. `batch_size` only limits memory; `verbose` is taken
-        because Keras programs give it, and prints nothing.
+        because Keras programs give it, and prints nothing. The path of a file will do, and a list
+        of paths of files of one size.
 
         Raises:
             ArrayError: the images are not what they should be.
+            DataError: a file cannot be read.
         """
         batch_size = check_number("batch_size", batch_size)
         network = self.model.config.network
+        x = read_paths(x, network.in_channels)
         images = to_images(x, network.in_channels, spatial_dims=network.spatial_dims)
         images = self._in_trained_unit(images)
         predictor = self._predictor()
@@ -214,29 +230,42 @@ class Segmenter:
         ]
         return np.moveaxis(np.concatenate(batches), 1, -1)  # (N, K, H, W) -> (N, H, W, K)
 
-    def segment(self, image: ArrayLike | str | os.PathLike[str]) -> NDArray[Any]:
-        """Return the mask (H, W) uint8 of one image of any size: class index per pixel.
+    def segment(self, image: Images) -> Any:  # noqa: ANN401
+        """Return the mask (H, W) uint8 of an image of any size: class index per pixel.
 
         Args:
             image: (H, W, C) or grey (H, W), in the intensities that the model was trained on
-                (those of the files, for a model trained on a folder); or the path of a file.
+                (those of the files, for a model trained on a folder): an array, a torch tensor or
+                a PIL image; or the path of a file. A list of any of these, of any sizes, or an
+                array (N, H, W, C).
 
         Returns:
-            (H, W) class index; for a multi-label model bool (H, W, K).
+            (H, W) class index; for a multi-label model bool (H, W, K). Of a list the list of its
+            masks, of an array of images an array (N, ...).
+
+        Raises:
+            ArrayError: it is no image, or one of other channels.
+            DataError: a file cannot be read.
         """
+        if is_list_of_images(image):
+            return [self._segment_one(one, f"Image {n}") for n, one in enumerate(image)]
+        dims = self.model.config.network.spatial_dims
+        if not is_path(image) and (array := to_array("image", image)).ndim == dims + 2:
+            return np.stack([self._segment_one(one, f"Image {n}") for n, one in enumerate(array)])
+        return self._segment_one(image, "The image")
+
+    def _segment_one(self, image: Image, name: str) -> NDArray[Any]:
+        """The mask of one image; `name` is what errors call it, unless it has a path."""
         network = self.model.config.network
-        name = os.fspath(image) if isinstance(image, str | os.PathLike) else "The image"
-        array = (
-            read_image(Path(image))
-            if isinstance(image, str | os.PathLike)
-            else to_array("image", image)
-        )
+        if is_path(image):
+            array, name = read_image(Path(image)), os.fspath(image)
+        else:
+            array = to_array("image", image)
         if array.ndim == network.spatial_dims:
             array = array[..., np.newaxis]
         if array.ndim != network.spatial_dims + 1:
             raise ArrayError(
-                f"The image has shape {array.shape}; expected (height, width, "
-                f"{network.in_channels}). Give one image at a time, or use predict for many."
+                f"{name} has shape {array.shape}; expected (height, width, {network.in_channels})."
             )
         channels_first = (
             to_channels(array, network.in_channels, name)

@@ -35,7 +35,7 @@ def demo(
     write_cells(data)
     train(data, run, budget=budget, overwrite=True, watcher=InnerWatcher(watcher))
     predict(run, data / "test" / "images", masks, save=("mask", "overlay"), progress=False)
-    scores = evaluate(data, model=run, split="test", out=scores_folder, progress=False)
+    scores = evaluate(run, data, split="test", out=scores_folder, progress=False)
     watcher.finished(
         f"Mean Dice {scores.mean['dice']} on {scores.num_images} held-out images.\n"
         f"Open {run / 'report.html'} for the training, {scores_folder / 'report.html'} for the "

@@ -22,11 +22,11 @@ from pixelwise.report import ReportContent, build_report
 from pixelwise.text import show_size
 from pixelwise.workflows.check import accepting
 from pixelwise.workflows.final_scores import name_evaluated
+from pixelwise.workflows.given_model import AnyModel, take_model
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.model_samples import files_of, read_for_model, refuse_seen, samples_of
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
 from pixelwise.workflows.pair_predictions import pair_predictions
-from pixelwise.workflows.predict import load_for_files
 from pixelwise.workflows.progress import CountImages, ShowProgress, showing
 from pixelwise.workflows.read_predictions import READ_AS, VALUES, PredictionCounts, read_prediction
 from pixelwise.workflows.request import check_same_sequence
@@ -35,9 +35,9 @@ AnyPath = str | os.PathLike[str]
 
 
 def evaluate(
-    data: DataSource,
+    model: AnyModel | None = None,
+    data: DataSource | None = None,
     *,
-    model: AnyPath | None = None,
     predictions: AnyPath | None = None,
     values: str | None = None,
     split: str = "test",
@@ -50,8 +50,8 @@ def evaluate(
     """Score a model, or masks that are already there, against data.
 
     Args:
+        model: run folder, model file, run, or Segmenter; None where there are predictions.
         data: folder of images and masks, or a sequence of (image, mask), each an array or a path.
-        model: run folder or model file.
         predictions: folder of masks named like the images, in place of a model, in the folders that
             `predict` makes: class indices as it writes them, the values of the data's own masks, or
             probabilities. All are read in one way, which `Scores.notes` says.
@@ -72,6 +72,8 @@ def evaluate(
         ModelFileError: the model cannot be used, or has other classes than the data.
         OutputError: a result cannot be written.
     """
+    if data is None:
+        raise PlanError("Data are missing: evaluate(model, data).")
     if (model is None) == (predictions is None):
         raise PlanError("Give either a model or a folder of predictions to evaluate.")
     read = replace(accepting(read, accept), for_training=False)
@@ -96,11 +98,12 @@ def evaluate(
             scores=scores,
         )
     else:
-        loaded = load_for_files(Path(model))
-        refuse_seen(loaded, Path(model), split)
-        dataset = read_for_model(data, read, Path(model), loaded)
+        given = take_model(model)
+        loaded = given.model
+        refuse_seen(given, split)
+        dataset = read_for_model(data, read, given)
         if split != "all":
-            check_same_sequence(dataset, loaded, Path(model))
+            check_same_sequence(dataset, loaded, given.name)
         check = IntensityCheck(loaded.config)
         samples = CheckedSamples(samples_of(dataset, split), check)
         _prepare(out)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelwise.data import DataSource, find_images, to_channels
 from pixelwise.doctor import ReadOptions
-from pixelwise.errors import OutputError, PlanError
+from pixelwise.errors import ModelFileError, OutputError, PlanError
 from pixelwise.export.bioimageio import export_bioimageio
 from pixelwise.export.int8 import Loss, export_int8
 from pixelwise.export.onnx import export_onnx
@@ -18,8 +18,10 @@ from pixelwise.export.openvino import export_openvino
 from pixelwise.export.torch import export_torch
 from pixelwise.export.verify import Agreement, Picture
 from pixelwise.inference import IntensityCheck
+from pixelwise.inference.runtimes.exported import ExportedModel
 from pixelwise.io import read_image
-from pixelwise.network import ModelConfig, load_model
+from pixelwise.network import ModelConfig
+from pixelwise.workflows.given_model import AnyModel, take_model
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.model_samples import read_for_model, samples_of
 from pixelwise.workflows.prediction.inputs import expand_inputs
@@ -55,7 +57,7 @@ class Export:
 
 
 def export(
-    model: AnyPath,
+    model: AnyModel,
     to: ExportFormat,
     out: AnyPath,
     *,
@@ -72,7 +74,7 @@ def export(
     random pictures of many sizes, and compared with the model.
 
     Args:
-        model: run folder or model file.
+        model: run folder, model file, run, or Segmenter.
         to: "onnx", "openvino" for .xml with .bin, "torch" for a program of `torch.export`, or
             "bioimageio" for a package.
         out: file to write; an earlier export there is replaced.
@@ -107,10 +109,13 @@ def export(
     _refuse_int8_options(to, calibrate, check_on, allow_loss)
     if (authors or license) and to != "bioimageio":
         raise PlanError(f"Authors and a licence are for bioimageio, but {to} was asked for.")
-    loaded = load_model(Path(model))
+    source = take_model(model)
+    loaded = source.model
+    if isinstance(loaded, ExportedModel):
+        raise ModelFileError(f"{source.name} is an export. Give the model that it was made of.")
     files = (path, path.with_suffix(".bin")) if to == "openvino" else (path,)
     if calibrate is not None:
-        dataset = read_for_model(calibrate, ReadOptions(for_training=False), Path(model), loaded)
+        dataset = read_for_model(calibrate, ReadOptions(for_training=False), source)
         check = IntensityCheck(loaded.config)
         ranges, held_out = (
             CheckedSamples(samples_of(dataset, split), check) for split in ("train", "val")

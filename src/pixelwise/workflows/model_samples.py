@@ -1,39 +1,39 @@
 """The samples of data as a model needs them: read as those of its training, in its own split."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from pixelwise.data import Dataset, DataSource, FolderSamples, MaskEncoding, SampleFiles, read_split
 from pixelwise.doctor import ReadOptions, examine_dataset
 from pixelwise.errors import LayoutError, ModelFileError, PlanError
-from pixelwise.network import Model
 from pixelwise.training import RunFolder
 from pixelwise.workflows.final_scores import accepted_of
+from pixelwise.workflows.given_model import GivenModel
 
 SPLITS = ("train", "val", "test")
 
 
-def refuse_seen(model: Model, path: Path, split: str) -> None:
+def refuse_seen(given: GivenModel, split: str) -> None:
     """Models of a cross-validation were trained on what is val elsewhere: scores would flatter."""
-    if split == "val" and model.config.num_members > 1:
+    if split == "val" and given.model.config.num_members > 1:
         raise PlanError(
-            f"{path} comes from a cross-validation, so that its models were trained on the "
+            f"{given.name} comes from a cross-validation, so that its models were trained on the "
             "validation images too. Its metrics.json has the scores of every image by the model "
             "that did not see it; evaluate the test split here."
         )
 
 
-def read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model: Model) -> Dataset:
+def read_for_model(data: DataSource, read: ReadOptions, given: GivenModel) -> Dataset:
     """Read data as the model's training data were read: same mask values, same split."""
+    model, name, path = given
     stored = model.config.provenance.get("encoding")
-    encoding = _stored_encoding(stored, model_path) if stored else None
-    split_file = RunFolder(model_path).split if model_path.is_dir() else None
+    encoding = _stored_encoding(stored, name) if stored else None
+    split_file = RunFolder(path).split if path is not None and path.is_dir() else None
     split = read_split(split_file) if split_file and split_file.is_file() else None
     if encoding is not None and (read.foreground is not None or read.ignore):
         raise PlanError(
-            f"{model_path} knows from its training what the mask values mean. Leave out the "
+            f"{name} knows from its training what the mask values mean. Leave out the "
             "foreground and the values to ignore."
         )
     accepted = accepted_of(model)
@@ -47,14 +47,14 @@ def read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model:
     expected = model.config.class_names
     if len(dataset.encoding.classes) != len(expected):
         raise ModelFileError(
-            f"{model_path} knows {len(expected)} classes ({', '.join(expected)}) but "
+            f"{name} knows {len(expected)} classes ({', '.join(expected)}) but "
             f"{dataset.root} has {len(dataset.encoding.classes)} "
             f"({', '.join(dataset.encoding.class_names)}). Evaluate on data with the same classes."
         )
     if dataset.encoding.multilabel != model.config.task.can_overlap:
         kinds = ("one class a pixel", "classes that overlap")
         raise ModelFileError(
-            f"{data} has {kinds[dataset.encoding.multilabel]}, but {model_path} is a model for "
+            f"{data} has {kinds[dataset.encoding.multilabel]}, but {name} is a model for "
             f"{kinds[not dataset.encoding.multilabel]}. Evaluate on data like its own."
         )
     if dataset.in_channels != model.config.network.in_channels:
@@ -62,7 +62,7 @@ def read_for_model(data: DataSource, read: ReadOptions, model_path: Path, model:
     return dataset
 
 
-def _stored_encoding(stored: object, path: Path) -> MaskEncoding:
+def _stored_encoding(stored: object, name: str) -> MaskEncoding:
     """What the mask values meant in training, as the model file says."""
     try:
         return MaskEncoding.model_validate(stored)
@@ -70,7 +70,7 @@ def _stored_encoding(stored: object, path: Path) -> MaskEncoding:
         problem = error.errors()[0]
         place = ".".join(map(str, ("provenance", "encoding", *problem["loc"])))
         raise ModelFileError(
-            f"{path} says `{place}`: {problem['msg']}. The file is damaged or was edited; use an "
+            f"{name} says `{place}`: {problem['msg']}. The file is damaged or was edited; use an "
             "intact copy."
         ) from error
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import get_args
 
 from pixelwise.data import find_images
-from pixelwise.errors import DataError, ModelFileError, PixelwiseWarning, PlanError
+from pixelwise.errors import DataError, PixelwiseWarning, PlanError
 from pixelwise.inference.precision import file_predictor
 from pixelwise.inference.predictor import TILINGS, Quality
 from pixelwise.inference.runtimes import AskedPrecision, AskedRuntime
-from pixelwise.inference.runtimes.exported import load_any_model
 from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model
+from pixelwise.workflows.given_model import AnyModel, take_model
 from pixelwise.workflows.prediction.files import FilePredictor
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
 from pixelwise.workflows.prediction.loading import Job
@@ -43,7 +43,7 @@ AnyPath = str | os.PathLike[str]
 
 
 def predict(
-    model: AnyPath,
+    model: AnyModel,
     inputs: AnyPath | Sequence[AnyPath],
     out: AnyPath,
     *,
@@ -66,8 +66,8 @@ def predict(
     """Write a mask for every image, in the image's own size and place.
 
     Args:
-        model: run folder, model file, or a file that `pixelwise export` wrote (.onnx; .xml with
-            its .bin).
+        model: run folder, model file, run, Segmenter, or a file that `pixelwise export` wrote
+            (.onnx; .xml with its .bin).
         inputs: images, folders of them, patterns such as "day*/*.tif", or a .txt file that names
             one a line. Of a folder all pictures are taken, those of the folders inside it too; what
             looks like a mask or an earlier result is left out with a warning.
@@ -149,7 +149,7 @@ def predict(
 
 
 def predict_images(
-    model: AnyPath,
+    model: AnyModel,
     inputs: AnyPath | Sequence[AnyPath],
     out: AnyPath,
     *,
@@ -175,12 +175,13 @@ def predict_images(
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
     num_bytes = _memory(memory)
+    given = take_model(model)
+    loaded = given.model
+    if min_area is not None:
+        loaded = loaded.with_config(min_area=min_area)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
-    loaded = load_for_files(Path(model))
-    if min_area is not None:
-        loaded = loaded.with_config(min_area=min_area)
     targets = share_of(plan_targets(found, folder, loaded, save, format), shard)
     if skip_background:
         _refuse_without_background(loaded)
@@ -202,7 +203,7 @@ def predict_images(
         precision=precision,
         tta=tta,
         quality=quality,
-        folder=folder_of(Path(model)),
+        folder=given.folder,
     )
     result = Predictions(make_folder(folder), len(targets), len(targets) - len(todo))
     result.left_out = found.left_out
@@ -285,23 +286,3 @@ def _refuse_without_background(model: Model) -> None:
 
 def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
     return [inputs] if isinstance(inputs, str | os.PathLike) else inputs
-
-
-def folder_of(model: Path) -> Path:
-    """The run folder, or that in which a model file lies."""
-    return model if model.is_dir() else model.absolute().parent
-
-
-def load_for_files(path: Path) -> Model:
-    """Load a model, or an exported file, whose masks files can hold: those of pictures.
-
-    Raises:
-        ModelFileError: it is no model, or one for volumes.
-    """
-    model = load_any_model(path)
-    if model.config.network.spatial_dims != 2:
-        raise ModelFileError(
-            f"{path} is a model for volumes, which files of masks cannot hold yet. Use it in "
-            "Python: pixelwise.load(...).predict(arrays)."
-        )
-    return model

@@ -188,7 +188,7 @@ def check_ranks(ranks: Ranks, plan: Plan) -> None:
         )
 
 
-def check_same_sequence(dataset: Dataset, model: Model, path: Path) -> None:
+def check_same_sequence(dataset: Dataset, model: Model, path: Path | str) -> None:
     """Refuse to apply the split of a training to arrays that only their places name.
 
     Args:
