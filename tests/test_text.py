@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pixelwise
-from pixelwise.text import format_csv, plain_cell, visible
+from pixelwise.text import count_of, format_csv, plain_cell, visible
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,17 @@ def test_cells_are_read_back_as_they_were(rows):
             assert cell[:1] not in ("=", "@", "\t", "\r")
             if cell[:1] in ("+", "-"):
                 float(cell)
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "expected"),
+    [
+        (1, ("image",), "1 image"),
+        (0, ("image",), "0 images"),
+        (1200, ("more file",), "1,200 more files"),
+        (1, ("class", "classes"), "1 class"),
+        (3, ("class", "classes"), "3 classes"),
+    ],
+)
+def test_one_thing_has_no_plural(number, words, expected):
+    assert count_of(number, *words) == expected

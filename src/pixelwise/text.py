@@ -21,6 +21,11 @@ def show_size(size: Iterable[int]) -> str:
     return "x".join(str(length) for length in size)
 
 
+def count_of(number: int, what: str, several: str = "") -> str:
+    """A number and what it counts: "1 image", "2 images", "2 classes" (`several` of "class")."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
 def shorten(items: Sequence[object], limit: int = 3, what: str = "in all") -> str:
     """Join the first items with commas, and count them where there are more.
 

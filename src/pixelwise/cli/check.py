@@ -28,7 +28,7 @@ from pixelwise.cli.data_options import (
     SplitBy,
     read_options,
 )
-from pixelwise.text import visible
+from pixelwise.text import count_of, visible
 
 if TYPE_CHECKING:
     from pixelwise.data import Finding
@@ -109,8 +109,9 @@ def _repair(data: Path, examination: "Examination", out: Path, *, quiet: bool) -
 
 
 def _describe_repair(repair: "Repair") -> str:
+    images = count_of(repair.num_samples, "image")
     lines = [
-        f"Wrote {repair.num_samples} images with masks to {repair.folder}, and left out "
+        f"Wrote {images} with masks to {repair.folder}, and left out "
         f"{repair.num_left_out}; {repair.folder / 'fixes.csv'} lists every change."
     ]
     if repair.open:
@@ -127,7 +128,9 @@ def _facts(summary: dict[str, Any], examination: "Examination") -> dict[str, str
         facts["data"] = examination.dataset.describe()
     else:
         counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())
-        facts["data"] = f"{summary['num_images']} images" + (f" ({counts})" if counts else "")
+        facts["data"] = count_of(summary["num_images"], "image") + (
+            f" ({counts})" if counts else ""
+        )
     if examination.encoding is not None:
         facts["masks"] = f"{summary['mask_encoding']}: {_class_table(summary)}"
         facts["task"] = str(summary["task"])
@@ -205,7 +208,7 @@ def _closing_line(data: Path, examination: "Examination", *, repaired: bool) -> 
         (sum(f.severity == severity for f in examination.findings), severity)
         for severity in ("error", "warning", "note")
     ]
-    line = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts) + "."
+    line = ", ".join(count_of(n, name) for n, name in counts) + "."
     from pixelwise import workflows
 
     codes = workflows.fixable_codes(examination)

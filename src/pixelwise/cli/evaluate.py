@@ -27,6 +27,7 @@ from pixelwise.cli.data_options import (
     SplitBy,
     read_options,
 )
+from pixelwise.text import count_of
 
 VALUES = ("index", "stored")
 
@@ -123,6 +124,6 @@ def _print_scores(scores: "Scores") -> None:
     for warning in scores.warnings:
         tell(f"WARNING: {warning}")
     print_table(TABLE_COLUMNS, scores.table_rows)
-    say(f"{scores.of or f'{scores.num_images} images'}. {scores.policy}")
+    say(f"{scores.of or count_of(scores.num_images, 'image')}. {scores.policy}")
     for note in scores.notes:
         say(note)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixelwise.cli.command import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
+from pixelwise.text import count_of
 
 if TYPE_CHECKING:
     from pixelwise.metrics.scores import Scores
@@ -78,5 +79,5 @@ def _scores(model: "Model") -> "list[tuple[str, Scores]]":
 
 
 def _describe(scores: "Scores") -> str:
-    of = scores.of or f"{scores.num_images} images"
+    of = scores.of or count_of(scores.num_images, "image")
     return f"mean Dice {scores.mean['dice'] or 'none'} on {of}"

@@ -14,7 +14,7 @@ from pixelwise.data.array_like import to_numbers
 from pixelwise.data.samples import Sample
 from pixelwise.errors import ArrayError
 from pixelwise.task import IGNORE_INDEX
-from pixelwise.text import show_size
+from pixelwise.text import count_of, show_size
 
 PADDING = "Pad or crop them to one size, or train on a folder of files with pixelwise.train."
 TargetForm = Literal["binary", "index", "one_hot", "multilabel"]
@@ -156,7 +156,8 @@ def _check_counts(images: NDArray[Any], masks: NDArray[Any]) -> None:
     if masks.ndim == 0 or len(masks) != len(images):
         count = len(masks) if masks.ndim else 0
         raise ArrayError(
-            f"x has {len(images)} images but y has {count} masks. Give one mask for every image."
+            f"x has {count_of(len(images), 'image')} but y has {count_of(count, 'mask')}. Give one "
+            "mask for every image."
         )
 
 

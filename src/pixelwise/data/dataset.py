@@ -12,6 +12,7 @@ from pixelwise.data.splits import SPLITS, to_split
 from pixelwise.errors import DataError
 from pixelwise.io import show_spacing
 from pixelwise.task import Task
+from pixelwise.text import count_of
 
 TASK_NOTES = {
     Task.MULTILABEL: "classes may overlap",
@@ -62,9 +63,9 @@ class Dataset:
         classes = ", ".join(_describe_class(entry) for entry in self.encoding.classes)
         grouped = f" in {len(self.groups)} groups" if self.groups else ""
         parts = [
-            f"{len(self.files)} images{grouped} ({splits}), "
+            f"{count_of(len(self.files), 'image')}{grouped} ({splits}), "
             f"{len(self.encoding.classes)} classes: {classes}",
-            f"{self.num_sizes} size{'s' * (self.num_sizes != 1)}",
+            count_of(self.num_sizes, "size"),
             self.channel_note,
         ]
         if self.encoding.ignore:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pixelwise.errors import DataError, FileError, LayoutError, MaskError
+from pixelwise.text import count_of
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -251,11 +252,11 @@ def finding_of_error(code: str, files: Sequence[Path], error: Exception) -> Find
     """An error finding from an exception, whose last sentence is the fix by our convention."""
     what, _, advice = str(error).rpartition(". ")
     others = len(files) - 1
-    more = f" The same is wrong with {others} more file{'s' * (others > 1)}." if others > 0 else ""
+    more = f" The same is wrong with {count_of(others, 'more file')}." if others > 0 else ""
     return Finding(code, "error", tuple(files), f"{what}.{more}", advice)
 
 
 def name_files(files: Sequence[Path]) -> str:
     """Name the first file and count the others."""
     others = len(files) - 1
-    return str(files[0]) if not others else f"{files[0]} and {others} more file{'s' * (others > 1)}"
+    return str(files[0]) if not others else f"{files[0]} and {count_of(others, 'more file')}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pixelwise.data import Finding, Split, find_groups, make_finding
 from pixelwise.data.survey import SampleFacts, find_twins, group_twins
+from pixelwise.text import count_of
 
 NUM_GROUPS_NAMED = 3
 
@@ -88,7 +89,7 @@ def _find_split_groups(
     return make_finding(
         "group-leak",
         [given[name].found.image for names in torn.values() for name in names],
-        f"{len(torn)} group{'s' * (len(torn) > 1)} of images in more than one split ({named}"
+        f"{count_of(len(torn), 'group')} of images in more than one split ({named}"
         f"{'; ...' * (len(torn) > NUM_GROUPS_NAMED)}): {{files}}.",
         "Keep what belongs together in one split, if the model is to work on new ones.",
     )

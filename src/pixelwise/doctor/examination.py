@@ -1,5 +1,6 @@
 """What was found in data: a `Dataset` that can be trained on, or the errors that forbid it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from pixelwise.data import KINDS, SEQUENCE, SEVERITIES, Dataset, Finding, MaskEn
 from pixelwise.data.layouts import Layout
 from pixelwise.data.survey import SampleFacts
 from pixelwise.errors import DataError
+from pixelwise.text import count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Examination:
     splits: Mapping[str, Split] = field(default_factory=dict)
     name_groups: Mapping[str, str] = field(default_factory=dict)
     usable: Dataset | None = None
+
+    def __repr__(self) -> str:
+        """Where the data are, and what was found."""
+        severities = Counter(finding.severity for finding in self.findings)
+        found = [count_of(severities[name], name) for name in ("error", "warning", "note")]
+        parts = [f"{number} {name}" for name, number in Counter(self.splits.values()).items()]
+        images = count_of(len(self.surveyed), "image") + f" ({', '.join(parts)})" * bool(parts)
+        return f"Examination({self.root}: {images}; {', '.join(found)})"
 
     @property
     def errors(self) -> list[Finding]:

@@ -13,6 +13,7 @@ from pixelwise.inference.predictor import TILINGS
 from pixelwise.inference.runtimes.graph import INPUT, OPSET, OUTPUT
 from pixelwise.metrics.scores import Scores
 from pixelwise.network import ModelConfig
+from pixelwise.text import count_of
 
 MOST_HALO = 256  # pixels that a tool computes around a tile and throws away
 SHORTEST_NAME, LONGEST_NAME, LONGEST_DESCRIPTION = 5, 64, 512  # letters
@@ -92,7 +93,7 @@ def scores_of(config: ModelConfig) -> str:
     if not config.scores:
         return "The model file has no scores."
     scores = Scores.from_json(config.scores)
-    of = scores.of or f"{scores.num_images} images"
+    of = scores.of or count_of(scores.num_images, "image")
     return f"Mean Dice {scores.mean['dice'] or 'none'} on {of}."
 
 

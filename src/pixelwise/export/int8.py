@@ -28,6 +28,7 @@ from pixelwise.inference.evaluate import Counted, summarize_samples
 from pixelwise.io import import_extra
 from pixelwise.metrics import count_pixels
 from pixelwise.network import Model, ModelConfig
+from pixelwise.text import count_of
 
 MAX_CALIBRATION = 300  # images
 IN_FLOAT = ["MatMul", "Gemm", "Mul", "Add", "Sub", "Div"]  # of the steps around the network
@@ -76,7 +77,7 @@ class Loss:
             f"{self.dice_int8:.4f} in place of {self.dice:.4f} on {self.num_held_out} held-out "
             f"images (loss {self.loss:.4f}), classes equal in {self.equal_share:.3%} of pixels, "
             f"{self.num_bytes_int8 / self.num_bytes:.0%} of the size in float32; calibrated on "
-            f"{self.num_calibrated} images"
+            f"{count_of(self.num_calibrated, 'image')}"
         )
 
 

@@ -41,7 +41,7 @@ from pixelwise.metrics.intervals import (
     to_text,
 )
 from pixelwise.task import IGNORE_INDEX, is_background
-from pixelwise.text import format_csv
+from pixelwise.text import count_of, format_csv
 
 __all__ = [
     "ABSENT",
@@ -100,6 +100,14 @@ class Scores:
     )
     counted: tuple[int, ...] = field(default=(), compare=False)  # classes in the means
     groups: tuple[str, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """The means, and of what."""
+        return (
+            f"Scores(Dice {to_text(self.mean['dice'])}, IoU {to_text(self.mean['iou'])}, "
+            f"{count_of(len(self.classes), 'class', 'classes')}; "
+            f"{self.of or count_of(self.num_images, 'image')})"
+        )
 
     @property
     def mean_dice(self) -> float:
@@ -311,7 +319,7 @@ def _describe_units(num_units: int, groups: Sequence[str] | None) -> str:
         text, what = "images.", "image"
     else:
         example = f", such as {groups[0]}" if groups else ""
-        text = f"{num_units} group{'s' * (num_units != 1)} of images{example}, drawn whole."
+        text = f"{count_of(num_units, 'group')} of images{example}, drawn whole."
         what = "group"
     if num_units == 1:
         return f"{text} There is one {what} only, so that there is no interval."

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from pixelwise.device import pick_device
 from pixelwise.errors import PlanError, TrainingError
 from pixelwise.parallel import available_cores
+from pixelwise.text import count_of
 from pixelwise.training.interrupt import INTERRUPTED
 
 ALL_DONE = "all steps were done"
@@ -185,7 +186,7 @@ class Ranks:
     def describe(self, device: torch.device) -> str:
         """Say how many train together, and on what."""
         threads = torch.get_num_threads()
-        each = f"{threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else "a GPU"
+        each = count_of(threads, "thread") if device.type == "cpu" else "a GPU"
         return f"{self.world_size} processes train together, each on {each}."
 
 

@@ -17,6 +17,7 @@ from pixelwise.metrics import Scores
 from pixelwise.network import Model, load_model
 from pixelwise.planning import Plan
 from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
+from pixelwise.text import count_of
 from pixelwise.training import FILES, Outcome, RunFolder
 from pixelwise.workflows.final_scores import Closing
 
@@ -103,8 +104,9 @@ def write_folds_report(
         ("Layout", dataset.layout),
         ("Network", describe_network(model)),
         *(
-            (f"Fold {number}", f"Dice {part.scores.mean['dice']}, {part.scores.num_images} images; "
-             f"{part.num_steps:,} steps in {part.seconds:.0f} s")
+            (f"Fold {number}", f"Dice {part.scores.mean['dice']}, "
+             f"{count_of(part.scores.num_images, 'image')}; {part.num_steps:,} steps in "
+             f"{part.seconds:.0f} s")
             for number, part in enumerate(parts, 1)
         ),
         ("Machine", describe_machine(plan)),

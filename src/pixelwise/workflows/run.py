@@ -11,6 +11,7 @@ from pixelwise.io import write_json
 from pixelwise.metrics import Scores
 from pixelwise.network import Model, save_model
 from pixelwise.planning import Plan, format_megabytes
+from pixelwise.text import count_of
 from pixelwise.training import (
     LOST,
     Best,
@@ -44,6 +45,15 @@ class Run:
     stopped: str  # why training ended
     warnings: tuple[str, ...]
     test_scores: Scores | None = None
+
+    def __repr__(self) -> str:
+        """Where it is, how it scored and why it ended."""
+        named = (("test", self.test_scores), ("validation", self.scores))
+        found = "".join(f", {name} Dice {s.mean_dice:.4f}" for name, s in named if s is not None)
+        return (
+            f"Run({self.folder}{found}; {count_of(self.num_steps, 'step')} in "
+            f"{self.seconds:,.0f} s, {self.stopped})"
+        )
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:

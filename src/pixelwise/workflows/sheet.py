@@ -18,7 +18,7 @@ from pixelwise.io import write_text
 from pixelwise.parallel import map_in_threads
 from pixelwise.report import SheetClass, SheetContent, SheetFinding, SheetTile, build_sheet
 from pixelwise.task import IGNORE_INDEX
-from pixelwise.text import show_size
+from pixelwise.text import count_of, show_size
 from pixelwise.workflows.check import class_source, shorten_paths, summarize_check
 
 MAX_FLAGGED_ALIKE = 8  # of one code: more of the same tell nothing new
@@ -216,7 +216,9 @@ def _facts(examination: Examination) -> list[tuple[str, str]]:
         facts.append(("Data", examination.dataset.describe()))
     else:
         counts = ", ".join(f"{number} {name}" for name, number in summary["splits"].items())
-        facts.append(("Data", f"{summary['num_images']} images" + f" ({counts})" * bool(counts)))
+        facts.append(
+            ("Data", count_of(summary["num_images"], "image") + f" ({counts})" * bool(counts))
+        )
     if examination.encoding is not None:
         facts.append(("Masks", f"{summary['task']}; {summary['mask_encoding']}"))
     return facts

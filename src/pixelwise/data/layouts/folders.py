@@ -36,7 +36,7 @@ from pixelwise.data.layouts.names import (
 )
 from pixelwise.data.masks.sources import MaskFile, MaskParts
 from pixelwise.errors import LayoutError
-from pixelwise.text import shorten
+from pixelwise.text import count_of, shorten
 
 NUM_SHOWN = 3
 
@@ -297,23 +297,24 @@ def _describe_nothing(root: Path) -> str:
 
 
 def _describe_no_pairs(root: Path, found: _Found) -> str:
+    held = f"{root} holds {count_of(len(found.pairs), 'image')}"
     if found.lone_masks:
         images = ", ".join(pair.image.name for pair in found.pairs[:NUM_SHOWN]) or "none"
         masks = ", ".join(path.name for path in found.lone_masks[:NUM_SHOWN])
         return (
-            f"{root} holds {len(found.pairs)} images and {len(found.lone_masks)} masks, but no two "
-            f"names match (images: {images}; masks: {masks}). Give each mask the name of its image."
+            f"{held} and {count_of(len(found.lone_masks), 'mask')}, but no two names match "
+            f"(images: {images}; masks: {masks}). Give each mask the name of its image."
         )
     if found.unused:
         shown = shorten([below(path, root) + "/" for path in found.unused])
         return (
-            f"{root} holds {len(found.pairs)} images, and may hold masks in {shown}, but which "
-            "belong together cannot be told. Name both folders with --images and --masks."
+            f"{held}, and may hold masks in {shown}, but which belong together cannot be told. "
+            "Name both folders with --images and --masks."
         )
     tables = sorted({path.name for path in (*root.glob("*.json"), *root.glob("*/*.json"))})
     unread = f" ({', '.join(tables[:NUM_SHOWN])} cannot be read as masks)" if tables else ""
     return (
-        f"{root} holds {len(found.pairs)} images but no masks{unread}. Put a mask of the same name "
-        f"for each image into {root}/masks, or beside it as NAME_mask.png, or name the folders "
-        "with --images and --masks."
+        f"{held} but no masks{unread}. Put a mask of the same name for each image into "
+        f"{root}/masks, or beside it as NAME_mask.png, or name the folders with --images and "
+        "--masks."
     )

@@ -25,6 +25,7 @@ from pixelwise.network import load_model
 from pixelwise.planning import Plan
 from pixelwise.planning.budget import MIN_BUDGET
 from pixelwise.planning.numbers import NUM_SEEDS, check_number
+from pixelwise.text import count_of
 from pixelwise.training import INTERRUPTED, InnerWatcher, RunFolder, Watcher
 from pixelwise.workflows.crossval.folds import describe_groups, find_folds, rare_classes
 from pixelwise.workflows.crossval.results import CLOSING_SECONDS, Fold, join_folds
@@ -234,7 +235,7 @@ def _train_or_read(
         watcher.note(f"{name} is done already.")
         return _read_part(fold)
     splits = fold.dataset.splits
-    watcher.note(f"{name}: {splits['train']} images to train, {splits['val']} to score")
+    watcher.note(f"{name}: {count_of(splits['train'], 'image')} to train, {splits['val']} to score")
     run = train_once(
         fold.dataset, fold.folder, request, InnerWatcher(watcher), begin=begin, keep_last=True
     )

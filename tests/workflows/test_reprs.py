@@ -1,0 +1,49 @@
+"""What a console shows of a result: one short line."""
+
+import numpy as np
+import pytest
+
+import pixelwise as pw
+from pixelwise.metrics import summarize
+
+
+@pytest.fixture(scope="module")
+def run(data, plan, tmp_path_factory):
+    return pw.train(data, tmp_path_factory.mktemp("runs") / "run", plan=plan)
+
+
+def test_of_a_run(run):
+    text = repr(run)
+    assert text.startswith(f"Run({run.folder}, test Dice {run.test_scores.mean_dice:.4f}, ")
+    assert f"validation Dice {run.scores.mean_dice:.4f}; 6 steps in " in text
+    assert text.endswith(" s, all steps were done)")
+
+
+def test_of_scores():
+    counts = np.array([[[90, 0, 0], [10, 0, 0]]] * 120, np.int64)
+    names = [f"a long name of an image {number}" for number in range(120)]
+    scores = summarize(counts, names, ["background", "cell"], background=True)
+    assert repr(scores) == "Scores(Dice 1.000 [1.000, 1.000], IoU 1.000, 2 classes; 120 images)"
+
+
+def test_of_a_check(data):
+    text = repr(pw.check(data))
+    assert text.startswith(f"Examination({data}: ")
+    assert "train" in text
+    assert "0 errors" in text
+    assert len(text) < 300
+
+
+def test_of_a_check_with_errors(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_text("no picture")
+    text = repr(pw.check(tmp_path))
+    assert "1 error, " in text or " errors, " in text
+    assert len(text) < 300
+
+
+def test_all_are_short(run, data):
+    model = pw.load(run.folder)
+    history = model.fit(np.zeros((1, 16, 16, 1), np.float32), np.zeros((1, 16, 16, 1)), verbose=0)
+    for shown in (run, run.scores, pw.check(data), model, history):
+        assert len(repr(shown)) < 500
