@@ -20,10 +20,23 @@ def test_auto_takes_what_is_there():
     assert (pick_device("auto") == CPU) == is_bare
 
 
-@pytest.mark.parametrize("name", ["warp drive", "gpu7", "cpu:x"])
+@pytest.mark.parametrize("name", ["warp drive", "gpu7", "cpu:x", "meta", "CUDA", ""])
 def test_an_unknown_device_is_refused_with_what_to_use(name):
-    with pytest.raises(PlanError, match=r"cannot be used.*--device auto, cpu, or cuda"):
+    with pytest.raises(PlanError, match=r"is not known\. Use --device auto, cpu, cuda .* or mps"):
         pick_device(name)
+
+
+def test_gpu_is_the_gpu_that_is_there(monkeypatch):
+    has = {"cuda": True, "mps": True}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has["cuda"])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: has["mps"])
+    assert pick_device("gpu") == pick_device("auto") == torch.device("cuda")
+    has["cuda"] = False
+    assert pick_device("gpu") == pick_device("auto") == torch.device("mps")
+    has["mps"] = False
+    assert pick_device("auto") == CPU
+    with pytest.raises(PlanError, match="There is no GPU here"):
+        pick_device("gpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU")

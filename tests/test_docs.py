@@ -1,7 +1,9 @@
-"""docs/data.md describes every finding, and every test that it names is there."""
+"""docs/data.md describes every finding; every test that it names is there; code of docs runs."""
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,15 @@ def test_the_json_that_is_shown_has_the_fields_that_are_written(tmp_path):
     assert list(shown) == list(written)
     assert list(shown["findings"][0]) == list(written["findings"][0])
     assert list(shown["classes"][0]) == ["index", "name", "source"]
+
+
+def test_the_code_for_keras_users_runs_as_it_is_written(tmp_path):
+    text = (ROOT / "docs" / "from-keras.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Epoch 3/3" in done.stdout
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written >= {"best.safetensors", "history.csv", "model.safetensors"}

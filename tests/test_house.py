@@ -24,7 +24,7 @@ SOURCE = ROOT / "src" / "pixelwise"
 LINES = [  # from the ground up; rooms on one line do not know each other
     {"errors", "text"},
     {"task", "device", "threads", "parallel", "memory"},
-    {"colors"},
+    {"colors", "callbacks", "optimizers"},
     {"io"},
     {"data", "network"},
     {"metrics", "objects"},

@@ -17,6 +17,8 @@ PUBLIC_NAMES = {
     "unet",
     "load",
     "from_keras",
+    "callbacks",
+    "optimizers",
     # folders
     "check",
     "train",

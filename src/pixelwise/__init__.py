@@ -30,6 +30,7 @@ from pixelwise.errors import (
 )
 
 if TYPE_CHECKING:
+    from pixelwise import callbacks, optimizers
     from pixelwise.segmenter import History, Segmenter, from_keras, load, unet
     from pixelwise.workflows import check, evaluate, predict, train
 
@@ -52,10 +53,12 @@ __all__ = [
     "Segmenter",
     "TrainingError",
     "__version__",
+    "callbacks",
     "check",
     "evaluate",
     "from_keras",
     "load",
+    "optimizers",
     "predict",
     "train",
     "unet",
@@ -76,6 +79,8 @@ _HOMES = {
 if not TYPE_CHECKING:  # type checkers read the imports above
 
     def __getattr__(name: str) -> object:
+        if name in ("callbacks", "optimizers"):
+            return import_module(f"pixelwise.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(_HOMES[name]), name)

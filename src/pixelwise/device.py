@@ -1,5 +1,6 @@
 """Which device and number format computations run in."""
 
+import re
 from typing import Literal
 
 import torch
@@ -7,18 +8,28 @@ import torch
 from pixelwise.errors import PlanError
 
 Precision = Literal["float32", "bfloat16"]
+KNOWN = r"(cpu|cuda|mps|xpu)(:\d+)?"  # names of devices
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """Return the device to use: "auto" takes a GPU where there is one.
+    """Return the device to use: "auto" takes a GPU where there is one, "gpu" wants one.
 
     Raises:
         PlanError: the device is unknown or not there.
     """
-    if isinstance(device, str) and device == "auto":
+    if isinstance(device, str) and device in ("auto", "gpu"):
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        if device == "gpu":
+            raise PlanError("There is no GPU here that torch can use. Use --device auto or cpu.")
+        return torch.device("cpu")
+    if not re.fullmatch(KNOWN, str(device)):
+        raise PlanError(
+            f"Device {device!r} is not known. Use --device auto, cpu, cuda (an NVIDIA GPU; cuda:1 "
+            "is the second one) or mps (that of a Mac)."
+        )
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)

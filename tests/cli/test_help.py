@@ -90,7 +90,7 @@ def test_the_layouts_that_help_names_are_those_that_are_read():
 
 
 def test_version_is_that_of_the_package():
-    assert run("--version").stdout == f"pixelwise {__version__}\n"
+    assert run("--version").stdout == run("-V").stdout == f"pixelwise {__version__}\n"
 
 
 @pytest.mark.parametrize("line", WRONG_USAGE)

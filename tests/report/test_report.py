@@ -14,9 +14,16 @@ import pytest
 from PIL import Image
 
 from pixelwise.metrics.scores import Scores, summarize
-from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
+from pixelwise.report import (
+    ReportContent,
+    ReportExample,
+    build_report,
+    choose_examples,
+    show_errors,
+)
 from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.pictures import MAX_SIDE, to_data_uri
+from pixelwise.task import IGNORE_INDEX
 
 VOID = {"meta", "img", "br", "link", "input"}
 HISTORY = [
@@ -64,8 +71,8 @@ def noise(height, width, seed=0):
 
 
 def example(name="a.png", caption="best", dice=0.9, size=(20, 30)):
-    pictures = [noise(*size, seed) for seed in range(3)]
-    return ReportExample(name, caption, *pictures, dice)
+    image, target, prediction, errors = (noise(*size, seed) for seed in range(4))
+    return ReportExample(name, caption, image, target, prediction, dice, errors)
 
 
 def cell_scores(num_images=4):
@@ -155,11 +162,11 @@ def test_ids_are_unique_and_references_lead_somewhere(html, page):
     assert set(references) <= set(ids)
 
 
-def test_each_example_has_three_pictures_with_a_description(page):
+def test_each_example_has_pictures_with_a_description(page):
     pictures = page.all("img")
-    assert len(pictures) == 2 * 3
-    labels = [picture["alt"] for picture in pictures[:3]]
-    assert labels == ["Image, a.png", "Target, a.png", "Prediction, a.png"]
+    assert len(pictures) == 2 * 4
+    labels = [picture["alt"] for picture in pictures[:4]]
+    assert labels == ["Image, a.png", "Target, a.png", "Prediction, a.png", "Errors, a.png"]
     assert pictures[0]["width"] == "30" and pictures[0]["height"] == "20"
 
 
@@ -359,17 +366,50 @@ def test_a_photograph_becomes_a_jpeg():
     assert back.shape == (400, 300, 3)
 
 
+# --- what is wrong -----------------------------------------------------------------------------
+
+VERMILLION, BLUE, YELLOW = (213, 94, 0), (86, 180, 233), (240, 228, 66)
+
+
+def test_each_kind_of_error_has_its_colour():
+    """Right, missed, false alarm, another class, ignored."""
+    target = np.array([[1, 1, 0, 1, IGNORE_INDEX]], np.uint8)
+    prediction = np.array([[1, 0, 2, 2, 1]], np.uint8)
+    image = np.full((1, 5, 3), 100, np.uint8)
+    shown = show_errors(image, target, prediction, has_background=True)
+    pale = (146, 146, 146)
+    assert [tuple(pixel) for pixel in shown[0]] == [pale, VERMILLION, BLUE, YELLOW, pale]
+    assert image.max() == 100  # as it was
+
+
+def test_without_background_every_error_is_of_another_class():
+    target, prediction = np.array([[0, 1, 2]], np.uint8), np.array([[1, 0, 2]], np.uint8)
+    shown = show_errors(np.zeros((1, 3, 3), np.uint8), target, prediction, has_background=False)
+    assert [tuple(pixel) for pixel in shown[0]] == [YELLOW, YELLOW, (96, 96, 96)]
+
+
+def test_where_classes_overlap_a_pixel_may_be_both():
+    target = np.array([[[1, 0, 1]], [[0, 0, 1]]], np.uint8)
+    prediction = np.array([[[0, 1, 1]], [[1, 0, 1]]], bool)
+    shown = show_errors(np.zeros((1, 3, 3), np.uint8), target, prediction, has_background=False)
+    assert [tuple(pixel) for pixel in shown[0]] == [YELLOW, BLUE, (96, 96, 96)]
+
+
+def test_the_legend_has_the_errors(page):
+    assert all(words in page.text for words in ("missed", "false alarm", "another class"))
+
+
 # --- which images to show ---------------------------------------------------------------------
 
 
-def test_best_median_and_worst_in_order():
-    dice = [0.5, 0.9, 0.1, 0.7, 0.3]  # sorted: 1, 3, 0, 4, 2
-    assert choose_examples(dice, 1) == [("best", 1), ("median", 0), ("worst", 2)]
+def test_worst_median_and_best_in_order():
+    dice = [0.5, 0.9, 0.1, 0.7, 0.3]  # sorted: 2, 4, 0, 3, 1
+    assert choose_examples(dice, 1) == [("worst", 2), ("median", 0), ("best", 1)]
 
 
 def test_two_of_each():
     chosen = choose_examples(np.linspace(1, 0, 10), 2)  # already sorted, 4 and 5 in the middle
-    assert [index for _, index in chosen] == [0, 1, 4, 5, 8, 9]
+    assert [index for _, index in chosen] == [9, 8, 5, 4, 1, 0]
 
 
 @pytest.mark.parametrize("num_images", range(8))

@@ -166,6 +166,17 @@ class TestPostprocessing:
         assert [one.name for one in other.state.best.counts] == ["0", "1", "2"]
 
 
+class TestAskedToEnd:
+    def test_a_watcher_may_end_training(self, make_trainer):
+        class Enough(Log):
+            def wants_end(self):
+                return bool(self.rows)
+
+        watcher = Watchers(Log(), Enough())
+        outcome = make_trainer(num_steps=20, validate_every=5, watcher=watcher).run()
+        assert (outcome.num_steps, outcome.stopped) == (5, "it was asked to end")
+
+
 class TestLearning:
     def test_bright_squares_are_found(self, make_trainer, make_squares):
         trainer = make_trainer(

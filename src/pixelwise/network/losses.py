@@ -33,7 +33,12 @@ def keep_sums(*sums: Tensor) -> tuple[Tensor, ...]:
 
 
 def binary_cross_entropy_loss(
-    logits: Tensor, target: Tensor, *, ignore_index: int = IGNORE_INDEX, reduce: Reduce = keep_sums
+    logits: Tensor,
+    target: Tensor,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+    class_weights: Tensor | None = None,
+    reduce: Reduce = keep_sums,
 ) -> Tensor:
     """Mean binary cross-entropy over all values that are not ignored.
 
@@ -41,6 +46,7 @@ def binary_cross_entropy_loss(
         logits: (B, 1, *spatial), or (B, K, *spatial) for multi-label.
         target: (B, *spatial) 0 or 1, or (B, K, *spatial) for multi-label.
         ignore_index: value of the target that is left out.
+        class_weights: (2,) weights in the mean of what is 0 and of what is 1; None: all alike.
         reduce: adds up sums over the images of the batch that other processes have; by default
             all of them are here.
 
@@ -52,8 +58,12 @@ def binary_cross_entropy_loss(
         tensor(0.6931)
     """
     target = as_planes(logits, target)
-    loss = _binary_cross_entropies(logits, target)
-    return _kept_mean(loss, target != ignore_index, reduce)
+    loss, keep = _binary_cross_entropies(logits, target), target != ignore_index
+    if class_weights is None:
+        return _kept_mean(loss, keep, reduce)
+    weights = class_weights.to(logits.device)[(target == 1).long()] * keep
+    loss, weight = reduce((loss * weights).sum(), weights.sum())
+    return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def cross_entropy_loss(

@@ -7,6 +7,7 @@ and jinja2 are imported only when a page is built.
 
 from pixelwise.report.content import ReportContent, ReportExample, choose_examples
 from pixelwise.report.page import build_report
+from pixelwise.report.pictures import show_errors
 from pixelwise.report.sheet import (
     SheetClass,
     SheetContent,
@@ -25,4 +26,5 @@ __all__ = [
     "build_report",
     "build_sheet",
     "choose_examples",
+    "show_errors",
 ]

@@ -15,11 +15,12 @@ class ReportExample:
     """One image with its target and its prediction, side by side; all uint8 (H, W, 3)."""
 
     name: str
-    caption: str  # why it is shown: "best", "median", "worst"
+    caption: str  # why it is shown: "worst", "median", "best"
     image: NDArray[np.uint8]
     target: NDArray[np.uint8]  # the image with the target laid over it
     prediction: NDArray[np.uint8]  # the image with the predicted mask laid over it
     dice: float  # NaN where there was nothing to find
+    errors: NDArray[np.uint8] | None = None  # see `show_errors`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,24 @@ class ReportContent:
 def choose_examples(
     dice: NDArray[Any] | Sequence[float], num_each: int = 2
 ) -> list[tuple[str, int]]:
-    """Choose the best, median and worst images to show, none of them twice.
+    """Choose the worst, median and best images to show, none of them twice.
 
     Args:
         dice: (N,) Dice of each image (`Scores.image_dice`); images with NaN are never chosen.
         num_each: How many of each kind, where there are enough images.
 
     Returns:
-        Caption ("best", "median" or "worst") and image index, best first.
+        Caption ("worst", "median" or "best") and image index, worst first.
 
     >>> choose_examples([0.9, 0.2, 0.7, 0.8], num_each=1)
-    [('best', 0), ('median', 2), ('worst', 1)]
+    [('worst', 1), ('median', 2), ('best', 0)]
     """
     scores = np.asarray(dice, np.float64)
-    order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
+    order = [int(i) for i in np.argsort(scores, kind="stable") if np.isfinite(scores[i])]
     each = min(num_each, max(1, len(order) // 3))
-    best, rest = order[:each], order[each:]
-    worst, rest = (rest[-each:], rest[:-each]) if rest else ([], [])
-    start = (len(rest) - each + 1) // 2 if len(rest) > each else 0
+    best, rest = order[max(0, len(order) - each) :], order[: max(0, len(order) - each)]
+    worst, rest = rest[:each], rest[each:]
+    start = (len(rest) - each) // 2 if len(rest) > each else 0
     median = rest[start : start + each]
-    kinds = (("best", best), ("median", median), ("worst", worst))
+    kinds = (("worst", worst), ("median", median), ("best", best))
     return [(caption, index) for caption, indices in kinds for index in indices]

@@ -9,7 +9,7 @@ import numpy as np
 from pixelwise.metrics.scores import ClassScores, Interval, Scores
 from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.content import ReportContent, ReportExample
-from pixelwise.report.pictures import is_small, to_data_uri
+from pixelwise.report.pictures import ERROR_COLORS, is_small, to_data_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,7 @@ def _example(example: ReportExample) -> dict[str, Any]:
         ("Image", example.image),
         ("Target", example.target),
         ("Prediction", example.prediction),
+        *([("Errors", example.errors)] if example.errors is not None else []),
     )
     return {
         "name": example.name,
@@ -161,4 +162,7 @@ def _example(example: ReportExample) -> dict[str, Any]:
 
 
 def _legend(content: ReportContent) -> list[tuple[str, str]]:
-    return list(content.class_colors.items()) if content.examples else []
+    if not content.examples:
+        return []
+    has_errors = any(example.errors is not None for example in content.examples)
+    return [*content.class_colors.items(), *(ERROR_COLORS.items() if has_errors else ())]

@@ -4,7 +4,7 @@ import numbers
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from numpy.typing import ArrayLike
@@ -13,6 +13,11 @@ from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
 from pixelwise.planning import Plan
 from pixelwise.training import Watcher
+
+HOOKS = (
+    "on_epoch_end", "on_epoch_begin", "on_train_begin", "on_train_end", "on_train_batch_begin",
+    "on_train_batch_end",
+)  # fmt: skip
 
 
 @dataclass
@@ -27,8 +32,41 @@ class History:
         return list(range(len(self.history.get("loss", []))))
 
 
+class Hooks:
+    """Calls the hooks of callbacks: of those of `pixelwise.callbacks`, and of any like them.
+
+    Args:
+        callbacks: objects with some of Keras's hook methods.
+        model: the Segmenter that is trained.
+        params: numbers of epochs and of steps.
+
+    Raises:
+        PlanError: one has no such method.
+    """
+
+    def __init__(
+        self, callbacks: Iterable[object], model: object, params: Mapping[str, int]
+    ) -> None:
+        self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            if isinstance(callback, type) or not any(hasattr(callback, name) for name in HOOKS):
+                raise PlanError(
+                    f"{callback!r} is no callback. Give objects of pixelwise.callbacks, such as "
+                    f"EarlyStopping(patience=5), or with methods such as {HOOKS[0]}."
+                )
+        self.call("set_params", dict(params))
+        self.call("set_model", model)
+
+    def call(self, name: str, *arguments: object) -> None:
+        """Call the hook of each callback that has it."""
+        for callback in self._callbacks:
+            hook = getattr(callback, name, None)
+            if hook is not None:
+                hook(*arguments)
+
+
 class EpochWatcher(Watcher):
-    """Fills a history and prints a line an epoch, as Keras does."""
+    """Fills a history, prints a line an epoch, as Keras does, and calls the hooks of callbacks."""
 
     def __init__(
         self,
@@ -36,13 +74,32 @@ class EpochWatcher(Watcher):
         metrics: Sequence[str],
         epochs: int,
         plan: Plan,
+        hooks: Hooks,
+        is_stopped: Callable[[], bool],
         *,
         verbose: bool | int,
     ) -> None:
         self._history, self._epochs, self._verbose = history, epochs, verbose
-        self._steps = plan.validate_every
+        self._steps, self._rate = plan.validate_every, plan.learning_rate
         self._names = ["loss", *metrics]
+        self._hooks, self._is_stopped, self._is_last = hooks, is_stopped, False
         self._started = time.monotonic()
+
+    def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
+        """Tell the callbacks of a batch."""
+        batch = (step - 1) % self._steps
+        self._hooks.call("on_train_batch_end", batch, {"loss": loss})
+        if batch + 1 < self._steps:
+            self._hooks.call("on_train_batch_begin", batch + 1, {})
+
+    def begin(self) -> None:
+        """Tell the callbacks that training begins."""
+        self._hooks.call("on_train_begin", {})
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self._hooks.call("on_epoch_begin", len(self._history.epoch), {})
+        self._hooks.call("on_train_batch_begin", 0, {})
 
     def validated(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the history, and print its line."""
@@ -55,7 +112,21 @@ class EpochWatcher(Watcher):
             self._history.history.setdefault(name, []).append(value)
         if self._verbose:
             self._print_line(values)
+        logs = values | {"learning_rate": row["learning_rate"]}
+        self._hooks.call("on_epoch_end", len(self._history.epoch) - 1, logs)
+        self._is_last = self._is_stopped()
+        if not self._is_last and len(self._history.epoch) < self._epochs:
+            self._begin_epoch()
         self._started = time.monotonic()
+
+    def wants_end(self) -> bool:
+        """Whether a callback asked for it, as of the last epoch."""
+        return self._is_last
+
+    def finish(self) -> None:
+        """Tell the callbacks that training ended."""
+        last = {name: values[-1] for name, values in self._history.history.items()}
+        self._hooks.call("on_train_end", last)
 
     def note(self, text: str) -> None:
         """Warn."""

@@ -1,7 +1,8 @@
 """How `fit` trains: the optimizer that it is given, the precision, and its plan."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,11 +16,14 @@ from pixelwise.network import (
     IntensityScaling,
     Model,
     ModelConfig,
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
     join_facts,
     look_at_intensities,
 )
 from pixelwise.planning import Plan, check_seed
 from pixelwise.segmenter.keras_names import OptimizerFactory
+from pixelwise.training import Loss
 
 AskedPrecision = Literal["auto", Precision]
 
@@ -72,18 +76,45 @@ def choose_precision(precision: AskedPrecision, device: torch.device) -> Precisi
     return precision
 
 
+def weigh_classes(loss: Loss, class_weight: Mapping[int, float] | None, num_classes: int) -> Loss:
+    """Return a cross-entropy in whose mean pixels of some classes weigh more or less than 1.
+
+    Raises:
+        PlanError: the loss is no cross-entropy of classes that exclude each other, or a weight is
+            of no class, or no number above 0.
+    """
+    if class_weight is None:
+        return loss
+    function = loss.func if isinstance(loss, partial) else loss
+    if function not in (binary_cross_entropy_loss, cross_entropy_loss):
+        raise PlanError(
+            "class_weight weighs the pixels of a cross-entropy, and the loss is another one. Use "
+            'loss="binary_crossentropy" or "sparse_categorical_crossentropy", or leave it out.'
+        )
+    if not isinstance(class_weight, Mapping) or not set(class_weight) <= set(range(num_classes)):
+        raise PlanError(
+            f"class_weight={class_weight!r} should be a dict of class indices, from 0 to "
+            f"{num_classes - 1}, and their weights, such as {{0: 1.0, 1: 5.0}}."
+        )
+    weights = [float(class_weight.get(index, 1.0)) for index in range(num_classes)]
+    if not all(0 < weight < math.inf for weight in weights):
+        raise PlanError(f"class_weight={class_weight!r} should hold numbers above 0.")
+    return partial(loss, class_weights=torch.tensor(weights))
+
+
 def plan_fit(
     config: ModelConfig,
     num_images: int,
     *,
     epochs: int,
+    steps_per_epoch: int | None,
     batch_size: int,
     learning_rate: float,
     precision: Precision,
     seed: int,
 ) -> Plan:
     """The plan of a Keras-like training: whole images, a constant rate, epochs."""
-    steps_per_epoch = -(-num_images // batch_size)
+    steps_per_epoch = steps_per_epoch or -(-num_images // batch_size)
     network = config.network
     return Plan(
         scaling=config.scaling,

@@ -3,14 +3,16 @@
 name or object -> optimizer factory, (logits, target) -> loss, (logits, target) -> metric
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pixelwise import optimizers
 from pixelwise.data import TargetForm
 from pixelwise.errors import PlanError
 from pixelwise.planning import LossName
@@ -80,6 +82,8 @@ def compile_names(
     Raises:
         PlanError: a name is unknown, or does not fit the task; or an object is of another library.
     """
+    if _is_of_keras(optimizer):
+        optimizer = _like_keras(optimizer)
     for kind, value in (
         ("optimizer", optimizer),
         ("loss", loss),
@@ -94,12 +98,30 @@ def compile_names(
     )
 
 
+def _is_of_keras(value: object) -> bool:
+    home = str(getattr(value, "__module__", "")).split(".")[0]
+    return home in ("keras", "tensorflow", "tf_keras")
+
+
+def _like_keras(optimizer: Any) -> OptimizerFactory:  # noqa: ANN401
+    """The torch optimizer of the same name and learning rate; other settings have to be Keras's."""
+    name = type(optimizer).__name__
+    config = optimizer.get_config() if hasattr(optimizer, "get_config") else {}
+    kind = getattr(optimizers, name, None)
+    if kind is None or not isinstance(config.get("learning_rate"), int | float):
+        raise PlanError(
+            f"The Keras optimizer {name} has no like here, or a schedule for its learning rate. "
+            "Give one of pixelwise.optimizers, or a torch optimizer."
+        )
+    known = {k: v for k, v in config.items() if k in inspect.signature(kind).parameters}
+    made: OptimizerFactory = kind(**{k: v for k, v in known.items() if v is not None})
+    return made
+
+
 def _check_kind(kind: str, value: object) -> None:
     """Refuse what is neither a name nor of use here, such as Keras's own objects."""
     is_torch = kind == "optimizer" and isinstance(value, torch.optim.Optimizer)
-    home = str(getattr(value, "__module__", "")).split(".")[0]
-    is_keras = home in ("keras", "tensorflow", "tf_keras")
-    if is_keras or not (isinstance(value, str) or is_torch or callable(value)):
+    if _is_of_keras(value) or not (isinstance(value, str) or is_torch or callable(value)):
         example = "a torch optimizer" if kind == "optimizer" else "a function of torch tensors"
         raise PlanError(
             f"{value!r} is no {kind} that can be used here. Give a name, such as "
@@ -182,8 +204,26 @@ def iou_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
     return _mean_of_present(overlap, total - overlap, total)
 
 
+def precision_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Share of what is found that is right, of the batch's pixels, mean over classes found."""
+    both, predicted, _ = _count(logits, target, task)
+    return _mean_of_present(both, predicted, predicted)
+
+
+def recall_score(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Share of what is there that is found, of the batch's pixels, mean over classes present."""
+    both, _, present = _count(logits, target, task)
+    return _mean_of_present(both, present, present)
+
+
 def _overlaps(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
     """Pixels in both, and predicted plus present, of each class (K,)."""
+    both, predicted, present = _count(logits, target, task)
+    return both, predicted + present
+
+
+def _count(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels in both, predicted, and present, of each class (K,)."""
     keep = target != IGNORE_INDEX
     if task.is_exclusive:
         num_classes = logits.shape[1]
@@ -197,7 +237,7 @@ def _overlaps(logits: Tensor, target: Tensor, task: Task) -> tuple[Tensor, Tenso
         keep = keep[:, None] if task.has_one_logit else keep
     axes = [0, *range(2, logits.ndim)]
     predicted, present = predicted & keep, present & keep
-    return (predicted & present).sum(axes), predicted.sum(axes) + present.sum(axes)
+    return (predicted & present).sum(axes), predicted.sum(axes), present.sum(axes)
 
 
 def _mean_of_present(part: Tensor, whole: Tensor, total: Tensor) -> Tensor:
@@ -218,6 +258,8 @@ METRICS: Mapping[str, Callable[..., Tensor]] = {
     "iou": iou_score,
     "iou_score": iou_score,
     "mean_iou": iou_score,
+    "precision": precision_score,
+    "recall": recall_score,
 }
 KNOWN: Mapping[str, Mapping[str, object]] = {
     "optimizer": OPTIMIZERS,

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
@@ -114,7 +116,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
 
 
 def from_keras(
-    path: str | os.PathLike[str],
+    path: Any,  # noqa: ANN401
     architecture: UNetConfig | None = None,
     *,
     class_names: Sequence[str] | None = None,
@@ -123,7 +125,8 @@ def from_keras(
     """Read a U-Net that Keras 3 saved, without Keras or TensorFlow.
 
     Args:
-        path: a `.keras` file, or a `.weights.h5` file with its architecture given.
+        path: a `.keras` file, or a `.weights.h5` file with its architecture given; or the Keras
+            model itself.
         architecture: of a `.weights.h5` file: `model.model.config.network` of a `pixelwise.unet`
             that is built like it.
         class_names: names of the classes, if they should have names.
@@ -134,6 +137,11 @@ def from_keras(
             message names the layer.
         MissingExtraError: h5py is not installed.
     """
+    if not isinstance(path, str | os.PathLike) and hasattr(path, "save"):
+        with TemporaryDirectory() as folder:
+            saved = Path(folder) / "model.keras"
+            path.save(saved)
+            return from_keras(saved, architecture, class_names=class_names, device=device)
     network, head = read_keras(Path(path), architecture)
     is_softmax = head == "softmax"
     num_logits = network.config.out_channels

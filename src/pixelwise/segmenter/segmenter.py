@@ -5,7 +5,7 @@ predictor as the command line.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixelwise.data import Sample, to_array, to_channels, to_images, to_samples, to_targets
 from pixelwise.device import pick_device
-from pixelwise.errors import ArrayError, PlanError
+from pixelwise.errors import ArrayError, ModelFileError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import make_folder, read_image
-from pixelwise.network import Model, look_at_intensities, save_model
+from pixelwise.network import Model, load_model, look_at_intensities, save_model
 from pixelwise.planning import check_number
 from pixelwise.planning.plan import MAX_BATCH
-from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
+from pixelwise.segmenter.epochs import EpochWatcher, History, Hooks, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
     check_optimizer,
@@ -31,9 +31,11 @@ from pixelwise.segmenter.fitting import (
     learn_intensities,
     make_optimizer,
     plan_fit,
+    weigh_classes,
 )
 from pixelwise.segmenter.images import Image, Images, is_list_of_images, is_path, read_paths
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
+from pixelwise.segmenter.pairs import SizedPairs, listed, to_arrays
 from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
 
@@ -55,7 +57,9 @@ class Segmenter:
             path: run folder or file that it was loaded from.
         """
         self.model = model
-        self.path = path  # until `fit` changes the model
+        self.path = path  # until the model is changed
+        self.stop_training = False  # set by a callback: this epoch is the last
+        self._trainer: Trainer | None = None  # while `fit` runs
         self._device = device
         self._compiled: Compiled | None = None
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
@@ -117,13 +121,16 @@ class Segmenter:
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | SizedPairs,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | SizedPairs | None = None,
         validation_split: float = 0.0,
+        steps_per_epoch: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        callbacks: Sequence[object] | object | None = None,
         verbose: bool | int = True,
         seed: int = 0,
     ) -> History:
@@ -134,13 +141,18 @@ class Segmenter:
         Args:
             x: images (N, H, W, C), any integer or float type. Integer images are scaled by the
                 training set's mean and deviation, which the model stores; floats are used as they
-                are.
-            y: masks. One class: (N, H, W, 1) or (N, H, W) of 0 and 1. Several: class indices of
-                the same shape, or one-hot (N, H, W, K) with a categorical loss.
+                are. Or pairs of an image and its mask, all of one size, such as a torch data set
+                gives them; they are read once.
+            y: masks; none where x holds pairs. One class: (N, H, W, 1) or (N, H, W) of 0 and 1.
+                Several: class indices of the same shape, or one-hot (N, H, W, K) with a
+                categorical loss.
             epochs: passes over the images.
             batch_size: images a step.
-            validation_data: (x, y) to measure after each epoch.
+            validation_data: (x, y), or pairs, to measure after each epoch.
             validation_split: share of the images, from the end, to take for validation.
+            steps_per_epoch: steps after which an epoch ends; None: when all images were seen.
+            class_weight: weight of the pixels of a class, by its index, in a cross-entropy.
+            callbacks: of `pixelwise.callbacks`, or any objects with such methods, in their order.
             verbose: print a line an epoch.
             seed: seed of the order of images.
 
@@ -149,11 +161,19 @@ class Segmenter:
 
         Raises:
             ArrayError: the arrays are not what they should be; the message has the fix.
+            PlanError: an option that cannot be used.
             TrainingError: the loss became NaN; the weights of the last good epoch are kept.
         """
         compiled = self._checked_compiled()
         epochs = check_number("epochs", epochs)
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
+        if steps_per_epoch is not None:
+            steps_per_epoch = check_number("steps_per_epoch", steps_per_epoch)
+        loss = weigh_classes(compiled.loss, class_weight, self.model.config.num_classes)
+        in_channels = self.model.config.network.in_channels
+        x, y = to_arrays(x, y, in_channels)
+        if validation_data is not None and not isinstance(validation_data, tuple | list):
+            validation_data = to_arrays(validation_data, None, in_channels)
         x, y, validation = split_off(x, y, validation_data, validation_split)
         train = self._samples(x, y)
         self.model, self.path = learn_intensities(self.model, train), None
@@ -165,26 +185,43 @@ class Segmenter:
             self.model.config,
             len(train),
             epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
             batch_size=batch_size,
             learning_rate=rate,
             precision=choose_precision(self._precision, device),
             seed=seed,
         )
         history = History()
+        hooks = Hooks(
+            listed(callbacks),
+            self,
+            {"epochs": epochs, "steps": plan.validate_every, "verbose": int(verbose)},
+        )
+        self.stop_training = False
+        watcher = EpochWatcher(
+            history, list(compiled.metrics), epochs, plan, hooks, lambda: self.stop_training,
+            verbose=verbose,
+        )  # fmt: skip
         trainer = Trainer(
             self.model,
             plan,
             train,
             val,
-            objective=Objective(compiled.loss, compiled.metrics, optimizer),
+            objective=Objective(loss, compiled.metrics, optimizer),
             timetable=Timetable(
                 Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
             ),
             device=device,
-            watcher=EpochWatcher(history, list(compiled.metrics), epochs, plan, verbose=verbose),
+            watcher=watcher,
             keep_last=True,
         )
-        trainer.run()
+        self._trainer = trainer
+        try:
+            watcher.begin()
+            trainer.run()
+            watcher.finish()
+        finally:
+            self._trainer = None
         return history
 
     def evaluate(
@@ -202,7 +239,16 @@ class Segmenter:
             print(format_values(means))
         return means
 
+    @property
+    def optimizer(self) -> "RunningOptimizer":
+        """The optimizer of `compile`, whose `learning_rate` can be read and set."""
+        return RunningOptimizer(self)
+
     # --- prediction ---------------------------------------------------------------------------
+
+    def __call__(self, x: Images) -> NDArray[np.float32]:
+        """Return probabilities as `predict` does."""
+        return self.predict(x)
 
     def predict(
         self, x: Images, *, batch_size: int = 32, verbose: bool | int = False
@@ -295,6 +341,52 @@ class Segmenter:
         make_folder(target.parent)
         save_model(target, self.model)
 
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, which holds the weights and how to use them."""
+        self.save(path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Take the weights of a model file or run folder of the same network.
+
+        Raises:
+            ModelFileError: it is no model, or one of another network.
+        """
+        other = load_model(Path(path))
+        if other.config.network != self.model.config.network:
+            raise ModelFileError(
+                f"{path} is of another network ({other.config.network}) than this model "
+                f"({self.model.config.network}). pixelwise.load(path) reads it as it is."
+            )
+        self.model.network.load_state_dict(other.network.state_dict())
+        self.path = None
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all weights, in the order of `set_weights`."""
+        return [
+            tensor.detach().cpu().numpy().copy()
+            for tensor in self.model.network.state_dict().values()
+        ]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set all weights.
+
+        Raises:
+            ArrayError: other numbers or shapes than those of `get_weights`.
+        """
+        own = self.model.network.state_dict()
+        arrays = [np.asarray(one) for one in weights]
+        expected = [tuple(tensor.shape) for tensor in own.values()]
+        if [array.shape for array in arrays] != expected:
+            raise ArrayError(
+                f"{len(arrays)} weights were given that do not fit this network, which has "
+                f"{len(expected)}. Take those of get_weights of a model that is built like it."
+            )
+        given = {
+            name: torch.from_numpy(np.array(array)) for name, array in zip(own, arrays, strict=True)
+        }
+        self.model.network.load_state_dict(given)
+        self.path = None
+
     def summary(self) -> None:
         """Print the network, stage by stage, with every skip connection."""
         print(self.model.network.summary())
@@ -327,7 +419,7 @@ class Segmenter:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which make a predictor of their own."""
-        return self.__dict__ | {"_kept": None}
+        return self.__dict__ | {"_kept": None, "_trainer": None}
 
     def _samples(self, x: ArrayLike, y: ArrayLike) -> list[Sample]:
         """Check arrays and make samples of them."""
@@ -366,3 +458,33 @@ class Segmenter:
             check_optimizer(made, self.model.network)
             self._optimizer = made
         return self._optimizer
+
+
+class RunningOptimizer:
+    """The optimizer of a Segmenter, as callbacks see it."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        optimizer = self._made()
+        return float(optimizer.param_groups[0]["lr"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        rate = float(rate)
+        if not 0 < rate < float("inf"):
+            raise PlanError(f"The learning rate {rate} is none. Give a number above 0.")
+        for group in self._made().param_groups:
+            group["lr"] = rate
+        trainer = self._segmenter._trainer
+        if trainer is not None:  # each step sets the planned rate times this factor
+            trainer.state.rate_factor = rate / trainer.plan.learning_rate
+
+    def _made(self) -> torch.optim.Optimizer:
+        return self._segmenter._prepared_optimizer(
+            self._segmenter._checked_compiled(),
+            pick_device(self._segmenter._device),
+        )

@@ -37,6 +37,7 @@ from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weight
 from pixelwise.training.validate import validate
 from pixelwise.training.watcher import Watcher
 
+ASKED = "it was asked to end"  # by who watches it
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
 BEST_KEPT = "The best weights, from before the rise, are kept."
@@ -202,6 +203,8 @@ class Trainer:
         if decision.is_asked:
             self.watcher.note(ANSWER)
         stopped = decision.why_stop(step, has_budget=timetable.budget is not None)
+        if self.watcher.wants_end():
+            stopped = stopped or ASKED
         if stopped == ALL_DONE and self.plan.schedule == "plateau":
             stopped = FLAT
         return stopped, decision

@@ -206,6 +206,7 @@ class _Sum(torch.autograd.Function):
 
 def _own_device(device: str, local_rank: int, num_beside: int) -> torch.device:
     """The device of one of several ranks on a machine."""
+    device = "cuda" if device == "gpu" else device
     if device not in ("auto", "cpu", "cuda"):
         raise PlanError(
             f"--device {device} names one device for {num_beside} processes. Use --device cuda, "

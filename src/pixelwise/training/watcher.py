@@ -46,6 +46,10 @@ class Watcher:
     def validated(self, row: Mapping[str, float]) -> None:
         """A validation is done: its row of history.csv; called after `keep`."""
 
+    def wants_end(self) -> bool:
+        """Whether training is to end now."""
+        return False
+
     def finished(self, text: str) -> None:
         """Training ended; the text says how and where the result is."""
 
@@ -94,6 +98,10 @@ class Watchers(Watcher):
         """Pass it on."""
         for watcher in self._watchers:
             watcher.validated(row)
+
+    def wants_end(self) -> bool:
+        """Whether one of them wants it."""
+        return any(watcher.wants_end() for watcher in self._watchers)
 
     def finished(self, text: str) -> None:
         """Pass it on."""

@@ -16,7 +16,13 @@ from pixelwise.io import write_text
 from pixelwise.metrics import Scores
 from pixelwise.network import Model, load_model
 from pixelwise.planning import Plan
-from pixelwise.report import ReportContent, ReportExample, build_report, choose_examples
+from pixelwise.report import (
+    ReportContent,
+    ReportExample,
+    build_report,
+    choose_examples,
+    show_errors,
+)
 from pixelwise.text import count_of
 from pixelwise.training import FILES, Outcome, RunFolder
 from pixelwise.workflows.final_scores import Closing
@@ -133,7 +139,7 @@ def _fold_examples(
     scores: Scores,
     device: torch.device,
 ) -> list[ReportExample]:
-    """Predict the best, median and worst samples, each by the model of its fold."""
+    """Predict the worst, median and best samples, each by the model of its fold."""
     places = [(fold, i) for fold, part in enumerate(samples) for i in range(len(part))]
     dice, examples = scores.image_dice, []
     for kind, index in choose_examples(dice):
@@ -147,7 +153,7 @@ def _fold_examples(
 def show_examples(
     predictor: Predictor, samples: Sequence[Sample], scores: Scores
 ) -> list[ReportExample]:
-    """Predict the best, median and worst samples once more, to show them."""
+    """Predict the worst, median and best samples once more, to show them."""
     dice = scores.image_dice
     return [
         _example(predictor.segment(samples[index].image), samples[index], kind, dice[index],
@@ -169,6 +175,12 @@ def _example(
         target=overlay(image, sample.mask, colors),
         prediction=overlay(image, mask, colors),
         dice=float(dice),
+        errors=show_errors(
+            to_rgb(image),
+            sample.mask,
+            mask,
+            has_background=model.config.task.has_background(model.config.class_names),
+        ),
     )
 
 
