@@ -31,6 +31,8 @@ elif task == "binary":
 else:
     mask = probabilities.argmax(0)
 
+if int(about["min_area"]) > 1:
+    print(f"Regions below {about['min_area']} pixels stay; `pixelwise predict` takes them out.")
 result = Image.fromarray(mask.astype(np.uint8))  # class index per pixel, shown in colours
 colors = [ImageColor.getrgb(color) for color in json.loads(about["colors"])]
 colors = [(0, 0, 0), *colors] if task == "multilabel" else colors

@@ -5,6 +5,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from html import escape
 
 KEPT_CONTROLS = "\n\t"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, or look behind
@@ -24,6 +25,16 @@ def show_size(size: Iterable[int]) -> str:
 def count_of(number: int, what: str, several: str = "") -> str:
     """A number and what it counts: "1 image", "2 images", "2 classes" (`several` of "class")."""
     return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A small HTML table, as notebooks show it."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(visible(str(cell)))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def shorten(items: Sequence[object], limit: int = 3, what: str = "in all") -> str:

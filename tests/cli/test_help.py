@@ -41,7 +41,6 @@ OPTIONS = {
 }
 WRONG_USAGE = (
     "train",  # no data
-    "train data",  # no --out
     "train data --out run --epochs 0",
     "train data --out run --epochs many",
     "train data --out run --budget 10min --epochs 3",
@@ -49,7 +48,6 @@ WRONG_USAGE = (
     "train data --out run --folds 1",
     "train data --out run --log paper",
     "predict model --out masks",  # no input
-    "predict model image.png",  # no --out
     "predict model image.png --out masks --save mask,picture",
     "evaluate data",  # neither a model nor predictions
     "evaluate model data other",
@@ -70,7 +68,9 @@ def test_help_lists_every_command_with_a_line():
     result = run("--help")
     assert result.exit_code == 0
     lines = [line.strip("│ ") for line in result.stdout.splitlines()]
-    for command in COMMANDS:
+    assert "serve" not in result.stdout  # until it works
+    assert "--install-completion" in result.stdout
+    for command in set(COMMANDS) - {"serve"}:
         (line,) = [line for line in lines if line.startswith(f"{command} ")]
         assert len(line.removeprefix(command).strip()) > 10
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.inference.test_predictor import model_for
 
 import pixelwise as pw
-from pixelwise.errors import ModelFileError, PlanError
+from pixelwise.errors import LayoutError, ModelFileError, PlanError
 from pixelwise.network import save_model
 from pixelwise.workflows.export import export
 from pixelwise.workflows.given_model import take_model
@@ -90,3 +90,18 @@ def test_models_of_volumes_are_for_arrays(tmp_path):
     for given in (tmp_path / "v.safetensors", pw.load(tmp_path / "v.safetensors")):
         with pytest.raises(ModelFileError, match=r"v\.safetensors is a model for volumes"):
             pw.predict(given, tmp_path, tmp_path / "out")
+
+
+def test_swapped_arguments_are_recognised(run, data, tmp_path):
+    words = f"{run.folder} is a model, and .* is none. The model comes first"
+    with pytest.raises(PlanError, match=words):
+        pw.evaluate(data, run.folder)
+    with pytest.raises(PlanError, match=words):
+        pw.predict(data / "test" / "images", run.folder, tmp_path / "out")
+    with pytest.raises(ModelFileError, match="no model.safetensors"):  # neither is one
+        pw.evaluate(data, data)
+
+
+def test_missing_data_are_said_before_an_earlier_run(run, tmp_path):
+    with pytest.raises(LayoutError, match=r"nowhere does not exist"):
+        pw.train(tmp_path / "nowhere", run.folder)

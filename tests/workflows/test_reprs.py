@@ -1,5 +1,7 @@
 """What a console shows of a result: one short line."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,21 @@ def test_all_are_short(run, data):
     history = model.fit(np.zeros((1, 16, 16, 1), np.float32), np.zeros((1, 16, 16, 1)), verbose=0)
     for shown in (run, run.scores, pw.check(data), model, history):
         assert len(repr(shown)) < 500
+
+
+def test_notebooks_show_tables(run, data, tmp_path):
+    model = pw.load(run.folder)
+    history = model.fit(np.zeros((1, 16, 16, 1), np.float32), np.zeros((1, 16, 16, 1)), verbose=0)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "<b>.png").write_text("no picture")
+    shown = (run, run.scores, pw.check(data), pw.check(tmp_path), model, history)
+    for one in shown:
+        html = one._repr_html_()
+        parsed = ElementTree.fromstring(f"<div>{html}</div>")  # well-formed
+        assert len(html) < 20_000
+        assert parsed.find("b") is None
+    assert [cell.text for cell in ElementTree.fromstring(history._repr_html_()).iter("td")][
+        0
+    ] == "1"
+    assert f"{run.test_scores.mean_dice:.3f}" in run._repr_html_()
+    assert "report.html" in run._repr_html_()

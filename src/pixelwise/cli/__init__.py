@@ -18,14 +18,13 @@ from pixelwise.cli.serve import serve
 from pixelwise.cli.train import train
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for each in (demo, check, train, predict, evaluate, export, serve, info):
-    app.command()(each)
+    app.command(hidden=each is serve)(each)  # which is to come
 
 
 def _print_version(asked: bool) -> None:

@@ -70,7 +70,7 @@ def predict(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the masks.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the masks.")] = Path("masks"),
     save: Annotated[
         str,
         typer.Option(

@@ -32,7 +32,7 @@ def _parse_log(names: list[str] | None) -> list[str] | None:
 @clear_errors
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of images and masks.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Run folder to write.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("run"),
     budget: Annotated[
         str | None,
         typer.Option(

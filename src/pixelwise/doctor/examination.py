@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 from pixelwise.data import KINDS, SEQUENCE, SEVERITIES, Dataset, Finding, MaskEncoding, Split
 from pixelwise.data.layouts import Layout
 from pixelwise.data.survey import SampleFacts
 from pixelwise.errors import DataError
-from pixelwise.text import count_of
+from pixelwise.text import count_of, html_table
+
+FINDING_COLUMNS = ("", "code", "files", "what is wrong", "what to do")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Examination:
         parts = [f"{number} {name}" for name, number in Counter(self.splits.values()).items()]
         images = count_of(len(self.surveyed), "image") + f" ({', '.join(parts)})" * bool(parts)
         return f"Examination({self.root}: {images}; {', '.join(found)})"
+
+    def _repr_html_(self) -> str:
+        """What was found, as notebooks show it."""
+        rows = [(one.severity, one.code, count_of(one.count, "file"), one.message, one.fix)
+                for one in self.findings]  # fmt: skip
+        return f"<p>{escape(repr(self))}</p>" + html_table(FINDING_COLUMNS, rows)
 
     @property
     def errors(self) -> list[Finding]:

@@ -10,6 +10,7 @@ What is stated once and holds everywhere (`docs/metrics.md` explains why):
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from pixelwise.metrics.intervals import (
     to_text,
 )
 from pixelwise.task import IGNORE_INDEX, is_background
-from pixelwise.text import count_of, format_csv
+from pixelwise.text import count_of, format_csv, html_table
 
 __all__ = [
     "ABSENT",
@@ -108,6 +109,12 @@ class Scores:
             f"{count_of(len(self.classes), 'class', 'classes')}; "
             f"{self.of or count_of(self.num_images, 'image')})"
         )
+
+    def _repr_html_(self) -> str:
+        """The table of the classes, as notebooks show it."""
+        notes = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
+        of = self.of or count_of(self.num_images, "image")
+        return notes + f"<p>{escape(of)}</p>" + html_table(TABLE_COLUMNS, self.table_rows)
 
     @property
     def mean_dice(self) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
 from pixelwise.planning import Plan
+from pixelwise.text import count_of, html_table
 from pixelwise.training import Watcher
 
 HOOKS = (
@@ -30,6 +31,17 @@ class History:
     def epoch(self) -> list[int]:
         """Epoch numbers from 0."""
         return list(range(len(self.history.get("loss", []))))
+
+    def __repr__(self) -> str:
+        """The number of epochs and the last values."""
+        last = {name: values[-1] for name, values in self.history.items() if values}
+        return f"History({count_of(len(self.epoch), 'epoch')}; {format_values(last)})"
+
+    def _repr_html_(self) -> str:
+        """The values of the epochs, as notebooks show them."""
+        rows = zip(*self.history.values(), strict=True)
+        shown = [(n + 1, *(f"{value:.4f}" for value in row)) for n, row in enumerate(rows)]
+        return html_table(("epoch", *self.history), shown)
 
 
 class Hooks:

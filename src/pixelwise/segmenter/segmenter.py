@@ -6,6 +6,7 @@ predictor as the command line.
 
 import os
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -78,6 +79,11 @@ class Segmenter:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by their index in masks."""
         return self.model.config.class_names
+
+    def _repr_html_(self) -> str:
+        """The network, stage by stage, as notebooks show it."""
+        network = self.model.network.summary()
+        return f"<p>{escape(repr(self))}</p><pre>{escape(network)}</pre>"
 
     # --- training -----------------------------------------------------------------------------
 

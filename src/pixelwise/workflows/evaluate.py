@@ -22,7 +22,7 @@ from pixelwise.report import ReportContent, build_report
 from pixelwise.text import show_size
 from pixelwise.workflows.check import accepting
 from pixelwise.workflows.final_scores import name_evaluated
-from pixelwise.workflows.given_model import AnyModel, take_model
+from pixelwise.workflows.given_model import AnyModel, refuse_swapped, take_model
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.model_samples import files_of, read_for_model, refuse_seen, samples_of
 from pixelwise.workflows.pages import class_colors, describe_network, show_examples
@@ -98,6 +98,7 @@ def evaluate(
             scores=scores,
         )
     else:
+        refuse_swapped(model, data)
         given = take_model(model)
         loaded = given.model
         refuse_seen(given, split)

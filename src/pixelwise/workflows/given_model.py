@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from pixelwise.errors import ModelFileError, PlanError
 from pixelwise.inference.runtimes.exported import load_any_model
-from pixelwise.network import Model
+from pixelwise.network import MODEL_FILE_NAME, Model
 from pixelwise.workflows.run import Run
 
 
@@ -46,6 +46,24 @@ class GivenModel(NamedTuple):
         if self.path is None or self.path.is_dir():
             return self.path
         return self.path.absolute().parent
+
+
+def refuse_swapped(model: object, other: object) -> None:
+    """PlanError where the second of two paths is the model, and the first is none."""
+    if _names_model(other) and isinstance(model, str | os.PathLike) and not _names_model(model):
+        raise PlanError(
+            f"{other} is a model, and {model} is none. The model comes first: give {other} and "
+            f"then {model}."
+        )
+
+
+def _names_model(given: object) -> bool:
+    """Whether it is the path of a run folder or a model file that is there."""
+    if not isinstance(given, str | os.PathLike):
+        return False
+    path = Path(given)
+    file = path / MODEL_FILE_NAME if path.is_dir() else path
+    return file.suffix == Path(MODEL_FILE_NAME).suffix and file.is_file()
 
 
 def take_model(given: AnyModel) -> GivenModel:

@@ -22,7 +22,7 @@ from pixelwise.inference.runtimes import AskedPrecision, AskedRuntime
 from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model
-from pixelwise.workflows.given_model import AnyModel, take_model
+from pixelwise.workflows.given_model import AnyModel, refuse_swapped, take_model
 from pixelwise.workflows.prediction.files import FilePredictor
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
 from pixelwise.workflows.prediction.loading import Job
@@ -45,7 +45,7 @@ AnyPath = str | os.PathLike[str]
 def predict(
     model: AnyModel,
     inputs: AnyPath | Sequence[AnyPath],
-    out: AnyPath,
+    out: AnyPath = "masks",
     *,
     save: Sequence[str] = ("mask",),
     format: MaskFormat = "auto",
@@ -175,6 +175,7 @@ def predict_images(
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
     num_bytes = _memory(memory)
+    refuse_swapped(model, inputs)
     given = take_model(model)
     loaded = given.model
     if min_area is not None:

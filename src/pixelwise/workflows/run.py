@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from pixelwise.data import Dataset, Sample
@@ -54,6 +55,19 @@ class Run:
             f"Run({self.folder}{found}; {count_of(self.num_steps, 'step')} in "
             f"{self.seconds:,.0f} s, {self.stopped})"
         )
+
+    def _repr_html_(self) -> str:
+        return _show(self)
+
+
+def _show(run: Run) -> str:
+    """The run and its scores, as notebooks show them."""
+    report = run.folder / "report.html"
+    shown = [f"<p>{escape(repr(run))}</p>", *(f"<p>{escape(text)}</p>" for text in run.warnings)]
+    if report.exists():
+        shown.append(f'<p><a href="{escape(str(report))}">{escape(str(report))}</a></p>')
+    scores = run.test_scores or run.scores
+    return "".join(shown) + (scores._repr_html_() if scores is not None else "")
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from pixelwise.data import Dataset, DataSource, read_split
+from pixelwise.data.layouts import refuse_missing
 from pixelwise.doctor import Examination, ReadOptions, examine_dataset
 from pixelwise.errors import (
     DataError,
@@ -43,7 +44,7 @@ from pixelwise.workflows.train_once import train_once
 @ending_together()
 def train(
     data: DataSource,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] = "run",
     *,
     budget: str | float | None = None,
     epochs: int | None = None,
@@ -142,6 +143,7 @@ def train(
                 encoder=ready_made,
             )
             if not (resume or overwrite):
+                refuse_missing(data)  # before what is said of `out`
                 folder.prepare(resume=False, overwrite=False)
             return request, num_folds
 

@@ -3,7 +3,7 @@
 from pixelwise.data.layouts.declared import find_class_file, read_declaration
 from pixelwise.data.layouts.find import find_layout
 from pixelwise.data.layouts.found import FoundSample, Layout, LayoutOptions
-from pixelwise.data.layouts.names import stem_of, suffix_of
+from pixelwise.data.layouts.names import refuse_missing, stem_of, suffix_of
 from pixelwise.data.layouts.unique import check_names
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "find_class_file",
     "find_layout",
     "read_declaration",
+    "refuse_missing",
     "stem_of",
     "suffix_of",
 ]

@@ -180,6 +180,12 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from _walk(inside)
 
 
+def refuse_missing(data: object) -> None:
+    """Raise LayoutError where data are a path that is not there."""
+    if isinstance(data, str | os.PathLike) and not Path(data).exists():
+        raise LayoutError(f"{data} does not exist. Check the name of the data folder.")
+
+
 def check_folder(root: Path) -> None:
     """Raise LayoutError unless `root` is a folder that can be listed."""
     try:
@@ -188,8 +194,7 @@ def check_folder(root: Path) -> None:
                 f"{root} is a file. Give the folder that holds the images and masks, a manifest "
                 "(CSV) or a COCO file (JSON)."
             )
-        if not root.exists():
-            raise LayoutError(f"{root} does not exist. Check the name of the data folder.")
+        refuse_missing(root)
         next(root.iterdir(), None)
     except PermissionError as error:
         raise LayoutError(f"{root} may not be read. Change its permissions (chmod +rx).") from error
