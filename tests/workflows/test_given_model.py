@@ -98,7 +98,7 @@ def test_swapped_arguments_are_recognised(run, data, tmp_path):
         pw.evaluate(data, run.folder)
     with pytest.raises(PlanError, match=words):
         pw.predict(data / "test" / "images", run.folder, tmp_path / "out")
-    with pytest.raises(ModelFileError, match="no model.safetensors"):  # neither is one
+    with pytest.raises(ModelFileError, match=r"no model\.safetensors"):  # neither is one
         pw.evaluate(data, data)
 
 

@@ -62,8 +62,7 @@ def test_notebooks_show_tables(run, data, tmp_path):
         parsed = ElementTree.fromstring(f"<div>{html}</div>")  # well-formed
         assert len(html) < 20_000
         assert parsed.find("b") is None
-    assert [cell.text for cell in ElementTree.fromstring(history._repr_html_()).iter("td")][
-        0
-    ] == "1"
+    cells = ElementTree.fromstring(history._repr_html_()).iter("td")
+    assert next(cells).text == "1"  # epoch
     assert f"{run.test_scores.mean_dice:.3f}" in run._repr_html_()
     assert "report.html" in run._repr_html_()
