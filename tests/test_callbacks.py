@@ -321,6 +321,12 @@ class TestClassWeight:
         expected = -np.log(of_foreground).mean()
         assert history.history["loss"][0] == pytest.approx(expected, rel=1e-4)
 
+    def test_overlapping_classes_have_no_weights(self):
+        model = pw.unet((16, 16, 1), 2, multilabel=True, widths=(4, 8), device="cpu")
+        planes = np.concatenate([Y, 1 - Y], -1)
+        with pytest.raises(PlanError, match="classes that exclude each other"):
+            model.fit(X, planes, verbose=0, class_weight={0: 1, 1: 2})
+
     @pytest.mark.parametrize(
         ("loss", "weights", "words"),
         [

@@ -76,7 +76,9 @@ def choose_precision(precision: AskedPrecision, device: torch.device) -> Precisi
     return precision
 
 
-def weigh_classes(loss: Loss, class_weight: Mapping[int, float] | None, num_classes: int) -> Loss:
+def weigh_classes(
+    loss: Loss, class_weight: Mapping[int, float] | None, config: ModelConfig
+) -> Loss:
     """Return a cross-entropy in whose mean pixels of some classes weigh more or less than 1.
 
     Raises:
@@ -85,11 +87,13 @@ def weigh_classes(loss: Loss, class_weight: Mapping[int, float] | None, num_clas
     """
     if class_weight is None:
         return loss
-    function = loss.func if isinstance(loss, partial) else loss
-    if function not in (binary_cross_entropy_loss, cross_entropy_loss):
+    function, num_classes = loss.func if isinstance(loss, partial) else loss, config.num_classes
+    is_known = function in (binary_cross_entropy_loss, cross_entropy_loss)
+    if not is_known or config.task.can_overlap:
         raise PlanError(
-            "class_weight weighs the pixels of a cross-entropy, and the loss is another one. Use "
-            'loss="binary_crossentropy" or "sparse_categorical_crossentropy", or leave it out.'
+            "class_weight weighs the pixels of a cross-entropy of classes that exclude each other, "
+            'and the loss is another one. Use loss="binary_crossentropy" or '
+            '"sparse_categorical_crossentropy", or leave it out.'
         )
     if not isinstance(class_weight, Mapping) or not set(class_weight) <= set(range(num_classes)):
         raise PlanError(

@@ -175,7 +175,7 @@ class Segmenter:
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
         if steps_per_epoch is not None:
             steps_per_epoch = check_number("steps_per_epoch", steps_per_epoch)
-        loss = weigh_classes(compiled.loss, class_weight, self.model.config.num_classes)
+        loss = weigh_classes(compiled.loss, class_weight, self.model.config)
         in_channels = self.model.config.network.in_channels
         x, y = to_arrays(x, y, in_channels)
         if validation_data is not None and not isinstance(validation_data, tuple | list):
