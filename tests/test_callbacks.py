@@ -174,11 +174,13 @@ class TestModelCheckpoint:
 def test_csv_logger(model, tmp_path):
     path = tmp_path / "h.csv"
     history = fit(model, epochs=2, validation_split=0.5, callbacks=[CSVLogger(path)])
-    rows = list(csv.DictReader(path.open()))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     assert list(rows[0]) == ["epoch", "learning_rate", "loss", "val_loss"]
     assert [float(row["loss"]) for row in rows] == history.history["loss"]
     fit(model, callbacks=[CSVLogger(path, append=True)], validation_split=0.5)
-    assert len(list(csv.DictReader(path.open()))) == 3
+    assert len(list(csv.DictReader(path.read_text().splitlines()))) == 3
+    fit(model, callbacks=[CSVLogger(path)], validation_split=0.5)
+    assert len(list(csv.DictReader(path.read_text().splitlines()))) == 1
 
 
 def test_hooks_come_in_their_order(model):

@@ -30,7 +30,6 @@ from pixelwise.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixelwise import callbacks, optimizers
     from pixelwise.segmenter import History, Segmenter, from_keras, load, unet
     from pixelwise.workflows import check, evaluate, predict, train
 

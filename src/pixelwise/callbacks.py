@@ -15,7 +15,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar
 
 from pixelwise.errors import PlanError
 
@@ -324,28 +324,18 @@ class CSVLogger(Callback):
         append: bool = False,
     ) -> None:
         self.filename, self.separator, self.append = Path(filename), separator, append
-        self._file: TextIO | None = None
-        self._writer: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Open the file."""
-        goes_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._file = self.filename.open("a" if self.append else "w", newline="")
-        self._writer, self._goes_on = None, goes_on
+        """Begin a new file, unless an earlier one goes on."""
+        if not self.append:
+            self.filename.write_text("")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write a row; the first one gives the columns."""
-        assert self._file is not None
-        values = dict(logs or {})
-        if self._writer is None:
-            columns = ["epoch", *sorted(values)]
-            self._writer = csv.DictWriter(self._file, columns, delimiter=self.separator)
-            if not self._goes_on:
-                self._writer.writeheader()
-        self._writer.writerow({"epoch": epoch} | values)
-        self._file.flush()
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Write a row; the first one of a file after its columns."""
+        values = {"epoch": epoch} | dict(sorted((logs or {}).items()))
+        is_new = not self.filename.exists() or self.filename.stat().st_size == 0
+        with self.filename.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(values), delimiter=self.separator)
+            if is_new:
+                writer.writeheader()
+            writer.writerow(values)

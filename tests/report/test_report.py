@@ -186,7 +186,7 @@ def test_text_from_outside_is_escaped(content):
     )
     assert not page.all("script")
     assert page.text.count(evil) >= 5
-    assert len(page.all("img")) == 3
+    assert len(page.all("img")) == 4
 
 
 def test_an_evaluation_has_no_plan_and_no_curves():

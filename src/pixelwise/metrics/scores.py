@@ -105,7 +105,7 @@ class Scores:
     def __repr__(self) -> str:
         """The means, and of what."""
         return (
-            f"Scores(Dice {to_text(self.mean['dice'])}, IoU {to_text(self.mean['iou'])}, "
+            f"Scores(Dice {to_text(self.mean['dice'])}, IoU {to_short(self.mean['iou'])}, "
             f"{count_of(len(self.classes), 'class', 'classes')}; "
             f"{self.of or count_of(self.num_images, 'image')})"
         )

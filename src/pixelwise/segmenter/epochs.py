@@ -155,10 +155,7 @@ class EpochWatcher(Watcher):
 
 
 def split_off(
-    x: ArrayLike,
-    y: ArrayLike,
-    validation_data: tuple[ArrayLike, ArrayLike] | None,
-    validation_split: float,
+    x: ArrayLike, y: ArrayLike, validation_data: object, validation_split: float
 ) -> tuple[ArrayLike, ArrayLike, tuple[ArrayLike, ArrayLike] | None]:
     """Take the validation images from the end, as Keras does; given ones win."""
     if validation_data is not None:

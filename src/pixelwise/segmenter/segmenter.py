@@ -177,11 +177,11 @@ class Segmenter:
             steps_per_epoch = check_number("steps_per_epoch", steps_per_epoch)
         loss = weigh_classes(compiled.loss, class_weight, self.model.config)
         in_channels = self.model.config.network.in_channels
-        x, y = to_arrays(x, y, in_channels)
+        images, masks = to_arrays(x, y, in_channels)
         if validation_data is not None and not isinstance(validation_data, tuple | list):
             validation_data = to_arrays(validation_data, None, in_channels)
-        x, y, validation = split_off(x, y, validation_data, validation_split)
-        train = self._samples(x, y)
+        images, masks, validation = split_off(images, masks, validation_data, validation_split)
+        train = self._samples(images, masks)
         self.model, self.path = learn_intensities(self.model, train), None
         val = self._samples(*validation) if validation is not None else []
         device = pick_device(self._device)
