@@ -103,7 +103,7 @@ def weigh_classes(
     weights = [float(class_weight.get(index, 1.0)) for index in range(num_classes)]
     if not all(0 < weight < math.inf for weight in weights):
         raise PlanError(f"class_weight={class_weight!r} should hold numbers above 0.")
-    weighed: Loss = partial(function, class_weights=torch.tensor(weights))  # type: ignore[arg-type]
+    weighed: Loss = partial(function, class_weights=torch.tensor(weights))  # type: ignore[call-arg]
     return weighed
 
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pixelwise import optimizers
 from pixelwise.data import TargetForm
 from pixelwise.errors import PlanError
+from pixelwise.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from pixelwise.planning import LossName
 from pixelwise.task import IGNORE_INDEX, Task
 from pixelwise.training.objective import Loss, Metric, loss_for
@@ -27,6 +27,12 @@ OPTIMIZERS: Mapping[str, OptimizerFactory] = {  # with Keras's default learning 
     "adamw": partial(torch.optim.AdamW, lr=1e-3, eps=1e-7, weight_decay=4e-3),
     "sgd": partial(torch.optim.SGD, lr=1e-2),
     "rmsprop": partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9, eps=1e-7),
+}
+LIKE_KERAS: Mapping[str, Callable[..., Optimizer]] = {
+    "Adam": Adam,
+    "AdamW": AdamW,
+    "SGD": SGD,
+    "RMSprop": RMSprop,
 }
 BINARY_LOSSES: Mapping[str, LossName] = {
     "binary_crossentropy": "cross_entropy",
@@ -107,7 +113,7 @@ def _like_keras(optimizer: Any) -> OptimizerFactory:  # noqa: ANN401
     """The torch optimizer of the same name and learning rate; other settings have to be Keras's."""
     name = type(optimizer).__name__
     config = optimizer.get_config() if hasattr(optimizer, "get_config") else {}
-    kind = getattr(optimizers, name, None)
+    kind = LIKE_KERAS.get(name)
     if kind is None or not isinstance(config.get("learning_rate"), int | float):
         raise PlanError(
             f"The Keras optimizer {name} has no like here, or a schedule for its learning rate. "
