@@ -25,7 +25,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         if device == "gpu":
             raise PlanError("There is no GPU here that torch can use. Use --device auto or cpu.")
         return torch.device("cpu")
-    if not re.fullmatch(KNOWN, str(device)):
+    if isinstance(device, str) and not re.fullmatch(KNOWN, device):
         raise PlanError(
             f"Device {device!r} is not known. Use --device auto, cpu, cuda (an NVIDIA GPU; cuda:1 "
             "is the second one) or mps (that of a Mac)."

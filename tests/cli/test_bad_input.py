@@ -262,7 +262,6 @@ def test_a_missing_plan(data, tmp_path, out):
     "arguments",
     [
         ("train",),
-        ("train", "data"),
         ("train", "data", "--out", "run", "--epochs", "0"),
         ("train", "data", "--out", "run", "--epochs", "2", "--budget", "1min"),
         ("train", "data", "--out", "run", "--resume", "--overwrite"),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixelwise.metrics.counts import Counts
-from pixelwise.text import count_of
 
 TRACE = 0.01  # of the pixels of a class: finding no more than this is finding nothing
 MAX_NAMED = 5
@@ -46,7 +45,7 @@ def find_failures(
         num_images = np.count_nonzero(counts[:, objects][..., [0, 2]].any(axis=(1, 2)))
         texts.append(
             f"{names} {'is' if len(objects) == 1 else 'are'} not found, though {num_images} of "
-            f"{count_of(len(counts), 'image')} hold {'it' if len(objects) == 1 else 'them'}. "
+            f"{len(counts)} images hold {'it' if len(objects) == 1 else 'them'}. "
         )
     texts += [
         f"{class_names[k]!r} is found no better than by taking every pixel for it. "

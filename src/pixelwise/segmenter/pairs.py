@@ -1,6 +1,6 @@
 """Data sets of pairs, such as those of torch and Keras, as arrays."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -37,9 +37,9 @@ def to_arrays(x: Any, y: ArrayLike | None, in_channels: int) -> tuple[Any, Any]:
     """
     if y is not None:
         return x, y
-    if hasattr(x, "shape") or not (isinstance(x, Iterable) or _has_length(x)):
+    if hasattr(x, "shape") or not (isinstance(x, Iterable) or has_length(x)):
         raise ArrayError("y is missing: the masks of the images, fit(x, y).")
-    if not _has_length(x):
+    if not has_length(x):
         raise ArrayError(
             "x has no length, so that where an epoch ends is not known, and its images cannot be "
             "drawn again. Give arrays, or a data set with a length. New images of every epoch are "
@@ -67,8 +67,10 @@ def to_arrays(x: Any, y: ArrayLike | None, in_channels: int) -> tuple[Any, Any]:
         ) from error
 
 
-def _has_length(x: object) -> TypeGuard[SizedPairs]:
-    return hasattr(x, "__len__") and hasattr(x, "__getitem__")
+def has_length(x: object) -> TypeGuard[SizedPairs]:
+    """Whether it is a data set whose items have numbers."""
+    is_other = isinstance(x, str | bytes | Mapping) or hasattr(x, "shape")
+    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not is_other
 
 
 def _items(x: SizedPairs) -> Iterator[Any]:

@@ -36,7 +36,7 @@ from pixelwise.segmenter.fitting import (
 )
 from pixelwise.segmenter.images import Image, Images, is_list_of_images, is_path, read_paths
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
-from pixelwise.segmenter.pairs import SizedPairs, listed, to_arrays
+from pixelwise.segmenter.pairs import SizedPairs, has_length, listed, to_arrays
 from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
 from pixelwise.training.validate import validate
 
@@ -178,7 +178,7 @@ class Segmenter:
         loss = weigh_classes(compiled.loss, class_weight, self.model.config)
         in_channels = self.model.config.network.in_channels
         images, masks = to_arrays(x, y, in_channels)
-        if validation_data is not None and not isinstance(validation_data, tuple | list):
+        if has_length(validation_data) and not isinstance(validation_data, tuple | list):
             validation_data = to_arrays(validation_data, None, in_channels)
         images, masks, validation = split_off(images, masks, validation_data, validation_split)
         train = self._samples(images, masks)

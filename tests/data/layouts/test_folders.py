@@ -157,7 +157,7 @@ def test_split_without_masks_is_unlabelled(tmp_path):
     [
         ([], "it is empty"),
         (["readme.txt"], "holds no images: it holds readme.txt"),
-        (["images/a.png"], "1 images but no masks"),
+        (["images/a.png"], "1 image but no masks"),
         (["a.png", "b.png"], "2 images but no masks"),
         (["images/a.png", "masks/b.png"], "no two names match .images: a.png; masks: b.png"),
         (["images/a.png", "images/a.jpg", "masks/a.png"], "have the same name"),

@@ -14,6 +14,7 @@ from pixelwise.inference.runtimes import ExportedModel, choose_runtime
 
 CPU = torch.device("cpu")
 FASTEST = "bfloat16" if has_bfloat16(CPU) else "float32"
+META = torch.device("meta")  # any that is no CPU
 NEW, SCORED = make_model(), make_model(scores={"num_images": 3})
 ONNX, OPENVINO = (
     ExportedModel(NEW.config, NEW.network, format, b"") for format in ("onnx", "openvino")
@@ -48,8 +49,8 @@ def test_what_is_left_open_is_chosen(model, asked, chosen):
         (NEW, {"runtime": "tensorflow"}, "no runtime. Choose auto, torch, openvino or onnx"),
         (NEW, {"runtime": "onnx", "precision": "bfloat16"}, "--precision bfloat16 is not for ONNX"),
         (ONNX, {"precision": "bfloat16"}, "--precision bfloat16 is not for ONNX"),
-        (NEW, {"runtime": "openvino", "device": "meta"}, "computes on the CPU, but --device meta"),
-        (ONNX, {"device": "meta"}, "--runtime onnx computes on the CPU"),
+        (NEW, {"runtime": "openvino", "device": META}, "computes on the CPU, but --device meta"),
+        (ONNX, {"device": META}, "--runtime onnx computes on the CPU"),
         (ONNX, {"runtime": "torch"}, "cannot run an exported onnx file. Take onnx or openvino"),
         (OPENVINO, {"runtime": "onnx"}, "cannot run an exported openvino file. Take openvino"),
     ],
