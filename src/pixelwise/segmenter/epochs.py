@@ -4,8 +4,9 @@ import numbers
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from numpy.typing import ArrayLike
 
@@ -77,24 +78,31 @@ class Hooks:
                 hook(*arguments)
 
 
+class Stoppable(Protocol):
+    """A model that a callback may ask to end training."""
+
+    stop_training: bool
+
+
 class EpochWatcher(Watcher):
     """Fills a history, prints a line an epoch, as Keras does, and calls the hooks of callbacks."""
 
     def __init__(
         self,
-        history: History,
-        metrics: Sequence[str],
+        metrics: Iterable[str],
         epochs: int,
         plan: Plan,
-        hooks: Hooks,
-        is_stopped: Callable[[], bool],
+        callbacks: Iterable[object],
+        model: Stoppable,
         *,
         verbose: bool | int,
     ) -> None:
-        self._history, self._epochs, self._verbose = history, epochs, verbose
-        self._steps, self._rate = plan.validate_every, plan.learning_rate
+        self.history = History()
+        self._epochs, self._verbose, self._steps = epochs, verbose, plan.validate_every
         self._names = ["loss", *metrics]
-        self._hooks, self._is_stopped, self._is_last = hooks, is_stopped, False
+        self._model, self._is_last = model, False
+        params = {"epochs": epochs, "steps": self._steps, "verbose": int(verbose)}
+        self._hooks = Hooks(callbacks, model, params)
         self._started = time.monotonic()
 
     def step(self, step: int, num_steps: int, loss: float, seconds_left: float) -> None:
@@ -110,7 +118,7 @@ class EpochWatcher(Watcher):
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
-        self._hooks.call("on_epoch_begin", len(self._history.epoch), {})
+        self._hooks.call("on_epoch_begin", len(self.history.epoch), {})
         self._hooks.call("on_train_batch_begin", 0, {})
 
     def validated(self, row: Mapping[str, float]) -> None:
@@ -121,13 +129,13 @@ class EpochWatcher(Watcher):
             f"val_{name}": row[f"val_{name}"] for name in self._names if f"val_{name}" in row
         }
         for name, value in values.items():
-            self._history.history.setdefault(name, []).append(value)
+            self.history.history.setdefault(name, []).append(value)
         if self._verbose:
             self._print_line(values)
         logs = values | {"learning_rate": row["learning_rate"]}
-        self._hooks.call("on_epoch_end", len(self._history.epoch) - 1, logs)
-        self._is_last = self._is_stopped()
-        if not self._is_last and len(self._history.epoch) < self._epochs:
+        self._hooks.call("on_epoch_end", len(self.history.epoch) - 1, logs)
+        self._is_last = self._model.stop_training
+        if not self._is_last and len(self.history.epoch) < self._epochs:
             self._begin_epoch()
         self._started = time.monotonic()
 
@@ -137,7 +145,7 @@ class EpochWatcher(Watcher):
 
     def finish(self) -> None:
         """Tell the callbacks that training ended."""
-        last = {name: values[-1] for name, values in self._history.history.items()}
+        last = {name: values[-1] for name, values in self.history.history.items()}
         self._hooks.call("on_train_end", last)
 
     def note(self, text: str) -> None:
@@ -146,7 +154,7 @@ class EpochWatcher(Watcher):
 
     def _print_line(self, values: Mapping[str, float]) -> None:
         seconds = time.monotonic() - self._started
-        epoch = len(self._history.epoch)
+        epoch = len(self.history.epoch)
         print(
             f"Epoch {epoch}/{self._epochs}  {self._steps}/{self._steps}  {seconds:.1f}s "
             f"{1000 * seconds / self._steps:.0f}ms/step - {format_values(values)}"

@@ -23,7 +23,7 @@ from pixelwise.network import (
 )
 from pixelwise.planning import Plan, check_seed
 from pixelwise.segmenter.keras_names import OptimizerFactory
-from pixelwise.training import Loss
+from pixelwise.training import Clock, Loss, Objective, Timetable, Trainer, Watcher
 
 AskedPrecision = Literal["auto", Precision]
 
@@ -140,6 +140,25 @@ def plan_fit(
     )
 
 
+def make_trainer(
+    model: Model,
+    plan: Plan,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    objective: Objective,
+    device: torch.device,
+    watcher: Watcher,
+) -> Trainer:
+    """The training of a plan by `plan_fit`, which ends with the last weights."""
+    timetable = Timetable(
+        Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
+    )
+    return Trainer(
+        model, plan, train, val, objective=objective, timetable=timetable, device=device,
+        watcher=watcher, keep_last=True,
+    )  # fmt: skip
+
+
 def learn_intensities(model: Model, train: Sequence[Sample]) -> Model:
     """The model with the range of its training images; integers are scaled by their statistics."""
     own, earlier = look_at_intensities(s.image for s in train), model.config.intensities
@@ -153,3 +172,30 @@ def learn_intensities(model: Model, train: Sequence[Sample]) -> Model:
         return model.with_config(float_images=True)
     images = np.stack([sample.image for sample in train])
     return model.with_config(scaling=IntensityScaling.from_images(images))
+
+
+class RunningOptimizer:
+    """An optimizer as callbacks see it: its learning rate can be read and set, in training too.
+
+    Args:
+        optimizer: of the network that is trained.
+        trainer: while it runs, which sets the rate of each step; None: no training.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, trainer: Trainer | None) -> None:
+        self._optimizer, self._trainer = optimizer, trainer
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        rate = float(rate)
+        if not 0 < rate < math.inf:
+            raise PlanError(f"The learning rate {rate} is none. Give a number above 0.")
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        if self._trainer is not None:  # each step has the planned rate times this factor
+            self._trainer.state.rate_factor = rate / self._trainer.plan.learning_rate

@@ -23,21 +23,23 @@ from pixelwise.io import make_folder, read_image
 from pixelwise.network import Model, load_model, look_at_intensities, save_model
 from pixelwise.planning import check_number
 from pixelwise.planning.plan import MAX_BATCH
-from pixelwise.segmenter.epochs import EpochWatcher, History, Hooks, format_values, split_off
+from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
+    RunningOptimizer,
     check_optimizer,
     check_precision,
     choose_precision,
     learn_intensities,
     make_optimizer,
+    make_trainer,
     plan_fit,
     weigh_classes,
 )
 from pixelwise.segmenter.images import Image, Images, is_list_of_images, is_path, read_paths
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
 from pixelwise.segmenter.pairs import SizedPairs, has_length, listed, to_arrays
-from pixelwise.training import Clock, Loss, Metric, Objective, Timetable, Trainer
+from pixelwise.training import Loss, Metric, Objective, Trainer
 from pixelwise.training.validate import validate
 
 _MAKING = Lock()  # a predictor moves the network, which two threads must not do at once
@@ -197,38 +199,19 @@ class Segmenter:
             precision=choose_precision(self._precision, device),
             seed=seed,
         )
-        history = History()
-        hooks = Hooks(
-            listed(callbacks),
-            self,
-            {"epochs": epochs, "steps": plan.validate_every, "verbose": int(verbose)},
-        )
-        self.stop_training = False
         watcher = EpochWatcher(
-            history, list(compiled.metrics), epochs, plan, hooks, lambda: self.stop_training,
-            verbose=verbose,
-        )  # fmt: skip
-        trainer = Trainer(
-            self.model,
-            plan,
-            train,
-            val,
-            objective=Objective(loss, compiled.metrics, optimizer),
-            timetable=Timetable(
-                Clock(), num_steps=plan.num_steps, budget=None, validate_every=plan.validate_every
-            ),
-            device=device,
-            watcher=watcher,
-            keep_last=True,
+            compiled.metrics, epochs, plan, listed(callbacks), self, verbose=verbose
         )
-        self._trainer = trainer
+        objective = Objective(loss, compiled.metrics, optimizer)
+        self._trainer = make_trainer(self.model, plan, train, val, objective, device, watcher)
+        self.stop_training = False
         try:
             watcher.begin()
-            trainer.run()
+            self._trainer.run()
             watcher.finish()
         finally:
             self._trainer = None
-        return history
+        return watcher.history
 
     def evaluate(
         self, x: ArrayLike, y: ArrayLike, *, verbose: bool | int = True
@@ -246,9 +229,11 @@ class Segmenter:
         return means
 
     @property
-    def optimizer(self) -> "RunningOptimizer":
+    def optimizer(self) -> RunningOptimizer:
         """The optimizer of `compile`, whose `learning_rate` can be read and set."""
-        return RunningOptimizer(self)
+        device = pick_device(self._device)
+        made = self._prepared_optimizer(self._checked_compiled(), device)
+        return RunningOptimizer(made, self._trainer)
 
     # --- prediction ---------------------------------------------------------------------------
 
@@ -464,33 +449,3 @@ class Segmenter:
             check_optimizer(made, self.model.network)
             self._optimizer = made
         return self._optimizer
-
-
-class RunningOptimizer:
-    """The optimizer of a Segmenter, as callbacks see it."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
-
-    @property
-    def learning_rate(self) -> float:
-        """Of the next step."""
-        optimizer = self._made()
-        return float(optimizer.param_groups[0]["lr"])
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        rate = float(rate)
-        if not 0 < rate < float("inf"):
-            raise PlanError(f"The learning rate {rate} is none. Give a number above 0.")
-        for group in self._made().param_groups:
-            group["lr"] = rate
-        trainer = self._segmenter._trainer
-        if trainer is not None:  # each step sets the planned rate times this factor
-            trainer.state.rate_factor = rate / trainer.plan.learning_rate
-
-    def _made(self) -> torch.optim.Optimizer:
-        return self._segmenter._prepared_optimizer(
-            self._segmenter._checked_compiled(),
-            pick_device(self._segmenter._device),
-        )
