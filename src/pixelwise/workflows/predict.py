@@ -22,7 +22,7 @@ from pixelwise.inference.runtimes import AskedPrecision, AskedRuntime
 from pixelwise.io import import_extra, make_folder
 from pixelwise.memory import free_memory, keeping_freed_memory, parse_memory, peak_megabytes
 from pixelwise.network import Model
-from pixelwise.workflows.given_model import AnyModel, refuse_swapped, take_model
+from pixelwise.workflows.given_model import AnyModel, GivenModel, refuse_swapped, take_model
 from pixelwise.workflows.prediction.files import FilePredictor
 from pixelwise.workflows.prediction.inputs import expand_inputs, share_of
 from pixelwise.workflows.prediction.loading import Job
@@ -175,11 +175,8 @@ def predict_images(
     if quality not in TILINGS:
         raise PlanError(f"{quality!r} is no quality. Choose {', '.join(TILINGS)}.")
     num_bytes = _memory(memory)
-    refuse_swapped(model, inputs)
-    given = take_model(model)
+    given = _take_model(model, inputs, min_area)
     loaded = given.model
-    if min_area is not None:
-        loaded = loaded.with_config(min_area=min_area)
     folder = Path(out)
     paths = expand_inputs(_as_list(inputs))
     found = find_images(paths, recursive=recursive, take_all=take_all, out=folder)
@@ -283,6 +280,17 @@ def _refuse_without_background(model: Model) -> None:
         f"is background; this one has {config.network.in_channels} channels and the classes "
         f"{', '.join(config.class_names)}. Leave it out."
     )
+
+
+def _take_model(
+    model: AnyModel, inputs: AnyPath | Sequence[AnyPath], min_area: int | None
+) -> GivenModel:
+    """The model, with another least area where one is asked for."""
+    refuse_swapped(model, inputs)
+    given = take_model(model)
+    if min_area is None:
+        return given
+    return given._replace(model=given.model.with_config(min_area=min_area))
 
 
 def _as_list(inputs: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
