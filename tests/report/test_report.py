@@ -170,6 +170,12 @@ def test_each_example_has_pictures_with_a_description(page):
     assert pictures[0]["width"] == "30" and pictures[0]["height"] == "20"
 
 
+def test_pictures_of_wide_images_lie_two_in_a_row(content):
+    for size, columns in (((20, 30), 4), ((20, 40), 2)):
+        html = build_report(replace(content, examples=[example(size=size)]))
+        assert f"--n: {columns}" in html
+
+
 def test_text_from_outside_is_escaped(content):
     evil = "<script>alert(1)</script>"
     page = Page(

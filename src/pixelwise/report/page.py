@@ -23,6 +23,9 @@ class _Bar:
     mark: float
 
 
+WIDE = 1.6  # times as wide as high: pictures of such images lie two in a row
+
+
 def build_report(content: ReportContent) -> str:
     """Build the page of a training run or an evaluation.
 
@@ -156,6 +159,7 @@ def _example(example: ReportExample) -> dict[str, Any]:
         "caption": example.caption,
         "dice": "" if np.isnan(example.dice) else f"{example.dice:.3f}",
         "pictures": [(label, to_data_uri(picture)) for label, picture in pictures],
+        "columns": 2 if example.image.shape[1] > WIDE * example.image.shape[0] else len(pictures),
         "size": (example.image.shape[1], example.image.shape[0]),
         "small": is_small(example.image),
     }
