@@ -4,7 +4,7 @@ import csv
 import errno
 import json
 import os
-import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -39,20 +39,6 @@ def rows(run):
 
 def contents(folder):
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-class Interrupting(Watcher):
-    """Presses Ctrl-C after a step, or as soon as something is said."""
-
-    def __init__(self, step=None):
-        self._step, self.closing = step, ""
-
-    def step(self, step, num_steps, loss, seconds_left):
-        if step == self._step:
-            signal.raise_signal(signal.SIGINT)
-
-    def finished(self, text):
-        self.closing = text
 
 
 @pytest.fixture(scope="module")
@@ -194,15 +180,33 @@ def test_epochs_override_the_steps_of_a_plan(data, plan, tmp_path):
 # --- interruption and resumption --------------------------------------------------------------
 
 
+INTERRUPTED = """
+import signal, sys
+import pixelwise as pw
+from pixelwise.training import Watcher
+class Interrupting(Watcher):
+    def step(self, step, num_steps, loss, seconds_left):
+        if step == 4:
+            signal.raise_signal(signal.SIGINT)
+    def finished(self, text):
+        print(text)
+run = pw.train(sys.argv[1], sys.argv[2], plan=sys.argv[3], watcher=Interrupting())
+print(run.num_steps, run.stopped)
+"""
+
+
 def test_an_interrupted_training_resumes_to_the_weights_of_one_that_was_not(data, plan, tmp_path):
-    whole = pw.train(data, tmp_path / "whole", plan=plan)
-    watcher = Interrupting(step=4)
-    part = pw.train(data, tmp_path / "part", plan=plan, watcher=watcher)
-    assert part.stopped == "it was interrupted"
-    assert part.num_steps == 4
-    assert "interrupted" in watcher.closing
-    assert load_model(part.folder).config.scores["num_images"] == 2  # usable, and scored
-    resumed = pw.train(data, tmp_path / "part", resume=True)
+    """Interrupted in a process of its own: a signal is one to the whole process."""
+    whole, part = pw.train(data, tmp_path / "whole", plan=plan), tmp_path / "part"
+    (tmp_path / "plan.yaml").write_text(plan.to_yaml())
+    command = [sys.executable, "-c", INTERRUPTED, data, part, tmp_path / "plan.yaml"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    closing, said = done.stdout.strip().splitlines()[-2:]
+    assert "interrupted" in closing
+    assert said == "4 it was interrupted"
+    assert load_model(part).config.scores["num_images"] == 2  # usable, and scored
+    resumed = pw.train(data, part, resume=True)
     assert resumed.num_steps == 6
     assert [row["step"] for row in rows(resumed.folder)] == ["3", "4", "6"]
     first, second = (read_checkpoint(run.folder / "checkpoint").network for run in (whole, resumed))
