@@ -15,13 +15,17 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pixelwise.errors import PlanError
 
 Logs = Mapping[str, float]
 Hook = Callable[..., None]
 GROWING = ("acc", "dice", "iou", "precision", "recall", "auc", "f1")  # of these more is better
+HOOKS = (
+    "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
+    "on_train_batch_begin", "on_train_batch_end",
+)  # fmt: skip
 MODES = ("auto", "min", "max")
 
 
@@ -66,15 +70,10 @@ class Callback:
 class LambdaCallback(Callback):
     """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`."""
 
-    HOOKS: ClassVar = (
-        "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
-        "on_train_batch_begin", "on_train_batch_end",
-    )  # fmt: skip
-
     def __init__(self, **hooks: Hook) -> None:
-        unknown = [name for name in hooks if name not in self.HOOKS]
+        unknown = [name for name in hooks if name not in HOOKS]
         if unknown:
-            raise PlanError(f"{unknown[0]} is no hook. There are {', '.join(self.HOOKS)}.")
+            raise PlanError(f"{unknown[0]} is no hook. There are {', '.join(HOOKS)}.")
         for name, hook in hooks.items():
             setattr(self, name, hook)
 

@@ -62,7 +62,8 @@ def choose_examples(
     scores = np.asarray(dice, np.float64)
     order = [int(i) for i in np.argsort(scores, kind="stable") if np.isfinite(scores[i])]
     each = min(num_each, max(1, len(order) // 3))
-    best, rest = order[max(0, len(order) - each) :], order[: max(0, len(order) - each)]
+    num_others = max(0, len(order) - each)
+    best, rest = order[num_others:], order[:num_others]
     worst, rest = rest[:each], rest[each:]
     start = (len(rest) - each) // 2 if len(rest) > each else 0
     median = rest[start : start + each]

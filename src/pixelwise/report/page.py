@@ -11,6 +11,8 @@ from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.content import ReportContent, ReportExample
 from pixelwise.report.pictures import ERROR_COLORS, is_small, to_data_uri
 
+WIDE = 1.6  # times as wide as high: pictures of such images lie two in a row
+
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
@@ -21,9 +23,6 @@ class _Bar:
     left: float
     width: float
     mark: float
-
-
-WIDE = 1.6  # times as wide as high: pictures of such images lie two in a row
 
 
 def build_report(content: ReportContent) -> str:

@@ -10,16 +10,12 @@ from typing import Protocol
 
 from numpy.typing import ArrayLike
 
+from pixelwise.callbacks import HOOKS
 from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
 from pixelwise.planning import Plan
 from pixelwise.text import count_of, html_table
 from pixelwise.training import Watcher
-
-HOOKS = (
-    "on_epoch_end", "on_epoch_begin", "on_train_begin", "on_train_end", "on_train_batch_begin",
-    "on_train_batch_end",
-)  # fmt: skip
 
 
 @dataclass
@@ -65,7 +61,7 @@ class Hooks:
             if isinstance(callback, type) or not any(hasattr(callback, name) for name in HOOKS):
                 raise PlanError(
                     f"{callback!r} is no callback. Give objects of pixelwise.callbacks, such as "
-                    f"EarlyStopping(patience=5), or with methods such as {HOOKS[0]}."
+                    f"EarlyStopping(patience=5), or with methods such as on_epoch_end."
                 )
         self.call("set_params", dict(params))
         self.call("set_model", model)

@@ -22,17 +22,11 @@ from pixelwise.training.objective import Loss, Metric, loss_for
 Value = TypeVar("Value")
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
-OPTIMIZERS: Mapping[str, OptimizerFactory] = {  # with Keras's default learning rates and epsilon
-    "adam": partial(torch.optim.Adam, lr=1e-3, eps=1e-7),
-    "adamw": partial(torch.optim.AdamW, lr=1e-3, eps=1e-7, weight_decay=4e-3),
-    "sgd": partial(torch.optim.SGD, lr=1e-2),
-    "rmsprop": partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9, eps=1e-7),
-}
 LIKE_KERAS: Mapping[str, Callable[..., Optimizer]] = {
-    "Adam": Adam,
-    "AdamW": AdamW,
-    "SGD": SGD,
-    "RMSprop": RMSprop,
+    kind.__name__: kind for kind in (Adam, AdamW, SGD, RMSprop)
+}
+OPTIMIZERS: Mapping[str, OptimizerFactory] = {
+    name.lower(): make() for name, make in LIKE_KERAS.items()
 }
 BINARY_LOSSES: Mapping[str, LossName] = {
     "binary_crossentropy": "cross_entropy",

@@ -57,17 +57,12 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        return _show(self)
-
-
-def _show(run: Run) -> str:
-    """The run and its scores, as notebooks show them."""
-    report = run.folder / "report.html"
-    shown = [f"<p>{escape(repr(run))}</p>", *(f"<p>{escape(text)}</p>" for text in run.warnings)]
-    if report.exists():
-        shown.append(f'<p><a href="{escape(str(report))}">{escape(str(report))}</a></p>')
-    scores = run.test_scores or run.scores
-    return "".join(shown) + (scores._repr_html_() if scores is not None else "")
+        """The run and its scores, as notebooks show them."""
+        report, scores = self.folder / "report.html", self.test_scores or self.scores
+        shown = [f"<p>{escape(text)}</p>" for text in (repr(self), *self.warnings)]
+        if report.exists():
+            shown.append(f'<p><a href="{escape(str(report))}">{escape(str(report))}</a></p>')
+        return "".join(shown) + (scores._repr_html_() if scores is not None else "")
 
 
 def run_safely(trainer: Trainer, folder: RunFolder) -> Outcome:
