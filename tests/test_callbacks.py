@@ -385,7 +385,6 @@ class TestData:
         [
             (X, "y is missing"),
             (torch.from_numpy(X), "y is missing"),
-            (((x, y) for x, y in zip(X, Y, strict=True)), "x has no length"),
             ([X[0], X[1]], "Item 0 of x is no pair"),
             ([(X[0], Y[0]), (X[1, :8], Y[1, :8])], "different sizes"),
             ([], "no images"),

@@ -30,7 +30,7 @@ from pixelwise.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixelwise.segmenter import History, Segmenter, from_keras, load, unet
+    from pixelwise.segmenter import History, Segmenter, from_keras, load, unet, wrap
     from pixelwise.workflows import check, evaluate, predict, train
 
 __version__ = "0.1.0"
@@ -61,6 +61,7 @@ __all__ = [
     "predict",
     "train",
     "unet",
+    "wrap",
 ]
 
 _HOMES = {
@@ -73,6 +74,7 @@ _HOMES = {
     "predict": "pixelwise.workflows",
     "train": "pixelwise.workflows",
     "unet": "pixelwise.segmenter",
+    "wrap": "pixelwise.segmenter",
 }
 
 if not TYPE_CHECKING:  # type checkers read the imports above

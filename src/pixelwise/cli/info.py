@@ -48,8 +48,7 @@ def _facts(model: "Model") -> dict[str, str]:
         "task": f"{config.task}, {network.spatial_dims}D",
         "classes": ", ".join(config.class_names),
         "image channels": str(network.in_channels),
-        "network": f"{_kind(config.num_members)}, widths {', '.join(map(str, network.widths))}, "
-        f"{f'encoder {network.encoder}, ' if network.encoder else ''}"
+        "network": f"{_several(config.num_members)}{network.describe()}, "
         f"{model.network.num_parameters:,} parameters",
         "intensity scaling": config.scaling.scheme,
         "patch size": " x ".join(map(str, config.patch_size)) or "whole images",
@@ -63,8 +62,8 @@ def _facts(model: "Model") -> dict[str, str]:
     return facts
 
 
-def _kind(num_members: int) -> str:
-    return "U-Net" if num_members == 1 else f"{num_members} U-Nets, mean of their probabilities"
+def _several(num_members: int) -> str:
+    return "" if num_members == 1 else f"mean of the probabilities of {num_members} networks: "
 
 
 def _scores(model: "Model") -> "list[tuple[str, Scores]]":

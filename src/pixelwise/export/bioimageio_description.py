@@ -30,7 +30,7 @@ def smallest_side(config: ModelConfig) -> tuple[int, int, int]:
     The weights take any size. But at a border a tile is less exact, so that a tool which cuts
     pictures into tiles throws away the overlap with which `predict` does.
     """
-    step = 2**config.network.depth
+    step = config.network.multiple
     halo = min(ceil(TILINGS["normal"].overlap / config.working_scale), MOST_HALO)
     return (2 * halo // step + 1) * step, step, halo
 

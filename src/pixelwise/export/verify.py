@@ -17,8 +17,7 @@ from torch import Tensor
 from pixelwise.device import Precision
 from pixelwise.errors import ExportError
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtimes import evaluating
-from pixelwise.network import Model, ModelConfig
+from pixelwise.network import Model, ModelConfig, evaluating
 
 TRIAL_SIZES = ((64, 64), (1, 1), (1, 17), (23, 1), (2, 50), (37, 45), (101, 77), (160, 128))
 DARK_SIZE = (256, 320)  # of a picture that is dark but for a corner: means of it need care

@@ -104,7 +104,7 @@ def memory_of_tiles(predictor: Predictor, windows: Windows, side: int, held: Hel
     network, num_classes = config.network, config.num_classes
     side = min(side, width)
     pixels = side**2 * config.working_scale**2
-    features = FEATURES * network.widths[0] + 2 * network.in_channels
+    features = FEATURES * network.width + 2 * network.in_channels
     activations = pixels * VALUE_BYTES * features
     probabilities = 4 * VALUE_BYTES * num_classes * side**2  # one of a constant tile is kept
     overlaps = VALUE_BYTES * num_classes * predictor.overlap * (width + side)

@@ -239,7 +239,7 @@ class Predictor:
     def _step(self) -> int:
         """Pixels of the image that the network sees as one at its lowest level."""
         config = self.model.config
-        side = 2**config.network.depth / config.working_scale
+        side = config.network.multiple / config.working_scale
         return int(max(1, round(side)))
 
     @property
@@ -261,7 +261,7 @@ class Predictor:
         if side is not None:
             return tuple(min(side, length) for length in size)
         config, scale = self.model.config.network, self.model.config.working_scale
-        max_pixels = int(MAX_WHOLE_PIXELS // config.widths[0] / scale ** len(size))
+        max_pixels = int(MAX_WHOLE_PIXELS // config.width / scale ** len(size))
         if int(np.prod(size)) <= max_pixels:
             return tuple(size)
         side = self.tile_side() if len(size) == 2 else int(max_pixels ** (1 / 3))

@@ -23,17 +23,20 @@ from pixelwise.network.model import (
     MODEL_FILE_NAME,
     Model,
     ModelConfig,
+    Network,
     join_models,
     load_model,
     make_network,
     parse_config,
     save_model,
 )
+from pixelwise.network.modes import evaluating
 from pixelwise.network.resampling import average_planes, resize_images, resize_masks, working_size
 from pixelwise.network.scaling import IntensityScaling, scale_intensities
 from pixelwise.network.targets import check_target
 from pixelwise.network.transfer import transfer_weights
 from pixelwise.network.unet import UNet, UNetConfig, start_from_shares
+from pixelwise.network.wrapped import WrappedConfig, WrappedNetwork, wrap_module
 
 __all__ = [
     "MODEL_FILE_NAME",
@@ -42,10 +45,13 @@ __all__ = [
     "IntensityScaling",
     "Model",
     "ModelConfig",
+    "Network",
     "Reduce",
     "UNet",
     "UNetConfig",
     "Verdict",
+    "WrappedConfig",
+    "WrappedNetwork",
     "average_planes",
     "binary_cross_entropy_loss",
     "check_encoder",
@@ -54,6 +60,7 @@ __all__ = [
     "cross_entropy_dice_loss",
     "cross_entropy_loss",
     "dice_loss",
+    "evaluating",
     "focal_loss",
     "fold_normalizations",
     "freeze_convolutions",
@@ -73,4 +80,5 @@ __all__ = [
     "transfer_weights",
     "tversky_loss",
     "working_size",
+    "wrap_module",
 ]

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelwise.device import Precision
 from pixelwise.errors import ModelFileError
@@ -20,6 +20,7 @@ from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.intensities import IntensityFacts, join_facts
 from pixelwise.network.scaling import IntensityScaling
 from pixelwise.network.unet import UNet, UNetConfig
+from pixelwise.network.wrapped import WrappedConfig, WrappedNetwork, code_of
 from pixelwise.task import Task
 
 FORMAT_VERSION = 1
@@ -43,7 +44,7 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
-    network: UNetConfig
+    network: UNetConfig | WrappedConfig
     num_members: int = Field(default=1, ge=1, le=MAX_MEMBERS)  # networks; several are an ensemble
     scaling: IntensityScaling = IntensityScaling()
     working_scale: float = Field(
@@ -76,6 +77,8 @@ class ModelConfig(BaseModel):
         if self.task.has_one_logit and num_classes != 2:
             raise ValueError(f"{num_classes} class names for a {self.task} task, which has 2")
         expected = self.task.num_logits(num_classes)
+        if isinstance(self.network, WrappedConfig) and self.num_members > 1:
+            raise ValueError(f"{self.num_members} members of a wrapped network, which has one")
         if self.network.out_channels != expected:
             raise ValueError(
                 f"{self.network.out_channels} logits for a {self.task} task of {num_classes} "
@@ -100,15 +103,18 @@ class ModelConfig(BaseModel):
         return len(self.class_names)
 
 
+Network = UNet | WrappedNetwork | Ensemble
+
+
 @dataclass(frozen=True)
 class Model:
     """A network and how to use it."""
 
     config: ModelConfig
-    network: UNet | Ensemble
+    network: Network
 
     @property
-    def single_network(self) -> UNet:
+    def single_network(self) -> UNet | WrappedNetwork:
         """The network, to be trained or to start from.
 
         Raises:
@@ -121,6 +127,21 @@ class Model:
                 "such as RUN/fold1."
             )
         return self.network
+
+    @property
+    def unet(self) -> UNet:
+        """The U-Net, whose parts have known names.
+
+        Raises:
+            ModelFileError: there are several, or it is another network.
+        """
+        network = self.single_network
+        if isinstance(network, WrappedNetwork):
+            raise ModelFileError(
+                f"This model's network is {network.config.code}, which only `fit` of a Segmenter "
+                "trains. Train on a folder, or start from, a U-Net of pixelwise."
+            )
+        return network
 
     @property
     def fingerprint(self) -> str:
@@ -156,7 +177,7 @@ def join_models(models: Sequence[Model]) -> Model:
                 f"first ({values[other]}, not {values[0]}), so they cannot predict together. Train "
                 "them by one plan on the same data."
             )
-    network = Ensemble([model.single_network for model in models], softmax=first.task.is_exclusive)
+    network = Ensemble([model.unet for model in models], softmax=first.task.is_exclusive)
     known = [model.config.intensities for model in models]
     changes = {
         "num_members": len(models),
@@ -181,18 +202,25 @@ def save_model(path: Path, model: Model) -> None:
     write_bytes(path, data)
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
+def load_model(
+    path: Path, device: torch.device | str = "cpu", module: nn.Module | None = None
+) -> Model:
     """Read a model file, or the `model.safetensors` of a run folder. Nothing in it is executed.
+
+    Args:
+        path: file or folder.
+        device: for the network.
+        module: that a wrapped network was made of, built as it was then; it gets the weights.
 
     Raises:
         ModelFileError: the file is missing, is not a pixelwise model, is damaged, or was written
-            by a newer version.
+            by a newer version; or the module is missing, or another.
     """
     path = _model_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             config = _find_config(path, file.metadata() or {})
-            network = _build(path, config, file)
+            network = _build(path, config, file, module)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelFileError(
@@ -200,37 +228,77 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
             "`pixelwise train` or `Segmenter.save` wrote."
         ) from error
     _check_types(path, network.state_dict(), tensors)
-    network.load_state_dict(tensors, assign=True)
+    network.load_state_dict(tensors, assign=module is None)
     return Model(config, network.to(device).eval())
 
 
-def _build(path: Path, config: ModelConfig, file: Any) -> UNet | Ensemble:  # noqa: ANN401
-    """The network or ensemble of a configuration, without memory for its weights.
+def _build(
+    path: Path,
+    config: ModelConfig,
+    file: Any,  # noqa: ANN401
+    module: nn.Module | None,
+) -> Network:
+    """The network or ensemble of a configuration; of a U-Net without memory for its weights.
 
     What the file claims is compared with its header while there is one network only.
     """
+    network = _wrapped(path, config, module)
     with torch.device("meta"):
-        members = [UNet(config.network)]
+        first = network or make_network(config.model_copy(update={"num_members": 1}))
         count = config.num_members
         prefixes = [""] if count == 1 else [f"members.{index}." for index in range(count)]
-        own = {name: list(tensor.shape) for name, tensor in members[0].state_dict().items()}
+        own = {name: list(tensor.shape) for name, tensor in first.state_dict().items()}
         stored = set(file.keys())
         if len(stored) != count * len(own):
+            if network is not None:
+                name = min(stored ^ own.keys())
+                raise _other_module(path, network.config.code, name, in_file=name in stored)
             raise _unfit(path, f"{len(stored)} tensors for num_members {count} of {len(own)} each")
         for name in (prefix + name for prefix in prefixes for name in own):
             shape = file.get_slice(name).get_shape() if name in stored else None
             if shape != own[name.removeprefix(_member_of(name, count))]:
-                raise _unfit(path, f"`{name}` is {shape or 'missing'}")
-        members += [UNet(config.network) for _ in range(count - 1)]
-    return _join(members, config)
+                if network is not None:
+                    raise _other_module(path, network.config.code, name, in_file=shape is not None)
+                raise _unfit(path, f"`{name}` is {'missing' if shape is None else shape}")
+        return first if count == 1 else make_network(config)
 
 
-def make_network(config: ModelConfig) -> UNet | Ensemble:
-    """The network or ensemble of a configuration, with fresh weights."""
-    return _join([UNet(config.network) for _ in range(config.num_members)], config)
+def _wrapped(path: Path, config: ModelConfig, module: nn.Module | None) -> WrappedNetwork | None:
+    """The module that was given, in place of the one that the file's weights are of."""
+    own = config.network
+    if isinstance(own, UNetConfig):
+        if module is not None:
+            raise ModelFileError(
+                f"{path} holds a U-Net of pixelwise, but a module was given. Load it without."
+            )
+        return None
+    if module is None:
+        raise ModelFileError(
+            f"{path} holds the weights of a {own.code}, and not its code. Build that module as it "
+            "was, and give it: pixelwise.load(path, module=module)."
+        )
+    if code_of(module) != own.code:
+        raise ModelFileError(
+            f"{path} holds the weights of a {own.code}, and a {code_of(module)} was given. Build "
+            "the module as it was when it was wrapped."
+        )
+    return WrappedNetwork(module, own)
 
 
-def _join(members: Sequence[UNet], config: ModelConfig) -> UNet | Ensemble:
+def _other_module(path: Path, code: str, name: str, *, in_file: bool) -> ModelFileError:
+    found = "differs" if in_file else "is not in the file"
+    return ModelFileError(
+        f"The {code} that was given is built in another way than the one of {path}: its "
+        f"`{name.removeprefix('module.')}` {found}. Give it the settings that it had."
+    )
+
+
+def make_network(config: ModelConfig) -> Network:
+    """The network or ensemble of a configuration, with fresh weights; of a wrapped one no code."""
+    own = config.network
+    if isinstance(own, WrappedConfig):
+        return WrappedNetwork(nn.Identity(), own)
+    members = [UNet(own) for _ in range(config.num_members)]
     if len(members) == 1:
         return members[0]
     return Ensemble(members, softmax=config.task.is_exclusive)

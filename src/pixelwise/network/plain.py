@@ -16,9 +16,10 @@ from pixelwise.network.blocks import DecoderBlock
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.folding import fold_normalizations
 from pixelwise.network.instance_norm import EPSILON, InstanceNorm
-from pixelwise.network.model import Model
+from pixelwise.network.model import Model, Network
 from pixelwise.network.sizes import num_blocks
 from pixelwise.network.unet import UNet
+from pixelwise.network.wrapped import WrappedNetwork
 
 
 class PlainNetwork(nn.Module):
@@ -40,8 +41,8 @@ class PlainNetwork(nn.Module):
                 "Python: pixelwise.load(...).predict(arrays)."
             )
         self.members = nn.ModuleList(plain_members(model.network))
-        self.multiple = 2**config.network.depth
-        self.needs_spread = config.network.normalization == "instance"
+        self.multiple = config.network.multiple
+        self.needs_spread = getattr(config.network, "normalization", None) == "instance"
         self.is_exclusive = config.task.is_exclusive
 
     def forward(self, image: Tensor) -> Tensor:
@@ -66,6 +67,8 @@ class PlainNetwork(nn.Module):
 
 def logits_of(network: nn.Module, extended: Tensor) -> Tensor:
     """Logits of pictures whose sides are multiples of what the network needs."""
+    if isinstance(network, WrappedNetwork):
+        return cast(Tensor, network(extended))
     assert isinstance(network, UNet)
     *_, (_, features) = network.decode_extended(extended)
     logits: Tensor = network.head(features)
@@ -79,14 +82,17 @@ def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
     return images.index_select(2, rows).index_select(3, columns)
 
 
-def plain_members(network: UNet | Ensemble) -> list[UNet]:
+def plain_members(network: Network) -> list[UNet | WrappedNetwork]:
     """The network, or each of an ensemble: copies on the CPU, of plain layers, for evaluation."""
     network = deepcopy(network).cpu().float().eval()
+    network.requires_grad_(False)
+    if isinstance(network, WrappedNetwork):
+        return [network]  # its layers may mean anything
     fold_normalizations(network)
     _replace_layers(network)
-    network.requires_grad_(False)
-    found = network.members if isinstance(network, Ensemble) else [network]
-    return [member for member in found if isinstance(member, UNet)]
+    return (
+        [cast(UNet, one) for one in network.members] if isinstance(network, Ensemble) else [network]
+    )
 
 
 def _replace_layers(module: nn.Module) -> None:

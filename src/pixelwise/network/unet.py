@@ -107,6 +107,21 @@ class UNetConfig(BaseModel):
         """Number of times the image is halved on the way down."""
         return len(self.widths) - 1
 
+    @property
+    def multiple(self) -> int:
+        """Of which the sides of images are that it takes without extending them."""
+        return int(2**self.depth)
+
+    @property
+    def width(self) -> int:
+        """Channels at full size."""
+        return self.widths[0]
+
+    def describe(self) -> str:
+        """The network in a few words."""
+        encoder = f", encoder {self.encoder}" if self.encoder else ""
+        return f"U-Net, widths {', '.join(map(str, self.widths))}{encoder}"
+
 
 class UNet(nn.Module):
     """A U-Net for images of any size, from 1x1 up.
@@ -222,6 +237,10 @@ class UNet(nn.Module):
         return normalization == "instance" or (
             takes_batch and self.training and image.shape[0] == 1
         )
+
+    def head_biases(self) -> Tensor:
+        """A copy of the head's biases, (K,)."""
+        return cast(Tensor, self.head.bias).detach().clone()
 
     @property
     def num_parameters(self) -> int:

@@ -14,6 +14,7 @@ from pixelwise.callbacks import HOOKS
 from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
 from pixelwise.planning import Plan
+from pixelwise.segmenter.pairs import Given
 from pixelwise.text import count_of, html_table
 from pixelwise.training import Watcher
 
@@ -159,29 +160,35 @@ class EpochWatcher(Watcher):
 
 
 def split_off(
-    x: ArrayLike, y: ArrayLike, validation_data: object, validation_split: float
-) -> tuple[ArrayLike, ArrayLike, tuple[ArrayLike, ArrayLike] | None]:
+    given: Given, validation_data: object, validation_split: float
+) -> tuple[Given, tuple[ArrayLike, ArrayLike] | None]:
     """Take the validation images from the end, as Keras does; given ones win."""
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise ArrayError("validation_data should be a pair of arrays, (x_val, y_val).")
-        return x, y, (validation_data[0], validation_data[1])
+        return given, (validation_data[0], validation_data[1])
     if not isinstance(validation_split, numbers.Real):
         raise PlanError(f"validation_split={validation_split!r} must be a number from 0 to 1.")
     if validation_split == 0:
-        return x, y, None
+        return given, None
     if not 0 < validation_split < 1:
         raise PlanError(f"validation_split={validation_split} must lie between 0 and 1.")
-    x, y = to_array("x", x), to_array("y", y)
+    if given.items is not None:
+        raise PlanError(
+            "validation_split takes images from the end, and a generator has none. Give "
+            "validation_data."
+        )
+    x, y = to_array("x", given.images), to_array("y", given.masks)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
-        return x, y, None  # refused with the other mistakes
+        return given, None  # refused with the other mistakes
     num_train = int(len(x) * (1 - validation_split))
     if num_train in (0, len(x)):
         raise ArrayError(
             f"validation_split={validation_split} of {len(x)} images leaves {num_train} for "
             f"training and {len(x) - num_train} for validation. Give more images or another share."
         )
-    return x[:num_train], y[:num_train], (x[num_train:], y[num_train:])
+    weights = None if given.weights is None else given.weights[:num_train]
+    return Given(x[:num_train], y[:num_train], weights), (x[num_train:], y[num_train:])
 
 
 def format_values(values: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -16,14 +16,16 @@ from pixelwise.network import (
     IntensityScaling,
     Model,
     ModelConfig,
+    UNetConfig,
+    WrappedConfig,
     binary_cross_entropy_loss,
     cross_entropy_loss,
     join_facts,
     look_at_intensities,
 )
-from pixelwise.planning import Plan, check_seed
+from pixelwise.planning import Plan, check_number, check_seed
 from pixelwise.segmenter.keras_names import OptimizerFactory
-from pixelwise.training import Clock, Loss, Objective, Timetable, Trainer, Watcher
+from pixelwise.training import BatchSource, Clock, Loss, Objective, Timetable, Trainer, Watcher
 
 AskedPrecision = Literal["auto", Precision]
 
@@ -60,6 +62,13 @@ def make_optimizer(make: OptimizerFactory, network: nn.Module) -> torch.optim.Op
             f"The optimizer cannot be made: {error}. Give other settings, for example "
             "partial(torch.optim.Adam, lr=1e-3)."
         ) from error
+
+
+def check_numbers(**numbers: object) -> None:
+    """Refuse what is no whole number from 1 on; None is left out."""
+    for name, number in numbers.items():
+        if number is not None or name == "epochs":
+            check_number(name, number)
 
 
 def check_precision(precision: str) -> None:
@@ -125,9 +134,7 @@ def plan_fit(
         scaling=config.scaling,
         patch_size=None,
         batch_size=batch_size,
-        widths=network.widths,
-        normalization=network.normalization,
-        upsampling=network.upsampling,
+        **_built(network),
         loss="custom",
         learning_rate=float(learning_rate),
         max_gradient_norm=None,
@@ -140,6 +147,13 @@ def plan_fit(
     )
 
 
+def _built(network: UNetConfig | WrappedConfig) -> dict[str, Any]:
+    """How a network is built, as its plan says it; a wrapped one is there already."""
+    if isinstance(network, WrappedConfig):
+        return {"widths": (network.width, network.width), "normalization": "none"}
+    return {name: getattr(network, name) for name in ("widths", "normalization", "upsampling")}
+
+
 def make_trainer(
     model: Model,
     plan: Plan,
@@ -148,6 +162,7 @@ def make_trainer(
     objective: Objective,
     device: torch.device,
     watcher: Watcher,
+    source: BatchSource,
 ) -> Trainer:
     """The training of a plan by `plan_fit`, which ends with the last weights."""
     timetable = Timetable(
@@ -155,7 +170,7 @@ def make_trainer(
     )
     return Trainer(
         model, plan, train, val, objective=objective, timetable=timetable, device=device,
-        watcher=watcher, keep_last=True,
+        watcher=watcher, keep_last=True, source=source,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import nn
 
 from pixelwise.colors import default_color
 from pixelwise.errors import PlanError
@@ -16,9 +17,11 @@ from pixelwise.network import (
     ModelConfig,
     UNet,
     UNetConfig,
+    WrappedConfig,
     load_encoder,
     load_model,
     refuse_weights_alone,
+    wrap_module,
 )
 from pixelwise.planning import check_number, check_seed
 from pixelwise.segmenter.segmenter import Segmenter
@@ -71,19 +74,8 @@ def unet(
         PlanError: a setting or weight file cannot be used.
         MissingExtraError: an encoder was asked for, and timm is not installed.
     """
-    is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
-    if not is_shape or input_shape[-1] is None:
-        raise PlanError(
-            f"input_shape={input_shape!r} should be (height, width, channels), for example "
-            "(128, 128, 1) for grey and (128, 128, 3) for colour images."
-        )
-    num_classes = check_number("num_classes", num_classes)
-    if class_names is not None and not _are_names(class_names):
-        raise PlanError(f"class_names={class_names!r} should be a list of texts, one a class.")
+    task = _check_classes(input_shape, num_classes, class_names, multilabel=multilabel)
     refuse_weights_alone(encoder, encoder_weights)
-    if num_classes > MAX_CLASSES:
-        raise PlanError(too_many_classes(num_classes))
-    task = Task.MULTILABEL if multilabel else Task.of_logits(num_classes, exclusive=True)
     try:
         network = UNetConfig(
             in_channels=input_shape[-1],
@@ -106,13 +98,74 @@ def unet(
     return Segmenter(Model(config, built), device)
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Segmenter:
+def wrap(
+    module: nn.Module,
+    input_shape: Sequence[int | None],
+    num_classes: int = 1,
+    *,
+    multilabel: bool = False,
+    class_names: Sequence[str] | None = None,
+    device: str = "auto",
+) -> Segmenter:
+    """Make a Segmenter of a torch module: of another library's network, or of your own.
+
+    It is tried on a few images. What it is saved to holds its weights and the name of its code;
+    `pixelwise.load(path, module=module)` needs it again, built as it was.
+
+    Args:
+        module: takes images (B, C, H, W) float32 and gives logits (B, K, H, W), or (B, K, H/n,
+            W/n) for n of 2, 4, ... 32, which are enlarged; in a dict as "out" or "logits", or as
+            the first of several outputs.
+        input_shape: (H, W, C), or (D, H, W, C) for volumes. Only C matters.
+        num_classes: K. 1 is a sigmoid for one class; more are a softmax, with the background.
+        multilabel: a sigmoid for each of the classes, which may overlap.
+        class_names: of the classes, as for `unet`.
+        device: "auto", "cpu", "cuda", "mps".
+
+    Example:
+        >>> import torch
+    from torch import nn
+        >>> import pixelwise as pw
+        >>> model = pw.wrap(torch.nn.Conv2d(3, 2, 3, padding=1), (256, 256, 3), num_classes=2)
+        >>> model.count_params()
+        56
+
+    Raises:
+        PlanError: it takes no such images, or gives no such logits.
+    """
+    if not isinstance(module, nn.Module):
+        raise PlanError(
+            f"{module!r} is no torch module. Give an object such as "
+            'segmentation_models_pytorch.Unet("resnet34", classes=1).'
+        )
+    task = _check_classes(input_shape, num_classes, class_names, multilabel=multilabel)
+    network = wrap_module(
+        module,
+        in_channels=check_number("channels", input_shape[-1]),
+        out_channels=num_classes,
+        spatial_dims=len(input_shape) - 1,
+    )
+    try:
+        config = array_config(network.config, task, class_names)
+    except ValueError as error:
+        raise PlanError(_first_line(error)) from error
+    return Segmenter(Model(config, network), device)
+
+
+def load(
+    path: str | os.PathLike[str], device: str = "auto", *, module: nn.Module | None = None
+) -> Segmenter:
     """Read a model file, or a run folder's model.
+
+    Args:
+        path: file or folder.
+        device: "auto", "cpu", "cuda", "mps".
+        module: of a model made by `wrap`: the module, built as it was then.
 
     Raises:
         ModelFileError: it is not a model, or one that cannot be used here.
     """
-    return Segmenter(load_model(Path(path)), device, Path(path))
+    return Segmenter(load_model(Path(path), module=module), device, Path(path))
 
 
 def from_keras(
@@ -149,7 +202,31 @@ def from_keras(
     return Segmenter(Model(array_config(network.config, task, class_names), network), device)
 
 
-def array_config(network: UNetConfig, task: Task, class_names: Sequence[str] | None) -> ModelConfig:
+def _check_classes(
+    input_shape: Sequence[int | None],
+    num_classes: int,
+    class_names: Sequence[str] | None,
+    *,
+    multilabel: bool,
+) -> Task:
+    """The task of a number of classes; PlanError where it, the shape or the names are none."""
+    is_shape = isinstance(input_shape, Sequence) and len(input_shape) in (3, 4)
+    if not is_shape or input_shape[-1] is None:
+        raise PlanError(
+            f"input_shape={input_shape!r} should be (height, width, channels), for example "
+            "(128, 128, 1) for grey and (128, 128, 3) for colour images."
+        )
+    num_classes = check_number("num_classes", num_classes)
+    if class_names is not None and not _are_names(class_names):
+        raise PlanError(f"class_names={class_names!r} should be a list of texts, one a class.")
+    if num_classes > MAX_CLASSES:
+        raise PlanError(too_many_classes(num_classes))
+    return Task.MULTILABEL if multilabel else Task.of_logits(num_classes, exclusive=True)
+
+
+def array_config(
+    network: UNetConfig | WrappedConfig, task: Task, class_names: Sequence[str] | None
+) -> ModelConfig:
     """How a network for arrays is used: intensities as they are, default names and colours."""
     count = task.num_classes(network.out_channels)
     if class_names is None:

@@ -5,7 +5,7 @@ predictor as the command line.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from threading import Lock
@@ -27,6 +27,7 @@ from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, spl
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
     RunningOptimizer,
+    check_numbers,
     check_optimizer,
     check_precision,
     choose_precision,
@@ -38,8 +39,15 @@ from pixelwise.segmenter.fitting import (
 )
 from pixelwise.segmenter.images import Image, Images, is_list_of_images, is_path, read_paths
 from pixelwise.segmenter.keras_names import Compiled, OptimizerFactory, compile_names
-from pixelwise.segmenter.pairs import SizedPairs, has_length, listed, to_arrays
-from pixelwise.training import Loss, Metric, Objective, Trainer
+from pixelwise.segmenter.pairs import (
+    SizedPairs,
+    listed,
+    take_data,
+    take_validation,
+    unpack,
+)
+from pixelwise.segmenter.stream import Stream
+from pixelwise.training import Loss, Metric, Objective, Trainer, patch_source
 from pixelwise.training.validate import validate
 
 _MAKING = Lock()  # a predictor moves the network, which two threads must not do at once
@@ -73,8 +81,8 @@ class Segmenter:
         """Task, classes and size."""
         config = self.model.config
         return (
-            f"Segmenter({config.task}, classes {', '.join(config.class_names)}; U-Net "
-            f"{config.network.widths}, {self.count_params():,} parameters)"
+            f"Segmenter({config.task}, classes {', '.join(config.class_names)}; "
+            f"{config.network.describe()}, {self.count_params():,} parameters)"
         )
 
     @property
@@ -129,15 +137,17 @@ class Segmenter:
 
     def fit(
         self,
-        x: ArrayLike | SizedPairs,
+        x: ArrayLike | SizedPairs | Iterable[Any],
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation_data: tuple[ArrayLike, ArrayLike] | SizedPairs | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | SizedPairs | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
         callbacks: Sequence[object] | object | None = None,
         verbose: bool | int = True,
         seed: int = 0,
@@ -149,9 +159,10 @@ class Segmenter:
         Args:
             x: images (N, H, W, C), any integer or float type. Integer images are scaled by the
                 training set's mean and deviation, which the model stores; floats are used as they
-                are. Or pairs of an image and its mask, all of one size, such as a torch data set
-                gives them; they are read once.
-            y: masks; none where x holds pairs. One class: (N, H, W, 1) or (N, H, W) of 0 and 1.
+                are. Or pairs of an image and its mask, or of batches of them, all of one size: a
+                data set with a length, such as torch's, is read once; a generator makes batches
+                while training goes on, and says nothing of how long an epoch is.
+            y: masks; none where x gives pairs. One class: (N, H, W, 1) or (N, H, W) of 0 and 1.
                 Several: class indices of the same shape, or one-hot (N, H, W, K) with a
                 categorical loss.
             epochs: passes over the images.
@@ -159,7 +170,9 @@ class Segmenter:
             validation_data: (x, y), or pairs, to measure after each epoch.
             validation_split: share of the images, from the end, to take for validation.
             steps_per_epoch: steps after which an epoch ends; None: when all images were seen.
+            validation_steps: batches of a generator in `validation_data`, which are read once.
             class_weight: weight of the pixels of a class, by its index, in a cross-entropy.
+            sample_weight: (N,) weight of each image in the loss; pairs may bring it as a third.
             callbacks: of `pixelwise.callbacks`, or any objects with such methods, in their order.
             verbose: print a line an epoch.
             seed: seed of the order of images.
@@ -173,17 +186,18 @@ class Segmenter:
             TrainingError: the loss became NaN; the weights of the last good epoch are kept.
         """
         compiled = self._checked_compiled()
-        epochs = check_number("epochs", epochs)
+        check_numbers(
+            epochs=epochs, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps
+        )
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
-        if steps_per_epoch is not None:
-            steps_per_epoch = check_number("steps_per_epoch", steps_per_epoch)
         loss = weigh_classes(compiled.loss, class_weight, self.model.config)
         in_channels = self.model.config.network.in_channels
-        images, masks = to_arrays(x, y, in_channels)
-        if has_length(validation_data) and not isinstance(validation_data, tuple | list):
-            validation_data = to_arrays(validation_data, None, in_channels)
-        images, masks, validation = split_off(images, masks, validation_data, validation_split)
-        train = self._samples(images, masks)
+        given = take_data(
+            x, y, in_channels, sample_weight=sample_weight, num_batches=steps_per_epoch
+        )
+        validation_data = take_validation(validation_data, in_channels, validation_steps)
+        given, validation = split_off(given, validation_data, validation_split)
+        train = self._samples(given.images, given.masks)
         self.model, self.path = learn_intensities(self.model, train), None
         val = self._samples(*validation) if validation is not None else []
         device = pick_device(self._device)
@@ -203,7 +217,14 @@ class Segmenter:
             compiled.metrics, epochs, plan, listed(callbacks), self, verbose=verbose
         )
         objective = Objective(loss, compiled.metrics, optimizer)
-        self._trainer = make_trainer(self.model, plan, train, val, objective, device, watcher)
+        source = (
+            patch_source(self.model, plan, train, weights=given.weights)
+            if given.items is None
+            else Stream(given.items, self._samples_of_item, self.model, plan)
+        )
+        self._trainer = make_trainer(
+            self.model, plan, train, val, objective, device, watcher, source
+        )
         self.stop_training = False
         try:
             watcher.begin()
@@ -424,6 +445,11 @@ class Segmenter:
             is_one_hot = masks.ndim == images.ndim and masks.shape[-1] == config.num_classes
             form = "one_hot" if is_one_hot else "index"
         return to_samples(images, to_targets(masks, images, form, config.num_classes))
+
+    def _samples_of_item(self, item: object, number: int) -> tuple[list[Sample], Any]:
+        """Samples of what a generator gave, and their weights."""
+        given = unpack(item, number, self.model.config.network.in_channels)
+        return self._samples(given.images, given.masks), given.weights
 
     def _in_trained_unit(self, images: NDArray[Any]) -> NDArray[Any]:
         """Images (N, C, *S) in the unit of those that the model was trained on, and say so.

@@ -1,12 +1,14 @@
 """Training: samples + plan -> patches -> batches -> weights."""
 
 from pixelwise.memory import is_out_of_memory, peak_megabytes
+from pixelwise.training.batches import Batch, BatchSource
 from pixelwise.training.calibrate import find_threads, time_steps, time_validation
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, read_checkpoint, write_checkpoint
 from pixelwise.training.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.training.logs import check_logs, logging_to
 from pixelwise.training.loop import FLAT, Outcome, Trainer
 from pixelwise.training.objective import Loss, Metric, Objective, logits_of, loss_for
+from pixelwise.training.patches import patch_source
 from pixelwise.training.ranks import LOST, Ranks, ending_together, is_lost_rank, joined_ranks
 from pixelwise.training.run_folder import FILES, RunFolder
 from pixelwise.training.schedule import Clock, Timetable, describe_outlook, find_overfitting
@@ -18,6 +20,8 @@ __all__ = [
     "FLAT",
     "INTERRUPTED",
     "LOST",
+    "Batch",
+    "BatchSource",
     "Best",
     "Checkpoint",
     "Clock",
@@ -45,6 +49,7 @@ __all__ = [
     "logits_of",
     "loss_for",
     "noticing_interrupts",
+    "patch_source",
     "peak_megabytes",
     "read_checkpoint",
     "sizes_of",

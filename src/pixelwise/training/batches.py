@@ -16,13 +16,15 @@ class Batch:
     """Training input: scaled images (B, C, *spatial) float32, targets (B, *spatial) uint8.
 
     For a multi-label task targets are (B, K, *spatial). Of a batch that several ranks share this is
-    one rank's part; `share` says which.
+    one rank's part; `share` says which. `weights` (B,) of the images in the loss are None where all
+    count alike.
     """
 
     images: Tensor
     targets: Tensor
     share: Share | None = None  # None: all of the batch
     moved: "Moved | None" = None  # None: no image is moved freely
+    weights: Tensor | None = None
 
     @property
     def num_images(self) -> int:
@@ -34,8 +36,13 @@ class Batch:
         moved = self.moved
         if moved is not None:
             moved = replace(moved, images=moved.images.to(device), targets=moved.targets.to(device))
+        weights = None if self.weights is None else self.weights.to(device)
         return replace(
-            self, images=self.images.to(device), targets=self.targets.to(device), moved=moved
+            self,
+            images=self.images.to(device),
+            targets=self.targets.to(device),
+            moved=moved,
+            weights=weights,
         )
 
 

@@ -28,7 +28,7 @@ from pixelwise.errors import TrainingError
 from pixelwise.inference.evaluate import Counted
 from pixelwise.io import make_folder, write_checked
 from pixelwise.metrics import Scores
-from pixelwise.network import UNet
+from pixelwise.network import UNet, WrappedNetwork
 from pixelwise.training.optimizer import AveragedWeights
 
 FILE_NAME = "state.safetensors"
@@ -156,7 +156,7 @@ class State:
         recent: losses and metrics of the steps since the last validation.
     """
 
-    network: UNet
+    network: UNet | WrappedNetwork
     heads: nn.Module
     average: AveragedWeights
     optimizer: torch.optim.Optimizer
@@ -222,6 +222,6 @@ class State:
         self.best = Best(facts["best_score"], facts["best_step"], checkpoint.best, scores, counts)
 
 
-def copy_weights(network: UNet) -> dict[str, Tensor]:
+def copy_weights(network: UNet | WrappedNetwork) -> dict[str, Tensor]:
     """The weights of a network as they are now."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

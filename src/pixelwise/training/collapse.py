@@ -10,6 +10,7 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
+from pixelwise.network import UNet
 from pixelwise.network.unet import initialize_head
 from pixelwise.task import IGNORE_INDEX
 from pixelwise.training.checkpoint import State
@@ -79,16 +80,18 @@ class CollapseWatch:
             biases: (K,) from which heads start.
             seed: seed of the training.
         """
+        network, average = state.network, state.average.network
+        assert isinstance(network, UNet) and isinstance(average, UNet)  # `fit` never looks
         self.num_restarts += 1
         self._looks.clear()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + self.num_restarts)
-            for head in (state.network.head, *state.heads.children()):
+            for head in (network.head, *state.heads.children()):
                 assert isinstance(head, nn.Conv2d | nn.Conv3d)
                 initialize_head(head, biases)
                 for parameter in head.parameters():
                     state.optimizer.state.pop(parameter, None)
-        state.average.network.head.load_state_dict(state.network.head.state_dict())
+        average.head.load_state_dict(network.head.state_dict())
         return (
             f"At step {state.step:,} the network still gave one class everywhere, although the "
             "patches hold several: its last layer starts anew."

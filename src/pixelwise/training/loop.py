@@ -14,10 +14,10 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.evaluate import summarize_samples
 from pixelwise.memory import keeping_freed_memory
 from pixelwise.metrics import Scores
-from pixelwise.network import Model
+from pixelwise.network import Model, UNet
 from pixelwise.planning import Plan
 from pixelwise.threads import Threads, free_threads, using_threads
-from pixelwise.training.batches import Batch, BatchQueue, WaitTime
+from pixelwise.training.batches import Batch, BatchQueue, BatchSource, WaitTime
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, State, copy_weights
 from pixelwise.training.collapse import CollapseWatch
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
@@ -78,6 +78,7 @@ class Trainer:
         watcher: is told what happens, and keeps it.
         keep_last: end with the last weights rather than the best (what Keras users expect).
         ranks: processes that train together.
+        source: of the batches; None: crops of `train`, as the plan says.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Trainer:
         watcher: Watcher | None = None,
         keep_last: bool = False,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
+        source: BatchSource | None = None,
     ) -> None:
         self.model, self.plan, self.val = model, plan, val
         self.objective, self.timetable, self.device = objective, timetable, device
@@ -106,11 +108,11 @@ class Trainer:
         self.predictor = Predictor(
             averaged, device=device, threads=Threads(device, plan.num_threads), in_place=True
         )
-        self.source = patch_source(model, plan, train, ranks)
+        self.source = source or patch_source(model, plan, train, ranks)
         self.warnings: list[str] = []
         self._stepper = stepper
         self._collapse = CollapseWatch(ranks)
-        self._first_biases = network.head.state_dict()["bias"].clone()
+        self._first_biases = network.head_biases() if isinstance(network, UNet) else None
         self._overfitting = ""  # what was said of it
         self._good: Checkpoint | None = None  # to go back to; its tensors are copies
         self._num_retreats = 0
@@ -327,6 +329,7 @@ class Trainer:
 
     def _look_for_collapse(self, answers: Tensor) -> None:
         """Let the last layer start anew where the network gives one class everywhere."""
+        assert self._first_biases is not None
         self._collapse.add(answers)
         if self._collapse.is_noticed(self.state.step / self.timetable.num_steps):
             said = self._collapse.restart(self.state, self._first_biases, self.plan.seed)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pixelwise.network import (
     UNet,
+    WrappedNetwork,
     binary_cross_entropy_loss,
     cross_entropy_dice_loss,
     cross_entropy_loss,
@@ -98,20 +99,25 @@ class DeepSupervision(nn.Module):
 
     Args:
         network: to train.
-        num_levels: that answer too; no more than there are between full size and bottleneck.
+        num_levels: that answer too; no more than there are between full size and bottleneck, and
+            none where the network is a wrapped one, of whose levels nothing is known.
     """
 
-    def __init__(self, network: UNet, num_levels: int) -> None:
+    def __init__(self, network: UNet | WrappedNetwork, num_levels: int) -> None:
         super().__init__()
         self.network = network
-        levels = range(1, min(num_levels, network.depth - 1) + 1)
-        self.heads = nn.ModuleList(_head(network, level) for level in levels)
+        self.heads = nn.ModuleList()
+        if isinstance(network, UNet):
+            levels = range(1, min(num_levels, network.depth - 1) + 1)
+            self.heads.extend(_head(network, level) for level in levels)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Give logits (B, K, *spatial) of images (B, C, *spatial), then those of each level.
 
         Those of level n are of every ``2**n``-th pixel, the last of which may stand alone.
         """
+        if isinstance(self.network, WrappedNetwork):
+            return [self.network(images)]
         size = images.shape[2:]
         heads = (self.network.head, *self.heads)
         found = [
@@ -120,6 +126,21 @@ class DeepSupervision(nn.Module):
             if level < len(heads)
         ]
         return found[::-1]
+
+
+def weighed_by_image(loss: Loss, weights: Tensor) -> Loss:
+    """A loss in which each image counts by a weight: the mean over images of weight times loss.
+
+    Args:
+        loss: (logits, target) -> scalar.
+        weights: (B,) of the images of a batch.
+    """
+
+    def weighed(logits: Tensor, targets: Tensor) -> Tensor:
+        each = [loss(logits[n : n + 1], targets[n : n + 1]) for n in range(len(logits))]
+        return (torch.stack(each) * weights).mean()
+
+    return weighed
 
 
 def deep_loss(loss: Loss, logits: list[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:

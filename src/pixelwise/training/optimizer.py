@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pixelwise.network import UNet
+from pixelwise.network import UNet, WrappedNetwork
 from pixelwise.planning import Plan
 
 MOMENTUM = 0.95
@@ -27,7 +27,9 @@ TINY = 1e-7
 ENDS = "encoder.0.conv1.weight", "head.weight"
 
 
-def make_optimizer(network: UNet, plan: Plan, more: Iterable[Tensor] = ()) -> torch.optim.Optimizer:
+def make_optimizer(
+    network: UNet | WrappedNetwork, plan: Plan, more: Iterable[Tensor] = ()
+) -> torch.optim.Optimizer:
     """Return the optimizer of a plan for the weights of a network, and `more` that AdamW moves."""
     if plan.optimizer == "muon":
         return Muon(network, plan.learning_rate, plan.weight_decay, more)
@@ -52,7 +54,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        network: UNet,
+        network: UNet | WrappedNetwork,
         learning_rate: float,
         weight_decay: float,
         more: Iterable[Tensor] = (),
@@ -141,12 +143,12 @@ class AveragedWeights:
     Source: Polyak and Juditsky, 1992; with the warm-up that TensorFlow's averages use.
     """
 
-    def __init__(self, network: UNet, share: float) -> None:
+    def __init__(self, network: UNet | WrappedNetwork, share: float) -> None:
         self.network = deepcopy(network).eval().requires_grad_(False)
         self._share = share
 
     @torch.no_grad()
-    def update(self, network: UNet, step: int, num_steps: int) -> None:
+    def update(self, network: nn.Module, step: int, num_steps: int) -> None:
         """Take in the weights after step `step` (from 1) of `num_steps`."""
         memory = max(1.0, self._share * num_steps)
         weight = max(1 / memory, 9 / (10 + step)) if self._share > 0 else 1.0

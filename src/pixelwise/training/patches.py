@@ -66,6 +66,7 @@ class PatchSource:
         scaling: intensity scaling of the model.
         seed: seed of the order and of the crops.
         ranks: processes that share each batch.
+        weights: (N,) float32 of the samples in the loss; None: all count alike.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class PatchSource:
         scaling: IntensityScaling,
         seed: int = 0,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         self.samples, self.cropping, self.batch_size = samples, cropping, batch_size
-        self.seed, self.ranks = seed, ranks
+        self.seed, self.ranks, self.weights = seed, ranks, weights
         self._scaling = scaling
         self._coefficients = (
             samples.coefficients
@@ -123,7 +125,10 @@ class PatchSource:
             large = [crop for crop, i in zip(crops, range(*share[:2]), strict=True) if is_moved[i]]
             own = _stack(large) if large else (images[:0], targets[:0])
             moved = Moved(torch.from_numpy(is_moved), *own)
-        return Batch(images, targets, share, moved)
+        weights = None
+        if self.weights is not None:
+            weights = torch.from_numpy(self.weights[chosen[share.start : share.stop]])
+        return Batch(images, targets, share, moved, weights)
 
     def _choose_moved(self, step: int, number: int) -> NDArray[np.bool_]:
         """Which images of the batch of a step augmentation is to move."""
@@ -268,8 +273,17 @@ def patch_source(
     plan: Plan,
     samples: Sequence[Sample],
     ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
+    weights: NDArray[np.float32] | None = None,
 ) -> PatchSource:
-    """The batches of a plan, at its working scale, from training samples in their own size."""
+    """The batches of a plan, at its working scale, from training samples in their own size.
+
+    Args:
+        model: that is trained.
+        plan: its plan.
+        samples: with masks.
+        ranks: processes that share each batch.
+        weights: (N,) of the samples in the loss, where crops are whole images.
+    """
     augmentation, size = plan.augmentation, plan.patch_size
     if plan.working_scale < 1:
         samples = WorkingSamples(samples, plan.scaling, plan.working_scale)
@@ -291,4 +305,5 @@ def patch_source(
         scaling=plan.scaling,
         seed=plan.seed,
         ranks=ranks,
+        weights=weights,
     )

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from pixelwise.device import autocast
-from pixelwise.network import UNet
+from pixelwise.network import UNet, WrappedNetwork
 from pixelwise.planning import Plan
 from pixelwise.training.augment import augment
 from pixelwise.training.batches import Batch
 from pixelwise.training.checkpoint import Best, Row
 from pixelwise.training.collapse import count_answers
-from pixelwise.training.objective import DeepSupervision, Objective, deep_loss
+from pixelwise.training.objective import DeepSupervision, Objective, deep_loss, weighed_by_image
 from pixelwise.training.optimizer import AveragedWeights, make_optimizer
 from pixelwise.training.ranks import Ranks
 
@@ -51,7 +51,7 @@ class Stepper:
 
     def __init__(
         self,
-        network: UNet,
+        network: UNet | WrappedNetwork,
         plan: Plan,
         objective: Objective,
         device: torch.device,
@@ -92,7 +92,10 @@ class Stepper:
         network.train()
         with autocast(self._device, plan.precision):
             logits = self._called(batch.images)
-        loss, total = deep_loss(self._loss, logits, batch.targets)
+        of_batch = self._loss
+        if batch.weights is not None:
+            of_batch = weighed_by_image(self._loss, batch.weights)
+        loss, total = deep_loss(of_batch, logits, batch.targets)
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         if plan.max_gradient_norm is not None:
@@ -119,7 +122,9 @@ class Stepper:
         return batch
 
 
-def _place(network: UNet, device: torch.device, *, channels_last: bool) -> UNet:
+def _place(
+    network: UNet | WrappedNetwork, device: torch.device, *, channels_last: bool
+) -> UNet | WrappedNetwork:
     """Move a network to its device and memory layout."""
     network = network.to(device)
     if channels_last:

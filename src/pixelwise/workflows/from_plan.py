@@ -50,7 +50,7 @@ def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
     model = Model(config, UNet(network))
     if plan.fingerprint is not None:
         shares = np.array(plan.fingerprint.class_shares) * (plan.class_weights or 1)
-        start_from_shares(model.single_network, shares.tolist(), task)
+        start_from_shares(model.unet, shares.tolist(), task)
     return model
 
 

@@ -191,10 +191,11 @@ def class_colors(model: Model) -> Mapping[str, str]:
 
 def describe_network(model: Model) -> str:
     """The network in a line."""
-    widths = ", ".join(str(width) for width in model.config.network.widths)
     number = model.config.num_members
-    kind = "U-Net" if number == 1 else f"{number} U-Nets"
-    return f"{kind}, widths {widths}; {model.network.num_parameters:,} parameters"
+    several = f"{number} networks: " if number > 1 else ""
+    return (
+        f"{several}{model.config.network.describe()}; {model.network.num_parameters:,} parameters"
+    )
 
 
 def describe_machine(plan: Plan) -> str:

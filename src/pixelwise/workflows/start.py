@@ -9,6 +9,7 @@ from pixelwise.network import (
     Model,
     ModelConfig,
     UNetConfig,
+    WrappedConfig,
     load_encoder,
     load_model,
     transfer_weights,
@@ -69,7 +70,7 @@ def origin_of(start: Start | None, folder: RunFolder) -> dict[str, str]:
 def start_weights(earlier: Model, model: Model) -> None:
     """Give a new model the weights of the earlier one, as far as they mean the same, in place."""
     with_head = has_same_classes(earlier.config, model.config)
-    transfer_weights(earlier.single_network, model.single_network, with_head=with_head)
+    transfer_weights(earlier.unet, model.unet, with_head=with_head)
 
 
 def start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Watcher) -> Plan:
@@ -82,7 +83,7 @@ def start_from(path: str, earlier: Model, model: Model, plan: Plan, watcher: Wat
 
 def start_encoder(model: Model, plan: Plan, watcher: Watcher) -> Plan:
     """Give the ready-made encoder of a plan its pretrained weights, and say which they are."""
-    network = model.single_network
+    network = model.unet
     assert network.backbone is not None and plan.encoder is not None
     load_encoder(network.backbone, plan.encoder, network.config.in_channels, plan.encoder_weights)
     said = (
@@ -130,7 +131,7 @@ def _read_model(path: str) -> Model:
     return model
 
 
-def _check_network(path: str, network: UNetConfig, plan: Plan | None) -> None:
+def _check_network(path: str, network: UNetConfig | WrappedConfig, plan: Plan | None) -> None:
     """Refuse networks that training on folders does not have, and other ones than the plan's."""
     for name, field in UNetConfig.model_fields.items():
         has = getattr(network, name)

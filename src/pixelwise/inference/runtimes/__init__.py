@@ -18,7 +18,7 @@ from pixelwise.inference.runtimes.choose import (
 from pixelwise.inference.runtimes.exported import ExportedModel
 from pixelwise.inference.runtimes.onnx import OnnxRuntime
 from pixelwise.inference.runtimes.openvino import OpenVinoRuntime
-from pixelwise.inference.runtimes.torch import TorchRuntime, evaluating
+from pixelwise.inference.runtimes.torch import TorchRuntime
 
 __all__ = [
     "AskedPrecision",
@@ -30,6 +30,5 @@ __all__ = [
     "Runtime",
     "TorchRuntime",
     "choose_runtime",
-    "evaluating",
     "make_runtime",
 ]

@@ -1,14 +1,19 @@
 """torch: the network itself, on any device, in the layout that is fastest there."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixelwise.device import Precision, autocast, has_bfloat16
-from pixelwise.network import Ensemble, Model, UNet, fold_normalizations, freeze_convolutions
+from pixelwise.network import (
+    Model,
+    Network,
+    WrappedNetwork,
+    evaluating,
+    fold_normalizations,
+    freeze_convolutions,
+)
 
 
 class TorchRuntime:
@@ -42,6 +47,7 @@ class TorchRuntime:
         self.precision = precision or model.config.precision
         self._channels_last = model.config.network.spatial_dims == 2
         network = model.network
+        fold = fold and not isinstance(network, WrappedNetwork)  # its layers may mean anything
         if not in_place and (fold or not self._lies_right(network)):
             network = deepcopy(network)
         if fold:
@@ -61,7 +67,7 @@ class TorchRuntime:
             logits: Tensor = self._network(batch).float()
         return logits.softmax(1) if self._is_exclusive else logits.sigmoid()
 
-    def _lies_right(self, network: UNet | Ensemble) -> bool:
+    def _lies_right(self, network: Network) -> bool:
         """Whether a network is on the device already, in the layout that is wanted."""
         device = torch.empty(0, device=self.device).device  # "cuda" is "cuda:0"
         return all(
@@ -73,15 +79,3 @@ class TorchRuntime:
             )
             for weight in network.parameters()
         )
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Keep a network in evaluation mode meanwhile; each of its modules gets its own mode back."""
-    in_training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in in_training:
-            module.training = True
