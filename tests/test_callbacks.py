@@ -159,7 +159,8 @@ class TestModelCheckpoint:
     def test_what_it_writes_is_the_model(self, model, tmp_path):
         path = tmp_path / "best.safetensors"
         fit(model, epochs=2, callbacks=[ModelCheckpoint(path)])
-        np.testing.assert_array_equal(pw.load(path, device="cpu").predict(X), model.predict(X))
+        found = pw.load(path, device="cpu").predict(X)  # maybe by another number of threads
+        np.testing.assert_allclose(found, model.predict(X), atol=1e-6)
 
     @pytest.mark.parametrize("name", ["best.keras", "best.h5", "best.weights.h5", "best"])
     def test_other_formats_are_answered_with_ours(self, name):
@@ -230,7 +231,7 @@ def test_any_object_with_a_hook_will_do_and_may_predict(model):
     fit(one, epochs=2, callbacks=[Foreign()])
     fit(other, epochs=2)
     assert shapes == [(1, 16, 16, 1)] * 2
-    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    np.testing.assert_allclose(one.predict(X), other.predict(X), atol=1e-6)
 
 
 def test_what_is_watched_has_to_be_there(model):
@@ -400,11 +401,11 @@ class TestWeights:
         fit(model)
         other = pw.unet((16, 16, 1), widths=(4, 8), seed=5, device="cpu")
         other.set_weights(model.get_weights())
-        np.testing.assert_array_equal(other(X), model.predict(X))
+        np.testing.assert_allclose(other(X), model.predict(X), atol=1e-6)
         model.save_weights(tmp_path / "w.safetensors")
         third = pw.unet((16, 16, 1), widths=(4, 8), seed=6, device="cpu")
         third.load_weights(tmp_path / "w.safetensors")
-        np.testing.assert_array_equal(third.predict(X), model.predict(X))
+        np.testing.assert_allclose(third.predict(X), model.predict(X), atol=1e-6)
 
     def test_those_of_another_network_are_refused(self, model, tmp_path):
         other = pw.unet((16, 16, 1), widths=(4, 16), seed=0, device="cpu")
