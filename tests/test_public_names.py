@@ -17,6 +17,8 @@ PUBLIC_NAMES = {
     "unet",
     "load",
     "from_keras",
+    "wrap",
+    "show",
     "callbacks",
     "optimizers",
     # folders

@@ -143,7 +143,9 @@ def test_torch_tensors_are_taken(model, change):
     tensor = change(torch.from_numpy(PIXELS[0].astype(np.float32)))
     array = tensor.detach().float().numpy()
     np.testing.assert_array_equal(model.segment(tensor), model.segment(array))
-    np.testing.assert_allclose(model.predict([tensor, tensor]), model.predict([array, array]), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict([tensor, tensor]), model.predict([array, array]), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

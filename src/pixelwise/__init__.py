@@ -30,7 +30,7 @@ from pixelwise.errors import (
 )
 
 if TYPE_CHECKING:
-    from pixelwise.segmenter import History, Segmenter, from_keras, load, unet, wrap
+    from pixelwise.segmenter import History, Segmenter, from_keras, load, show, unet, wrap
     from pixelwise.workflows import check, evaluate, predict, train
 
 __version__ = "0.1.0"
@@ -59,6 +59,7 @@ __all__ = [
     "load",
     "optimizers",
     "predict",
+    "show",
     "train",
     "unet",
     "wrap",
@@ -72,6 +73,7 @@ _HOMES = {
     "from_keras": "pixelwise.segmenter",
     "load": "pixelwise.segmenter",
     "predict": "pixelwise.workflows",
+    "show": "pixelwise.segmenter",
     "train": "pixelwise.workflows",
     "unet": "pixelwise.segmenter",
     "wrap": "pixelwise.segmenter",

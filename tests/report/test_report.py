@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from io import BytesIO
 
 import numpy as np
@@ -33,6 +34,9 @@ HISTORY = [
 ]
 
 
+VIEWER = resources.files("pixelwise.report").joinpath("viewer.js").read_text(encoding="utf-8")
+
+
 class Page(HTMLParser):
     """Collects the elements of a page and checks that every tag is closed in order."""
 
@@ -55,7 +59,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.texts.append(data.strip())
 
     @property
@@ -149,7 +153,9 @@ def test_the_page_asks_the_network_for_nothing(html, page):
     ]
     assert addresses
     assert all(address.startswith(("data:image/", "#")) for address in addresses)
-    assert not page.all("script") and not page.all("link")
+    assert page.all("script") == [{}] and not page.all("link")
+    assert html.count(VIEWER) == 1
+    assert not re.search(r"https?:|fetch|import|XMLHttp|innerHTML|eval", VIEWER)
     assert "@import" not in html
     assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", html))
 
@@ -176,6 +182,11 @@ def test_pictures_of_wide_images_lie_two_in_a_row(content):
         assert f"--n: {columns}" in html
 
 
+def test_without_pictures_there_is_no_viewer(content):
+    page = Page(build_report(replace(content, examples=[])))
+    assert not page.all("script")
+
+
 def test_text_from_outside_is_escaped(content):
     evil = "<script>alert(1)</script>"
     page = Page(
@@ -190,7 +201,7 @@ def test_text_from_outside_is_escaped(content):
             )
         )
     )
-    assert not page.all("script")
+    assert page.all("script") == [{}]  # our own
     assert page.text.count(evil) >= 5
     assert len(page.all("img")) == 4
 

@@ -6,7 +6,14 @@ from pixelwise.planning.choices import ENCODER_WIDTHS, Encoder
 from pixelwise.planning.decide import make_plan, network_config
 from pixelwise.planning.fingerprint import Fingerprint, take_fingerprint
 from pixelwise.planning.numbers import check_number, check_seed
-from pixelwise.planning.plan import Augmentation, LossName, Plan, format_megabytes, parse_plan
+from pixelwise.planning.plan import (
+    Augmentation,
+    LossName,
+    Plan,
+    format_megabytes,
+    parse_plan,
+    read_plan,
+)
 from pixelwise.planning.timing import Calibration, Timing
 
 __all__ = [
@@ -28,5 +35,6 @@ __all__ = [
     "network_config",
     "parse_budget",
     "parse_plan",
+    "read_plan",
     "take_fingerprint",
 ]

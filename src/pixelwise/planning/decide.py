@@ -16,7 +16,8 @@ from pixelwise.planning.draft import Decision, Decisions, Draft
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.follow import follow_model
 from pixelwise.planning.plan import Plan
-from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Sizes, choose_sizes, first_sizes
+from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Extent, Sizes, choose_sizes, first_sizes
+from pixelwise.planning.speed import measured_speed
 from pixelwise.planning.timing import Calibration, Timing
 from pixelwise.task import Task
 
@@ -81,7 +82,10 @@ def make_plan(
     first = first_sizes(fingerprint, batch_size, draft)
     best = calibrator.choose_format(_plan_of(draft, first, num_ranks))
     draft = draft.with_({n: Decision(v, "the fastest measured") for n, v in best._asdict().items()})
+    small = first._replace(batch_size=max(num_ranks, min(MIN_BATCH, batch_size)))
+    _, small_timing = time_steps(small)
     plan, timing = time_steps(first)
+    speed = measured_speed(small_timing, timing, num_ranks)
     left = _seconds_left(budget, began)
     nominal = OPEN_SECONDS if is_open else left
     sizes, chosen = choose_sizes(
@@ -89,8 +93,7 @@ def make_plan(
         task,
         first,
         draft,
-        num_pixels=nominal and nominal * num_ranks * _pixels_per_second(timing),
-        num_patches=None if epochs is None else fingerprint.num_train * epochs,
+        Extent(nominal, speed, math.inf if epochs is None else fingerprint.num_train * epochs),
         min_batch=max(MIN_BATCH, num_ranks),
     )
     is_other = sizes != first or chosen["augmentation"] != draft.decision("augmentation")
@@ -227,11 +230,6 @@ def _seconds_left(budget: float | None, began: float) -> float | None:
     if budget is None:
         return None
     return max(1.0, budget - (time.monotonic() - began) - closing_seconds(budget))
-
-
-def _pixels_per_second(timing: Timing) -> float:
-    """Pixels that a training goes through."""
-    return timing.batch_size * math.prod(timing.patch_size) / timing.seconds_per_step
 
 
 def _choose_val_images(

@@ -1,6 +1,8 @@
 """The plan: every decision of a training as a frozen value with its reason, as editable YAML."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -8,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixelwise.device import Precision
 from pixelwise.errors import PlanError
-from pixelwise.io import parse_yaml
+from pixelwise.io import decode_text, parse_yaml, read_bytes
 from pixelwise.network import IntensityScaling
 from pixelwise.network.model import MAX_SIDE
 from pixelwise.network.unet import MAX_LEVELS, MAX_WIDTH
@@ -177,6 +179,17 @@ def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
 
 
 _PlanDumper.add_representer(list, _represent_list)
+
+
+def read_plan(plan: str | os.PathLike[str]) -> Plan:
+    """Read the file of a plan.
+
+    Raises:
+        FileError: it cannot be read.
+        PlanError: it is none; see `parse_plan`.
+    """
+    path = Path(plan)
+    return parse_plan(decode_text(read_bytes(path), path), str(plan))
 
 
 def parse_plan(text: str, source: str = "plan.yaml") -> Plan:

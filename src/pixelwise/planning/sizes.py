@@ -10,6 +10,7 @@ from pixelwise.network import working_size
 from pixelwise.planning.choices import lighten
 from pixelwise.planning.draft import Decision, Decisions, Draft
 from pixelwise.planning.fingerprint import Fingerprint
+from pixelwise.planning.speed import Speed
 from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
 
@@ -25,6 +26,22 @@ BATCH_SIZE = 8
 MIN_BATCH = 2
 MIN_STEPS = 900  # in a training, before batches are as large as they may be
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
+
+
+class Extent(NamedTuple):
+    """How long a training is: seconds at a speed, or a number of patches, or neither."""
+
+    seconds: float | None = None
+    speed: Speed = Speed(1.0, 0.0)
+    patches: float = math.inf
+
+    def num_patches(
+        self, batch_size: int, patch_size: tuple[int, ...], widths: tuple[int, ...]
+    ) -> float:
+        """Patches that are seen."""
+        if self.seconds is None:
+            return self.patches
+        return self.seconds / self.speed.seconds(batch_size, patch_size, widths) * batch_size
 
 
 class Sizes(NamedTuple):
@@ -47,9 +64,8 @@ def choose_sizes(
     task: Task,
     first: Sizes,
     draft: Draft,
+    extent: Extent,
     *,
-    num_pixels: float | None,
-    num_patches: float | None = None,
     min_batch: int = MIN_BATCH,
 ) -> tuple[Sizes, Decisions]:
     """Choose sizes for the time there is, and as much augmentation as it wants.
@@ -59,8 +75,7 @@ def choose_sizes(
         task: task of the model.
         first: as measured.
         draft: what was decided before, of which sizes are kept.
-        num_pixels: that `first` would train on in the time; None where epochs say how long.
-        num_patches: that are seen, where epochs say how long.
+        extent: how long the training is.
         min_batch: images of a batch, at least.
 
     Returns:
@@ -68,49 +83,61 @@ def choose_sizes(
     """
     augmentation, kept = draft.decision("augmentation"), draft.decision("working_scale")
     assert augmentation is not None  # it follows from the data
-    scale = kept or choose_scale(fingerprint, task, num_pixels)
-    widths = draft.decision("widths")
-    if widths is None:
-        least = _choose_patch(fingerprint, scale.value, CHEAPEST).value
-        seen = num_patches or (num_pixels or math.inf) / math.prod(least)
-        widths = _choose_widths(seen, num_judged(fingerprint, task))
+    num_classes, most = num_judged(fingerprint, task), first.batch_size
+
+    def passes(scale: float) -> float:
+        """Over all pixels of the training images, by the cheapest network."""
+        patch = _choose_patch(fingerprint, scale, CHEAPEST).value
+        pixels = extent.num_patches(most, patch, CHEAPEST) * math.prod(patch)
+        dims = len(fingerprint.median_size)
+        return pixels / (fingerprint.num_train * fingerprint.mean_pixels * scale**dims)
+
+    is_timed = extent.seconds is not None
+    scale = kept or choose_scale(fingerprint, task, passes if is_timed else None)
+    patch = _choose_patch(fingerprint, scale.value, CHEAPEST)  # all of WIDTHS are as deep
+    widths = draft.decision("widths") or _choose_widths(
+        {each: extent.num_patches(most, patch.value, each) for each in WIDTHS}, num_classes
+    )
     patch = _choose_patch(fingerprint, scale.value, widths.value)
-    per_step = math.prod(patch.value) * cost_of(widths.value)
-    patches = num_patches or (num_pixels or math.inf) * cost_of(first.widths) / per_step
-    batch = _choose_batch(first.batch_size, min_batch, patches)
+    seen = {
+        size: extent.num_patches(size, patch.value, widths.value)
+        for size in batch_sizes(most, min_batch)
+    }
+    batch = _choose_batch(seen, num_classes)
     chosen = {
         "working_scale": scale,
         "patch_size": patch,
         "batch_size": batch,
         "widths": widths,
-        "augmentation": lighten(augmentation, patches / fingerprint.num_train),
+        "augmentation": lighten(augmentation, seen[batch.value] / fingerprint.num_train),
     }
     return Sizes(scale.value, patch.value, batch.value, widths.value), chosen
 
 
-def cost_of(widths: tuple[int, ...]) -> float:
-    """Time of a step relative to the cheapest network's, about: narrow ones wait for memory."""
-    relative = widths[0] / 16
-    return float(max(relative, relative**1.75) / 0.5)
+def batch_sizes(most: int, least: int) -> list[int]:
+    """Sizes of batches to choose from, the largest first."""
+    return [most, *(size for size in (8, 4, 2) if least <= size < most)]
 
 
-def _choose_widths(num_patches: float, num_classes: int) -> Decision[tuple[int, ...]]:
-    """The widest network that sees enough patches, where the cheapest sees so many."""
-    worth = num_patches * math.sqrt(num_classes)
-    widths = [w for w, least in WIDTHS.items() if worth / cost_of(w) >= least][-1]
-    seen = min(num_patches / cost_of(widths), 1e9)
+def _choose_widths(
+    num_patches: dict[tuple[int, ...], float], num_classes: int
+) -> Decision[tuple[int, ...]]:
+    """The widest network that sees enough patches in the time."""
+    worth = math.sqrt(num_classes)
+    widths = [w for w, least in WIDTHS.items() if num_patches[w] * worth >= least][-1]
+    seen = min(num_patches[widths], 1e9)
     return Decision(widths, f"the widest that sees enough patches: about {seen:,.0f}")
 
 
-def _choose_batch(most: int, least: int, num_patches: float) -> Decision[int]:
+def _choose_batch(num_patches: dict[int, float], num_classes: int) -> Decision[int]:
     """The largest batch that leaves enough steps, or the smallest."""
-    sizes = [size for size in (8, 4, 2) if least <= size < most]
-    batch_size = next((n for n in (most, *sizes) if num_patches / n >= MIN_STEPS), 0)
-    batch_size = batch_size or min((most, *sizes))
+    least = round(MIN_STEPS / math.sqrt(num_classes))
+    enough = [size for size, patches in num_patches.items() if patches / size >= least]
+    size = enough[0] if enough else min(num_patches)
     return Decision(
-        batch_size,
-        f"the largest with {MIN_STEPS} steps in the time, or the smallest: about "
-        f"{min(num_patches / batch_size, 1e9):,.0f} steps",
+        size,
+        f"the largest with {least} steps in the time, or the smallest: about "
+        f"{min(num_patches[size] / size, 1e9):,.0f} steps",
     )
 
 

@@ -8,6 +8,7 @@ behind the numbers are in docs/log.md.
 """
 
 import math
+from collections.abc import Callable
 
 from pixelwise.planning.draft import Decision
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
@@ -19,35 +20,34 @@ DETAIL = 1.5  # power of the ceiling: what masks lose is harder to learn in imag
 DIFFICULTY = 0.95  # power of the number of classes by which more is missed
 
 
-def choose_scale(fingerprint: Fingerprint, task: Task, num_pixels: float | None) -> Decision[float]:
+def choose_scale(
+    fingerprint: Fingerprint, task: Task, passes: Callable[[float], float] | None
+) -> Decision[float]:
     """Choose the scale from which most is expected.
 
     Args:
         fingerprint: fingerprint of the data.
         task: task of the model.
-        num_pixels: that the cheapest network can train on in the time given; None without a budget.
+        passes: how often the cheapest network sees each pixel in the time given, at a scale; None
+            without a budget.
 
     Returns:
         The scale, one of SCALES, and the reason.
     """
-    if num_pixels is None or not fingerprint.scale_ceilings:
+    if passes is None or not fingerprint.scale_ceilings:
         return Decision(1.0, "as stored: there is no time limit")
-    passes = num_pixels / (fingerprint.num_train * fingerprint.mean_pixels)
+    seen = {scale: passes(scale) for scale in SCALES}
     ceilings = dict(zip(SCALES, scale_ceilings(fingerprint, task), strict=True))
     missed = MISSED * num_judged(fingerprint, task) ** DIFFICULTY
-    dims = len(fingerprint.median_size)
-
-    def passes_at(scale: float) -> float:
-        return passes / scale**dims
 
     def expected_dice(scale: float) -> float:
-        found = math.exp(-missed * passes_at(scale) ** -LEARNING)
+        found = math.exp(-missed * seen[scale] ** -LEARNING)
         return math.pow(ceilings[scale], DETAIL) * found
 
     chosen = max(SCALES, key=expected_dice)
     return Decision(
         chosen,
-        f"the cheapest network sees each pixel about {passes_at(chosen):.2g} times in this "
+        f"the cheapest network sees each pixel about {seen[chosen]:.2g} times in this "
         f"time; a perfect one could reach Dice {ceilings[chosen]:.3f} at this scale",
     )
 

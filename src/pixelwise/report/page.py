@@ -34,7 +34,10 @@ def build_report(content: ReportContent) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    source = resources.files(__package__).joinpath("template.html").read_text(encoding="utf-8")
+    source, viewer = (
+        resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+        for name in ("template.html", "viewer.js")
+    )
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -42,6 +45,7 @@ def build_report(content: ReportContent) -> str:
     scored = content.scores_of or (scores.of if scores else "")
     return environment.from_string(source).render(
         content=content,
+        viewer=viewer,
         warnings=[_first_sentence(text) for text in content.warnings],
         headlines=_headlines(scores, scored) if scores else [],
         is_broken=bool(scores and scores.warnings),

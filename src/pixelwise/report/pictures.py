@@ -11,7 +11,7 @@ from PIL import Image
 from pixelwise.colors import parse_color
 from pixelwise.task import IGNORE_INDEX
 
-MAX_SIDE = 640  # pixels: sharp at the size a page shows them, small enough for thirty of them
+MAX_SIDE = 1024  # pixels: sharp where they are enlarged, small enough for thirty of them
 MAX_PNG_BYTES = 60_000  # above it a photograph, which JPEG keeps as well in a fifth of the space
 ERROR_COLORS = {"missed": "#d55e00", "false alarm": "#56b4e9", "another class": "#f0e442"}
 PIXELATED_SIDE = 160  # smaller images are shown with their pixels visible, not blurred

@@ -1,11 +1,13 @@
 """Epochs as Keras users know them: the history, the printed lines, the validation split."""
 
+import csv
 import numbers
 import sys
 import time
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from numpy.typing import ArrayLike
@@ -13,6 +15,7 @@ from numpy.typing import ArrayLike
 from pixelwise.callbacks import HOOKS
 from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
+from pixelwise.io import decode_text
 from pixelwise.planning import Plan
 from pixelwise.segmenter.pairs import Given
 from pixelwise.text import count_of, html_table
@@ -40,6 +43,17 @@ class History:
         rows = zip(*self.history.values(), strict=True)
         shown = [(n + 1, *(f"{value:.4f}" for value in row)) for n, row in enumerate(rows)]
         return html_table(("epoch", *self.history), shown)
+
+
+def read_history(path: Path) -> History:
+    """The history that a run wrote, one value a validation; empty where there is no file."""
+    if not path.is_file():
+        return History()
+    rows = list(csv.DictReader(decode_text(path.read_bytes(), path).splitlines()))
+    names = {name: "loss" if name == "train_loss" else name for name in (rows[0] if rows else ())}
+    return History(
+        {shown: [float(row[name] or "nan") for row in rows] for name, shown in names.items()}
+    )
 
 
 class Hooks:

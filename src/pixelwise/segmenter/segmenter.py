@@ -6,6 +6,7 @@ predictor as the command line.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from html import escape
 from pathlib import Path
 from threading import Lock
@@ -17,13 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixelwise.data import Sample, to_array, to_channels, to_images, to_samples, to_targets
 from pixelwise.device import pick_device
-from pixelwise.errors import ArrayError, ModelFileError, PlanError
+from pixelwise.errors import ArrayError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import make_folder, read_image
-from pixelwise.network import Model, load_model, look_at_intensities, save_model
-from pixelwise.planning import check_number
+from pixelwise.network import Model, WrappedNetwork, look_at_intensities, save_model
+from pixelwise.planning import Plan, check_number, read_plan
 from pixelwise.planning.plan import MAX_BATCH
-from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, split_off
+from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, read_history, split_off
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
     RunningOptimizer,
@@ -47,7 +48,8 @@ from pixelwise.segmenter.pairs import (
     unpack,
 )
 from pixelwise.segmenter.stream import Stream
-from pixelwise.training import Loss, Metric, Objective, Trainer, patch_source
+from pixelwise.segmenter.weights import get_arrays, load_into, set_arrays
+from pixelwise.training import Loss, Metric, Objective, RunFolder, Trainer, patch_source
 from pixelwise.training.validate import validate
 
 _MAKING = Lock()  # a predictor moves the network, which two threads must not do at once
@@ -76,6 +78,8 @@ class Segmenter:
         self._optimizer: torch.optim.Optimizer | None = None  # goes on from one fit to the next
         self._precision: AskedPrecision = "auto"
         self._kept: Predictor | None = None  # of the predictions before
+        self._history: History | None = None  # of the last fit
+        self._plan: Plan | None = None
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -89,6 +93,21 @@ class Segmenter:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by their index in masks."""
         return self.model.config.class_names
+
+    @property
+    def history(self) -> History:
+        """Losses and metrics of the epochs of the last `fit`, or of the run that was loaded."""
+        if self._history is None and self.path is not None:
+            return read_history(RunFolder(self.path).history)
+        return self._history or History()
+
+    @property
+    def plan(self) -> Plan | None:
+        """How the last `fit`, or the run that was loaded, trained; None: it is not known."""
+        if self._plan is None and self.path is not None:
+            file = RunFolder(self.path).plan
+            return read_plan(file) if file.is_file() else None
+        return self._plan
 
     def _repr_html_(self) -> str:
         """The network, stage by stage, as notebooks show it."""
@@ -226,6 +245,7 @@ class Segmenter:
             self.model, plan, train, val, objective, device, watcher, source
         )
         self.stop_training = False
+        self._history, self._plan = watcher.history, plan
         try:
             watcher.begin()
             self._trainer.run()
@@ -363,21 +383,14 @@ class Segmenter:
         Raises:
             ModelFileError: it is no model, or one of another network.
         """
-        other = load_model(Path(path))
-        if other.config.network != self.model.config.network:
-            raise ModelFileError(
-                f"{path} is of another network ({other.config.network}) than this model "
-                f"({self.model.config.network}). pixelwise.load(path) reads it as it is."
-            )
-        self.model.network.load_state_dict(other.network.state_dict())
+        network = self.model.network
+        module = deepcopy(network.module) if isinstance(network, WrappedNetwork) else None
+        load_into(self.model, Path(path), module)
         self.path = None
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return copies of all weights, in the order of `set_weights`."""
-        return [
-            tensor.detach().cpu().numpy().copy()
-            for tensor in self.model.network.state_dict().values()
-        ]
+        return get_arrays(self.model.network)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights.
@@ -385,18 +398,7 @@ class Segmenter:
         Raises:
             ArrayError: other numbers or shapes than those of `get_weights`.
         """
-        own = self.model.network.state_dict()
-        arrays = [np.asarray(one) for one in weights]
-        expected = [tuple(tensor.shape) for tensor in own.values()]
-        if [array.shape for array in arrays] != expected:
-            raise ArrayError(
-                f"{len(arrays)} weights were given that do not fit this network, which has "
-                f"{len(expected)}. Take those of get_weights of a model that is built like it."
-            )
-        given = {
-            name: torch.from_numpy(np.array(array)) for name, array in zip(own, arrays, strict=True)
-        }
-        self.model.network.load_state_dict(given)
+        set_arrays(self.model.network, weights)
         self.path = None
 
     def summary(self) -> None:

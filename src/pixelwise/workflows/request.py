@@ -9,7 +9,6 @@ import torch
 
 from pixelwise.data import Dataset, Sample, is_named_by_place
 from pixelwise.errors import DataError, PlanError
-from pixelwise.io import decode_text, read_bytes
 from pixelwise.network import Model, ModelConfig, check_encoder, refuse_weights_alone
 from pixelwise.planning import (
     ENCODER_WIDTHS,
@@ -18,7 +17,6 @@ from pixelwise.planning import (
     check_number,
     make_plan,
     parse_budget,
-    parse_plan,
     take_fingerprint,
 )
 from pixelwise.training import Checkpoint, Clock, Ranks, joined_ranks
@@ -66,13 +64,6 @@ def budget_seconds(budget: str | float | None, epochs: int | None) -> float | No
     if epochs is not None:
         check_number("epochs", epochs)
     return None if budget is None else parse_budget(budget)
-
-
-def read_plan(plan: str | os.PathLike[str] | Plan | None) -> Plan | None:
-    """Return a plan as given, or from its file."""
-    if plan is None or isinstance(plan, Plan):
-        return plan
-    return parse_plan(decode_text(read_bytes(Path(plan)), Path(plan)), str(plan))
 
 
 def plan_for(

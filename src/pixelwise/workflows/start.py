@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import ModelFileError, PlanError
-from pixelwise.io import decode_text
 from pixelwise.network import (
     Model,
     ModelConfig,
@@ -14,7 +13,7 @@ from pixelwise.network import (
     load_model,
     transfer_weights,
 )
-from pixelwise.planning import Plan, parse_plan
+from pixelwise.planning import Plan, read_plan
 from pixelwise.planning.follow import NETWORK_DECISIONS
 from pixelwise.training import RunFolder, Watcher
 
@@ -38,9 +37,7 @@ def choose_start(asked: str | None, plan: Plan | None, resumed: RunFolder | None
     """
     path = asked or (plan.start if plan is not None else None)
     if resumed is not None and resumed.plan.is_file():
-        own = parse_plan(
-            decode_text(resumed.plan.read_bytes(), resumed.plan), str(resumed.plan)
-        ).start
+        own = read_plan(resumed.plan).start
         if asked not in (None, own):
             raise PlanError(
                 f"{resumed.path} started from {own or 'fresh weights'}, not from {asked}. Resume "

@@ -16,7 +16,7 @@ from pixelwise.errors import (
     PlanError,
 )
 from pixelwise.network import load_model
-from pixelwise.planning import Plan, check_seed
+from pixelwise.planning import Plan, check_seed, read_plan
 from pixelwise.text import show_size
 from pixelwise.training import (
     RunFolder,
@@ -34,7 +34,6 @@ from pixelwise.workflows.request import (
     check_same_sequence,
     choose_encoder,
     count_reading,
-    read_plan,
 )
 from pixelwise.workflows.run import Run
 from pixelwise.workflows.start import choose_start
@@ -128,7 +127,8 @@ def train(
                 raise PlanError("Folds are trained by one process. Leave out torchrun, or --folds.")
             ready_made = choose_encoder(encoder, encoder_weights, start)
             goes_on = resume and plan is None and num_folds is None
-            given = read_plan(folder.plan if goes_on else plan)
+            asked = folder.plan if goes_on else plan
+            given = read_plan(asked) if isinstance(asked, str | os.PathLike) else asked
             earlier = os.fspath(start) if start else None
             request = Request(
                 budget=seconds,

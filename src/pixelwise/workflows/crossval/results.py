@@ -8,10 +8,11 @@ from pixelwise.inference.evaluate import Counted, summarize_samples
 from pixelwise.io import write_json, write_text
 from pixelwise.metrics import Scores
 from pixelwise.network import Model, join_models, load_model, save_model
+from pixelwise.planning import read_plan
 from pixelwise.training import RunFolder, Watcher
 from pixelwise.workflows.final_scores import describe_scores, name_scored
 from pixelwise.workflows.pages import FoldPart, write_folds_report
-from pixelwise.workflows.request import Request, read_plan
+from pixelwise.workflows.request import Request
 from pixelwise.workflows.run import Run
 
 MAX_EXCESS = 1.05  # of the budget, before it is said

@@ -22,7 +22,7 @@ from pixelwise.io import read_bytes, write_text
 from pixelwise.metrics import Scores
 from pixelwise.metrics.table import read_counts
 from pixelwise.network import load_model
-from pixelwise.planning import Plan
+from pixelwise.planning import Plan, read_plan
 from pixelwise.planning.budget import MIN_BUDGET
 from pixelwise.planning.numbers import NUM_SEEDS, check_number
 from pixelwise.text import count_of
@@ -31,7 +31,7 @@ from pixelwise.workflows.crossval.folds import describe_groups, find_folds, rare
 from pixelwise.workflows.crossval.results import CLOSING_SECONDS, Fold, join_folds
 from pixelwise.workflows.final_scores import describe_scores, name_scored
 from pixelwise.workflows.pages import FoldPart
-from pixelwise.workflows.request import UNVALIDATED_BUDGET, Request, check_same_sequence, read_plan
+from pixelwise.workflows.request import UNVALIDATED_BUDGET, Request, check_same_sequence
 from pixelwise.workflows.run import Run
 from pixelwise.workflows.start import choose_start
 from pixelwise.workflows.train_once import train_once
