@@ -1,5 +1,7 @@
 """Callbacks of `Segmenter.fit`, by Keras's names and arguments.
 
+Example::
+
     model.fit(x, y, epochs=50, validation_split=0.2, callbacks=[
         pw.callbacks.EarlyStopping(patience=5, restore_best_weights=True),
         pw.callbacks.CSVLogger("history.csv"),

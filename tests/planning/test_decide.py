@@ -220,13 +220,34 @@ class TestTime:
         plan = plan_for(budget=3600.0, machine=make_machine(1e-4))
         assert plan.widths == WIDEST
 
-    @pytest.mark.parametrize(("budget", "batch_size"), [(60, 2), (250, 4), (3600, 8)])
+    @pytest.mark.parametrize(("budget", "batch_size"), [(60, 2), (100, 4), (3600, 8)])
     def test_few_steps_are_made_more_by_smaller_batches(
         self, plan_for, make_machine, budget, batch_size
     ):
         """The time of an image grows with the width of the network."""
         machine = make_machine(lambda plan: plan.batch_size * plan.widths[0] / 128)
         assert plan_for(budget=float(budget), machine=machine).batch_size == batch_size
+
+    def test_where_steps_are_mostly_fixed_cost_batches_are_large(self, plan_for, make_machine):
+        """Eight small patches then take hardly longer than two."""
+        by_pixels = make_machine(lambda plan: 0.05 * plan.batch_size)
+        fixed = make_machine(lambda plan: 0.1 + 0.005 * plan.batch_size)
+        batches = [plan_for(budget=60.0, machine=one).batch_size for one in (by_pixels, fixed)]
+        assert batches == [2, 8]
+
+    def test_several_classes_want_a_wider_network_and_larger_batches_sooner(
+        self, plan_for, make_machine
+    ):
+        def seconds(plan):
+            return 0.02 * plan.batch_size * plan.widths[0] / 8
+
+        shares = (0.2,) * 5
+        few = plan_for(budget=60.0, machine=make_machine(seconds))
+        many = plan_for(
+            budget=60.0, machine=make_machine(seconds), task=MULTICLASS, num_classes=5,
+            class_shares=shares,
+        )  # fmt: skip
+        assert few.widths < many.widths
 
     def test_ranks_have_an_image_each(self, plan_for, make_machine):
         machine = make_machine(10)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixelwise.cli.command import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
+from pixelwise.errors import PlanError
 from pixelwise.text import count_of
 
 if TYPE_CHECKING:
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 @clear_errors
 def info(
     model: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="Run folder, .safetensors file, or exported .onnx or .xml.", show_default=False
         ),
-    ],
+    ] = None,
+    system: Annotated[
+        bool, typer.Option("--system", help="Versions and machine, for a report of a fault.")
+    ] = False,
     json: Json = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -29,6 +33,11 @@ def info(
 
     Example: [bold]pixelwise info run[/bold]
     """
+    if system:
+        _tell_system(json)
+        return
+    if model is None:
+        raise PlanError("The model is missing: pixelwise info RUN. Or give --system.")
     from pixelwise.inference.runtimes.exported import load_any_model
 
     loaded = load_any_model(model)
@@ -40,6 +49,14 @@ def info(
     print_facts(broken | _facts(loaded) | {name: _describe(one) for name, one in scores})
     if verbose:
         say(loaded.network.summary())
+
+
+def _tell_system(json: Path | None) -> None:
+    from pixelwise.workflows.system import describe_system
+
+    facts = describe_system()
+    if not write_json(json, facts):
+        print_facts(facts)
 
 
 def _facts(model: "Model") -> dict[str, str]:

@@ -14,17 +14,17 @@ from pixelwise.planning.speed import Speed
 from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
 
-# candidates, cheapest first: the patches that each must get to see to learn one class well enough;
-# for several classes by the root of their number fewer
+# candidates, cheapest first: the patches that each must get to see where there is one class; of
+# several classes so many fewer
 WIDTHS = {
     (8, 16, 32, 64, 128): 0,
-    (16, 32, 64, 128, 256): 8_000,
+    (16, 32, 64, 128, 256): 6_000,
     (32, 64, 128, 256, 512): 24_000,
 }
 CHEAPEST = next(iter(WIDTHS))
 BATCH_SIZE = 8
 MIN_BATCH = 2
-MIN_STEPS = 900  # in a training, before batches are as large as they may be
+MIN_STEPS = 300  # before batches are larger; of several classes by the root of their number fewer
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
 
 
@@ -123,8 +123,7 @@ def _choose_widths(
     num_patches: dict[tuple[int, ...], float], num_classes: int
 ) -> Decision[tuple[int, ...]]:
     """The widest network that sees enough patches in the time."""
-    worth = math.sqrt(num_classes)
-    widths = [w for w, least in WIDTHS.items() if num_patches[w] * worth >= least][-1]
+    widths = [w for w, least in WIDTHS.items() if num_patches[w] * num_classes >= least][-1]
     seen = min(num_patches[widths], 1e9)
     return Decision(widths, f"the widest that sees enough patches: about {seen:,.0f}")
 

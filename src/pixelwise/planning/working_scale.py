@@ -14,7 +14,7 @@ from pixelwise.planning.draft import Decision
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
 from pixelwise.task import Task
 
-MISSED = 0.08  # of one class, by the cheapest network after one pass over the pixels
+MISSED = 0.11  # of one class, by the cheapest network after one pass over the pixels
 LEARNING = 0.25  # power of the number of passes by which less is missed
 DETAIL = 1.5  # power of the ceiling: what masks lose is harder to learn in images, too
 DIFFICULTY = 0.95  # power of the number of classes by which more is missed

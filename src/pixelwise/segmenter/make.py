@@ -124,7 +124,6 @@ def wrap(
 
     Example:
         >>> import torch
-    from torch import nn
         >>> import pixelwise as pw
         >>> model = pw.wrap(torch.nn.Conv2d(3, 2, 3, padding=1), (256, 256, 3), num_classes=2)
         >>> model.count_params()
@@ -162,6 +161,12 @@ def load(
         device: "auto", "cpu", "cuda", "mps".
         module: of a model made by `wrap`: the module, built as it was then.
 
+    Example:
+        >>> import pixelwise as pw
+        >>> pw.unet((64, 64, 1), class_names=["cell"]).save("model.safetensors")
+        >>> pw.load("model.safetensors").class_names
+        ('background', 'cell')
+
     Raises:
         ModelFileError: it is not a model, or one that cannot be used here.
     """
@@ -184,6 +189,12 @@ def from_keras(
             that is built like it.
         class_names: names of the classes, if they should have names.
         device: "auto", "cpu", "cuda", "mps".
+
+    Example:
+        Of a network that a Keras program built or loaded::
+
+            model = pw.from_keras(keras_model)
+            model = pw.from_keras("model.keras")
 
     Raises:
         ModelFileError: it is not such a file, or holds layers that are no part of a U-Net; the

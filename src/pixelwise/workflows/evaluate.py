@@ -67,6 +67,13 @@ def evaluate(
             were accepted for the training of the model are accepted here.
         progress: True shows it, as the command line does; a function is called with (done, total).
 
+    Example:
+        >>> import pixelwise as pw
+        >>> run = pw.train("data", out="run", epochs=2, progress=False)
+        >>> scores = pw.evaluate(run, "data", split="all", progress=False)
+        >>> scores.num_images, 0 <= scores.mean_dice <= 1
+        (10, True)
+
     Raises:
         DataError: the data or the masks cannot be used.
         ModelFileError: the model cannot be used, or has other classes than the data.

@@ -68,9 +68,9 @@ def predict(
     Args:
         model: run folder, model file, run, Segmenter, or a file that `pixelwise export` wrote
             (.onnx; .xml with its .bin).
-        inputs: images, folders of them, patterns such as "day*/*.tif", or a .txt file that names
-            one a line. Of a folder all pictures are taken, those of the folders inside it too; what
-            looks like a mask or an earlier result is left out with a warning.
+        inputs: images, folders of them, patterns such as ``"day*/*.tif"``, or a .txt file that
+            names one a line. Of a folder all pictures are taken, those of the folders inside it
+            too; what looks like a mask or an earlier result is left out with a warning.
         out: folder for the results, in the same tree as the images: NAME.png (palette PNG: class
             index as value, class colour as palette), NAME.tif (the same as TIFF; where classes
             overlap one plane of 0 and 1 a class) or NAME.ome.zarr (the same as OME-Zarr);
@@ -114,6 +114,12 @@ def predict(
 
     Images in another unit than those of training, such as floats from 0 to 1 for 8 bits, are
     converted where there is one reading, and a warning says so.
+
+    Example:
+        >>> import pixelwise as pw
+        >>> run = pw.train("data", out="run", epochs=2, progress=False)
+        >>> len(pw.predict(run, "data/images", out="masks", progress=False))
+        10
 
     Raises:
         ModelFileError: the model cannot be used.

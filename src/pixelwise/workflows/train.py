@@ -104,6 +104,12 @@ def train(
         and on the test split, where there is one; with folds on all images of train and val, each
         scored by the model that did not see it.
 
+    Example:
+        >>> import pixelwise as pw
+        >>> run = pw.train("data", out="run", epochs=2, progress=False)
+        >>> run.folder.name, sorted(file.name for file in run.folder.iterdir())[:3]
+        ('run', ['checkpoint', 'history.csv', 'metrics.json'])
+
     Raises:
         DataError: the data cannot be used.
         PlanError: the budget, plan, start or device cannot be used.
