@@ -23,11 +23,11 @@ from pixelwise.network import (
 )
 from pixelwise.task import IGNORE_INDEX
 
-MAX_SAMPLES = 300  # looked at; spread evenly over the set
+MAX_SAMPLES = 200  # looked at; spread evenly over the set
 MAX_AXIS = 512  # pixels per axis looked at; larger images are subsampled
 MAX_MEASURED = 512  # pixels per axis in which objects are measured: the middle of larger images
-MAX_MEASURED_SAMPLES = 60  # in which objects are measured, which takes longer than counting
-MAX_SHRUNK_SAMPLES = 24  # whose masks are made smaller and larger again
+MAX_MEASURED_SAMPLES = 20  # in which objects are measured, which takes longer than counting
+MAX_SHRUNK_SAMPLES = 16  # whose masks are made smaller and larger again
 NUM_EXCHANGES = 200  # of halves, at random, to see what chance does
 MIN_EXCHANGED = 6  # images; fewer cannot tell chance from order
 SCALES = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18)  # of images as the network may see them
@@ -73,7 +73,7 @@ class _Looks(NamedTuple):
 def take_fingerprint(
     train: Sequence[Sample], val: Sequence[Sample], num_classes: int
 ) -> Fingerprint:
-    """Look at the training samples (at most 300 of them) and the number of validation samples."""
+    """Look at the training samples (at most 200 of them) and the number of validation samples."""
     chosen = sorted({int(i) for i in np.linspace(0, len(train) - 1, min(len(train), MAX_SAMPLES))})
     with ThreadPoolExecutor() as pool:
         looks = list(pool.map(lambda i: _look_at(train[i], num_classes), chosen))
@@ -187,16 +187,20 @@ def _shrink(sample: Sample, num_classes: int) -> NDArray[np.float64]:
     part = _middle_of(sample.mask, spatial_dims)
     is_several = part.ndim > spatial_dims
     planes = _class_planes(part, num_classes, spatial_dims)
+    is_there = planes[0].flatten(1).any(1)
+    if not is_there.any():
+        return scores
+    planes = planes[:, is_there]  # of a pixel without a class the others have less than half
     size = planes.shape[2:]
     is_valid = torch.from_numpy(part != IGNORE_INDEX)
-    for row, scale in zip(scores, SCALES, strict=True):
+    scores[0, is_there.numpy()] = 1  # nothing is lost at full size
+    for row, scale in zip(scores[1:], SCALES[1:], strict=True):
         large = resize_images(average_planes(planes, working_size(size, scale)), size)[0]
         found = large >= 0.5 if is_several else large >= large.amax(0).clamp(min=1e-6)
         found = found & is_valid
         both = (found * planes[0]).flatten(1).sum(1)
         total = found.flatten(1).sum(1) + planes[0].flatten(1).sum(1)
-        is_there = planes[0].flatten(1).any(1)
-        row[is_there.numpy()] = (2 * both / total)[is_there].numpy()
+        row[is_there.numpy()] = (2 * both / total).numpy()
     return scores
 
 
