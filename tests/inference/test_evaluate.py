@@ -89,6 +89,21 @@ class TestOtherTasks:
         assert dice == [1, pytest.approx(2 / 3), 0]
         assert scores.mean_dice == pytest.approx((1 + 2 / 3 + 0) / 3)
 
+    def test_which_class_was_taken_for_which(self):
+        """Target 0 1 2, mask 0 1 1, twice."""
+        target = np.array([[0, 1, 2]], np.uint8)
+        samples = [sample(name, self.LOGITS, target) for name in "ab"]
+        scores = evaluate_samples(predictor_for(MULTICLASS, ("sky", "road", "car")), samples)
+        assert scores.confusion.tolist() == [[2, 0, 0, 0], [0, 2, 0, 0], [0, 2, 0, 0]]
+
+    def test_of_one_class_and_of_classes_that_overlap_there_is_no_confusion(self):
+        assert evaluate_samples(predictor_for(), [HALF]).confusion.size == 0
+        found = evaluate_samples(
+            predictor_for(MULTILABEL, ("a", "b", "c")),
+            [sample("a", self.LOGITS, np.zeros((3, 1, 3), bool))],
+        )
+        assert found.confusion.size == 0
+
     def test_multiclass_with_background_leaves_it_out(self):
         target = np.array([[0, 1, 2]], np.uint8)
         scores = evaluate_samples(
@@ -125,9 +140,11 @@ class TestListeners:
         one = sample("a", logits, target.astype(np.uint8))
         predictor = predictor_for(MULTICLASS, ("sky", "road", "car"))
         predictor.tile_size = 16
-        ((_, counts, _),) = count_samples(predictor, [one])
-        mask = predictor.segment(one.image)
-        np.testing.assert_array_equal(counts, count_pixels(mask, one.mask, 3))
+        (found,) = count_samples(predictor, [one])
+        mask, confusion = predictor.segment(one.image), np.zeros((3, 4), np.int64)
+        expected = count_pixels(mask, one.mask, 3, confusion=confusion)
+        np.testing.assert_array_equal(found.counts, expected)
+        np.testing.assert_array_equal(found.confusion, confusion)
 
     def test_progress_counts_up(self):
         seen = []

@@ -39,6 +39,27 @@ from pixelwise.task import is_background
 MASK = np.array([[1, 1, 0, 0]], np.uint8)
 TARGET = np.array([[1, 0, 1, 0]], np.uint8)
 
+
+def test_pixels_of_each_class_by_their_class_in_the_mask():
+    """Rows: target; columns: mask, the last for none. Ignored pixels count nowhere."""
+    confusion = np.array([[10, 0, 0], [0, 0, 0]], np.int64)
+    mask, target = np.array([1, 1, 0, 255, 0]), np.array([1, 0, 1, 1, 255])
+    count_pixels(mask, target, 2, confusion=confusion)
+    assert confusion.tolist() == [[10, 1, 0], [1, 1, 1]]
+
+
+def test_the_confusion_is_written_and_read():
+    confusion = np.array([[4, 1, 0], [2, 3, 0]])
+    scores = summarize(
+        [[[4, 2, 1], [3, 1, 2]]], ["a"], ["x", "y"], background=False, confusion=confusion
+    )
+    again = Scores.from_json(json.loads(json.dumps(scores.to_json())))
+    assert again.confusion.tolist() == confusion.tolist()
+    without = replace(scores, confusion=np.zeros((0, 0), np.int64))
+    assert "confusion" not in without.to_json()
+    assert Scores.from_json(without.to_json()).confusion.size == 0
+
+
 # (N, 2, 3): images whose foreground Dice is 1, 0.5, 0, and one without any foreground
 PERFECT, HALF, MISSED, NOTHING = [10, 0, 0], [1, 1, 1], [0, 0, 4], [0, 0, 0]
 

@@ -182,6 +182,38 @@ def test_pictures_of_wide_images_lie_two_in_a_row(content):
         assert f"--n: {columns}" in html
 
 
+def test_where_the_pixels_of_each_class_went():
+    confusion = np.array([[90, 10, 0, 0], [0, 0, 0, 0], [1, 30, 69, 0]])
+    counts = [[[90, 1, 10], [0, 40, 0], [69, 0, 31]]]
+    scores = summarize(
+        counts, ["a"], ["<sky>", "road", "car"], background=False, confusion=confusion
+    )
+    page = Page(build_report(ReportContent("Test", scores=scores)))
+    assert "Confusion" in page.text
+    rows = [attributes for attributes in page.all("td") if "--share" in attributes.get("style", "")]
+    assert [row["style"] for row in rows[:3]] == [
+        "--share: 0.900",
+        "--share: 0.100",
+        "--share: 0.000",
+    ]
+    assert [row.get("class") for row in rows] == ["own", None, None, None, None, "own"]  # no roads
+    assert page.text.count("none") == 0
+
+
+def test_pixels_that_got_no_class_have_a_column():
+    confusion = np.array([[5, 0, 0, 5], [0, 9, 0, 0], [0, 0, 9, 0]])
+    scores = summarize(
+        [[[5, 0, 5], [9, 0, 0], [9, 0, 0]]], ["a"], ["x", "y", "z"], background=False,
+        confusion=confusion,
+    )  # fmt: skip
+    page = Page(build_report(ReportContent("Test", scores=scores)))
+    assert len([one for one in page.all("td") if "--share" in one.get("style", "")]) == 12
+
+
+def test_two_classes_have_no_confusion(page):
+    assert "Confusion" not in page.text
+
+
 def test_without_pictures_there_is_no_viewer(content):
     page = Page(build_report(replace(content, examples=[])))
     assert not page.all("script")

@@ -27,7 +27,12 @@ Floats = NDArray[np.float64]
 
 
 def count_pixels(
-    mask: NDArray[Any], target: NDArray[Any], num_classes: int, ignore_index: int = IGNORE_INDEX
+    mask: NDArray[Any],
+    target: NDArray[Any],
+    num_classes: int,
+    ignore_index: int = IGNORE_INDEX,
+    *,
+    confusion: Counts | None = None,
 ) -> Counts:
     """Count the pixels of each class that a mask found, invented and missed.
 
@@ -38,6 +43,8 @@ def count_pixels(
             multi-label it may also be integers 0, 1 and `ignore_index`.
         num_classes: K, background included where it is a class.
         ignore_index: The value left out of the scores.
+        confusion: int64 (K, K + 1), to which the pixels of each class in the target (row) are
+            added by their class in the mask (column; the last is "none"). Not for multi-label.
 
     Returns:
         int64 (K, 3): columns tp, fp, fn. Add them over tiles or images as you like.
@@ -59,14 +66,16 @@ def count_pixels(
         )
     if mask.dtype == bool or target.dtype == bool:
         return _count_layers(mask, target, num_classes, ignore_index)
-    confusion = np.zeros((num_classes, num_classes + 1), np.int64)
+    own = np.zeros((num_classes, num_classes + 1), np.int64)
     flat_mask, flat_target = mask.reshape(-1), target.reshape(-1)
     for start in range(0, flat_mask.size, CHUNK_PIXELS):
         part = slice(start, start + CHUNK_PIXELS)
-        confusion += _confusion(flat_mask[part], flat_target[part], num_classes, ignore_index)
-    tp = confusion.diagonal()
-    fp = confusion[:, :num_classes].sum(axis=0) - tp
-    fn = confusion.sum(axis=1) - tp
+        own += _confusion(flat_mask[part], flat_target[part], num_classes, ignore_index)
+    if confusion is not None:
+        confusion += own
+    tp = own.diagonal()
+    fp = own[:, :num_classes].sum(axis=0) - tp
+    fn = own.sum(axis=1) - tp
     return np.stack([tp, fp, fn], axis=1)
 
 

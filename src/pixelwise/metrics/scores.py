@@ -101,6 +101,10 @@ class Scores:
     )
     counted: tuple[int, ...] = field(default=(), compare=False)  # classes in the means
     groups: tuple[str, ...] = field(default=(), compare=False)
+    # (K, K + 1): pixels of each class (row) by their class in the mask (column; the last: none)
+    confusion: Counts = field(
+        default_factory=lambda: np.zeros((0, 0), np.int64), compare=False, repr=False
+    )
 
     def __repr__(self) -> str:
         """The means, and of what."""
@@ -170,6 +174,7 @@ class Scores:
             "mean": _with_reason({k: interval_json(v) for k, v in self.mean.items()}),
             "pooled": _with_reason(dict(self.pooled)),
             "policy": self.policy,
+            **({"confusion": self.confusion.tolist()} if self.confusion.size else {}),
         } | ({"notes": list(self.notes)} if self.notes else {})
 
     @classmethod
@@ -190,6 +195,7 @@ class Scores:
                 of=str(stored.get("of", "")),
                 warnings=tuple(map(str, stored.get("warnings", ()))),
                 notes=tuple(map(str, stored.get("notes", ()))),
+                confusion=np.array(stored.get("confusion", np.zeros((0, 0))), np.int64),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(
@@ -205,6 +211,7 @@ def summarize(
     *,
     background: bool,
     groups: Sequence[str] | None = None,
+    confusion: Counts | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> Scores:
@@ -220,6 +227,7 @@ def summarize(
         class_names: K class names, all different.
         background: Whether class 0 is background, to be left out of the means over classes.
         groups: N, the patient, plate or scene of each image; None where every image is its own.
+        confusion: (K, K + 1) over all images, see `count_pixels`; None where it was not counted.
         num_resamples: How many times the images are drawn again.
         seed: Seed of the draws: same counts and seed, same intervals.
 
@@ -253,6 +261,7 @@ def summarize(
         counts=table,
         counted=counted,
         groups=tuple(groups or ()),
+        confusion=np.zeros((0, 0), np.int64) if confusion is None else confusion,
     )
 
 

@@ -14,13 +14,14 @@ from pixelwise.planning.speed import Speed
 from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
 
-# candidates, cheapest first: the patches that each must get to see where there is one class; of
-# several classes so many fewer
+# candidates, cheapest first: the patches that each must get to see where there is one class; the
+# more classes there are, the fewer patches
 WIDTHS = {
     (8, 16, 32, 64, 128): 0,
-    (16, 32, 64, 128, 256): 6_000,
-    (32, 64, 128, 256, 512): 24_000,
+    (16, 32, 64, 128, 256): 12_000,
+    (32, 64, 128, 256, 512): 48_000,
 }
+FEWER = 1.5  # power of the number of classes by which fewer patches are enough
 CHEAPEST = next(iter(WIDTHS))
 BATCH_SIZE = 8
 MIN_BATCH = 2
@@ -123,7 +124,8 @@ def _choose_widths(
     num_patches: dict[tuple[int, ...], float], num_classes: int
 ) -> Decision[tuple[int, ...]]:
     """The widest network that sees enough patches in the time."""
-    widths = [w for w, least in WIDTHS.items() if num_patches[w] * num_classes >= least][-1]
+    worth = num_classes**FEWER
+    widths = [w for w, least in WIDTHS.items() if num_patches[w] * worth >= least][-1]
     seen = min(num_patches[widths], 1e9)
     return Decision(widths, f"the widest that sees enough patches: about {seen:,.0f}")
 

@@ -52,6 +52,7 @@ def build_report(content: ReportContent) -> str:
         scored=scored,
         score_rows=_score_rows(content, scores) if scores else [],
         mean=_mean_row(scores) if scores else None,
+        confusion=_confusion_rows(content, scores) if scores else [],
         histogram=dice_histogram(scores.image_dice) if scores else None,
         charts=history_charts(content.history),
         training=_training(content),
@@ -132,6 +133,29 @@ def _mean_row(scores: Scores) -> dict[str, Any] | None:
         return None
     iou = scores.mean["iou"]
     return {"bar": _bar(scores.mean["dice"]), "iou": _number(iou and iou.mean)}
+
+
+def _confusion_rows(content: ReportContent, scores: Scores) -> list[dict[str, Any]]:
+    """For each class that is there, where its pixels went: shares of them, by class."""
+    totals = scores.confusion.sum(axis=1, keepdims=True)
+    shares = scores.confusion / np.maximum(totals, 1)
+    has_none = bool(scores.confusion[:, -1:].any())
+    columns = len(scores.confusion) + has_none
+    return [
+        {
+            "name": name,
+            "color": content.class_colors.get(name),
+            "shares": [(_share(float(one)), float(one)) for one in shares[row, :columns]],
+            "own": row,
+        }
+        for row, name in enumerate(scores.classes)
+        if scores.confusion.size and totals[row, 0]
+    ]
+
+
+def _share(share: float) -> str:
+    """A share of pixels in percent; empty where it would be read as nothing."""
+    return f"{100 * share:.0f}" if share >= 0.005 else ""
 
 
 def _training(content: ReportContent) -> str:
