@@ -75,7 +75,7 @@ def test_folds_are_one_model_for_every_command(data, tmp_path):
     assert "Fold 2 of 2: " in result.stderr
     assert result.stdout.count("Trained 2 models") == 1  # the one result, below what is broken
     facts = run("info", folder).stdout
-    assert "2 U-Nets, mean of their probabilities" in facts
+    assert "mean of the probabilities of 2 networks: U-Net, widths" in facts
     images = data / "test" / "images"
     assert run("predict", folder, images, "--out", tmp_path / "masks").exit_code == 0
     assert run("evaluate", folder, data).exit_code == 0

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -34,6 +42,14 @@ Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 MirrorAxis = Annotated[int, Field(ge=-3, le=-1)]
 
 
+UNET, WRAPPED = "U-Net", "wrapped"  # kinds of networks
+
+
+def _kind_of_network(given: Any) -> str:  # noqa: ANN401
+    is_wrapped = isinstance(given, WrappedConfig) or (isinstance(given, dict) and "code" in given)
+    return WRAPPED if is_wrapped else UNET
+
+
 class ModelConfig(BaseModel):
     """Everything beside the weights that prediction needs, and where the model came from.
 
@@ -44,7 +60,10 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
-    network: UNetConfig | WrappedConfig
+    network: Annotated[
+        Annotated[UNetConfig, Tag(UNET)] | Annotated[WrappedConfig, Tag(WRAPPED)],
+        Discriminator(_kind_of_network),
+    ]
     num_members: int = Field(default=1, ge=1, le=MAX_MEMBERS)  # networks; several are an ensemble
     scaling: IntensityScaling = IntensityScaling()
     working_scale: float = Field(
@@ -381,7 +400,7 @@ def _first_problem(error: Exception) -> str:
         return str(error).splitlines()[0]
     problem = error.errors()[0]
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    place = ".".join(str(part) for part in problem["loc"])
+    place = ".".join(str(part) for part in problem["loc"] if part not in (UNET, WRAPPED))
     arrived = repr(problem["input"])
     shown = f", arrived: {arrived[:40]}" if place and problem["type"] != "missing" else ""
     return f"{f'`{place}`: ' if place else ''}{message}{shown}"

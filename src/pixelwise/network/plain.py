@@ -85,14 +85,13 @@ def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
 def plain_members(network: Network) -> list[UNet | WrappedNetwork]:
     """The network, or each of an ensemble: copies on the CPU, of plain layers, for evaluation."""
     network = deepcopy(network).cpu().float().eval()
+    if not isinstance(network, WrappedNetwork):  # whose layers may mean anything
+        fold_normalizations(network)
+        _replace_layers(network)
     network.requires_grad_(False)
-    if isinstance(network, WrappedNetwork):
-        return [network]  # its layers may mean anything
-    fold_normalizations(network)
-    _replace_layers(network)
-    return (
-        [cast(UNet, one) for one in network.members] if isinstance(network, Ensemble) else [network]
-    )
+    if isinstance(network, Ensemble):
+        return [cast(UNet, one) for one in network.members]
+    return [network]
 
 
 def _replace_layers(module: nn.Module) -> None:

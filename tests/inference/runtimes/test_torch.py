@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pixelwise.inference import Predictor, TorchRuntime
-from pixelwise.inference.runtimes import evaluating
-from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
+from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig, evaluating
 from pixelwise.task import Task
 
 CPU = torch.device("cpu")
