@@ -179,6 +179,15 @@ class TestSegmenter:
         assert isinstance(block.norm1, nn.BatchNorm2d)
 
 
+class TestExport:
+    def test_the_module_itself_is_what_is_exported(self):
+        from pixelwise.network.plain import PlainNetwork
+
+        model = pw.wrap(Halving(), (None, None, 3), num_classes=2).model
+        with pytest.raises(pw.ModelFileError, match=r"only U-Nets.*torch\.onnx\.export"):
+            PlainNetwork(model)
+
+
 class TestFile:
     @pytest.fixture
     def file(self, tmp_path):

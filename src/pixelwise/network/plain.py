@@ -16,10 +16,10 @@ from pixelwise.network.blocks import DecoderBlock
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.folding import fold_normalizations
 from pixelwise.network.instance_norm import EPSILON, InstanceNorm
-from pixelwise.network.model import Model, Network
+from pixelwise.network.model import Model
 from pixelwise.network.sizes import num_blocks
 from pixelwise.network.unet import UNet
-from pixelwise.network.wrapped import WrappedNetwork
+from pixelwise.network.wrapped import WrappedConfig, WrappedNetwork
 
 
 class PlainNetwork(nn.Module):
@@ -29,7 +29,7 @@ class PlainNetwork(nn.Module):
         model: a model of pictures; its network is copied.
 
     Raises:
-        ModelFileError: it is a model of volumes.
+        ModelFileError: it is a model of volumes, or its network is a wrapped one.
     """
 
     def __init__(self, model: Model) -> None:
@@ -40,9 +40,14 @@ class PlainNetwork(nn.Module):
                 "This is a model of volumes, and only models of pictures are exported. Use it in "
                 "Python: pixelwise.load(...).predict(arrays)."
             )
+        if isinstance(model.network, WrappedNetwork) or isinstance(config.network, WrappedConfig):
+            raise ModelFileError(
+                f"This model's network is {config.network.describe()}, and only U-Nets of "
+                "pixelwise are exported. Export the module itself, with torch.onnx.export."
+            )
         self.members = nn.ModuleList(plain_members(model.network))
         self.multiple = config.network.multiple
-        self.needs_spread = getattr(config.network, "normalization", None) == "instance"
+        self.needs_spread = config.network.normalization == "instance"
         self.is_exclusive = config.task.is_exclusive
 
     def forward(self, image: Tensor) -> Tensor:
@@ -67,8 +72,6 @@ class PlainNetwork(nn.Module):
 
 def logits_of(network: nn.Module, extended: Tensor) -> Tensor:
     """Logits of pictures whose sides are multiples of what the network needs."""
-    if isinstance(network, WrappedNetwork):
-        return cast(Tensor, network(extended))
     assert isinstance(network, UNet)
     *_, (_, features) = network.decode_extended(extended)
     logits: Tensor = network.head(features)
@@ -82,16 +85,14 @@ def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
     return images.index_select(2, rows).index_select(3, columns)
 
 
-def plain_members(network: Network) -> list[UNet | WrappedNetwork]:
+def plain_members(network: UNet | Ensemble) -> list[UNet]:
     """The network, or each of an ensemble: copies on the CPU, of plain layers, for evaluation."""
     network = deepcopy(network).cpu().float().eval()
-    if not isinstance(network, WrappedNetwork):  # whose layers may mean anything
-        fold_normalizations(network)
-        _replace_layers(network)
+    fold_normalizations(network)
+    _replace_layers(network)
     network.requires_grad_(False)
-    if isinstance(network, Ensemble):
-        return [cast(UNet, one) for one in network.members]
-    return [network]
+    found = network.members if isinstance(network, Ensemble) else [network]
+    return [member for member in found if isinstance(member, UNet)]
 
 
 def _replace_layers(module: nn.Module) -> None:
