@@ -117,6 +117,12 @@ class TestChoice:
         assert choose_scale(found, BINARY, passes_of(1 / 16))[0] == 0.5
         assert choose_scale(found, BINARY, passes_of(256))[0] == 1.0  # 0.973 and 0.952
 
+    def test_where_scales_promise_alike_the_largest_is_taken(self):
+        """Nothing is lost at half the size: 0.0005 more are expected of it, and that is no gain."""
+        found = fingerprint_of(blob).model_copy(update={"scale_ceilings": ((1, 1),) * 6})
+        assert choose_scale(found, BINARY, lambda scale: 5.0 if scale == 1 else 5.2)[0] == 1.0
+        assert choose_scale(found, BINARY, lambda scale: 5.0 if scale == 1 else 10.0)[0] == 0.71
+
     def test_the_reason_says_how_often_a_pixel_is_seen(self):
         found = fingerprint_of(line)
         assert "about 7.5 times" in choose_scale(found, BINARY, passes_of(7.5))[1]

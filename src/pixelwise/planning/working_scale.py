@@ -17,6 +17,7 @@ from pixelwise.task import Task
 MISSED = 0.11  # of one class, by the cheapest network after one pass over the pixels
 LEARNING = 0.25  # power of the number of passes by which less is missed
 DETAIL = 1.5  # power of the ceiling: what masks lose is harder to learn in images, too
+GAIN = 0.001  # Dice by which a smaller scale must be expected to be better
 DIFFICULTY = 0.95  # power of the number of classes by which more is missed
 
 
@@ -44,7 +45,8 @@ def choose_scale(
         found = math.exp(-missed * seen[scale] ** -LEARNING)
         return math.pow(ceilings[scale], DETAIL) * found
 
-    chosen = max(SCALES, key=expected_dice)
+    enough = max(map(expected_dice, SCALES)) - GAIN
+    chosen = next(scale for scale in SCALES if expected_dice(scale) >= enough)  # the largest
     return Decision(
         chosen,
         f"the cheapest network sees each pixel about {seen[chosen]:.2g} times in this "
