@@ -176,6 +176,7 @@ class TestSegmenter:
         block.add_module("between", nn.ReLU())
         block.add_module("norm1", nn.BatchNorm2d(2))
         block.norm1.running_mean.fill_(3.0)
+        nn.init.ones_(block.conv1.weight[:1]), nn.init.zeros_(block.conv1.weight[1:])
         model, batch = pw.wrap(block, (None, None, 3), num_classes=2).model, torch.rand(1, 3, 8, 8)
         expected = block.eval()(batch).softmax(1)
         found = TorchRuntime(model, torch.device("cpu"), fold=True)(batch)
