@@ -32,7 +32,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6e69", "color-brand-content": "#0b6e69"},
     "dark_css_variables": {"color-brand-primary": "#5cc8bd", "color-brand-content": "#5cc8bd"},
 }
-autodoc_typehints = "none"  # the signature has them
+autodoc_typehints = "none"  # the texts say shapes and types, and signatures stay short
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False

@@ -12,17 +12,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = "pixelwise"
-EXTRAS = {  # what they are for; those of developers are not shipped
-    "": "always",
-    "encoders": "pretrained encoders",
-    "keras": "reading Keras models",
-    "onnx": "exports",
-    "openvino": "exports, fast prediction on CPUs",
-    "int8": "exports of 8 bits",
-    "bioimageio": "exports",
-    "volumes": "NIfTI and Zarr",
-    "watch": "TensorBoard",
-}
+EXTRAS = (  # none, and those that people install; what developers need is not shipped
+    "", "encoders", "keras", "onnx", "openvino", "int8", "bioimageio", "volumes", "watch",
+)  # fmt: skip
 PERMISSIVE = re.compile(
     r"\b(MIT|MIT-CMU|BSD|0BSD|Apache|ISC|HPND|PSF|Python Software Foundation|Zlib|Unlicense|"
     r"Public Domain|CC0|NCSA)\b",
@@ -74,7 +66,8 @@ def collect() -> dict[str, tuple[str, list[str]]]:
                 continue  # of another system
             if _key(name) != ROOT:
                 _, users = found.setdefault(_key(name), (licence_of(package), []))
-                users.append(extra) if extra not in users else None
+                if extra not in users:
+                    users.append(extra)
             waiting += [
                 (one.name, set(one.extras))
                 for one in map(Requirement, package.requires or ())

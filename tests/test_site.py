@@ -1,11 +1,11 @@
 """The pages of the documentation that follow from the code hold all of it."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 import typer
+from tests.files import load_file
 
 import pixelwise
 from pixelwise.cli import app
@@ -17,10 +17,7 @@ CONF = Path(__file__).resolve().parents[1] / "docs" / "conf.py"
 @pytest.fixture(scope="module")
 def conf():
     """The module that the site is built by."""
-    spec = importlib.util.spec_from_file_location("site_conf", CONF)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(CONF)
 
 
 def test_every_public_name_has_its_place_once(conf):

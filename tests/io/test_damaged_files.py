@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.files import load_file
 from tests.reading import check_dataset
 
 from pixelwise.errors import FileError
@@ -64,12 +65,7 @@ def test_absurd_headers_are_refused_and_bombs_are_not_unpacked_beyond_their_clai
 @pytest.fixture(scope="module")
 def damage():
     """The functions of `damage.py`."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("damage", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(SCRIPT)
 
 
 def test_a_data_set_with_damaged_files_is_checked_to_the_end(tmp_path, damage):

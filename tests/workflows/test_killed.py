@@ -1,13 +1,11 @@
 """A training that is killed loses nothing; `python tests/workflows/killing.py` kills more often."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from tests.files import load_file
 
-SPEC = importlib.util.spec_from_file_location("killing", Path(__file__).with_name("killing.py"))
-killing = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(killing)
+killing = load_file(Path(__file__).with_name("killing.py"))
 
 
 @pytest.mark.slow

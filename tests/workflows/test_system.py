@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 import pixelwise
 from pixelwise.cli import app
-from pixelwise.workflows.system import PACKAGES, count_cores, describe_system
+from pixelwise.parallel import available_cores
+from pixelwise.workflows.system import PACKAGES, describe_system
 
 
 def test_versions_and_machine():
@@ -16,7 +17,7 @@ def test_versions_and_machine():
     assert facts["pixelwise"] == pixelwise.__version__
     assert facts["Python"].startswith(platform.python_version())
     assert facts["torch"] == torch.__version__ or torch.__version__.startswith(facts["torch"])
-    assert facts["processor"].endswith(f", {count_cores()} cores")
+    assert facts["processor"].endswith(f", {available_cores()} cores")
     assert set(PACKAGES) <= set(facts)
 
 

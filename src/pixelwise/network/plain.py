@@ -16,10 +16,10 @@ from pixelwise.network.blocks import DecoderBlock
 from pixelwise.network.ensemble import Ensemble
 from pixelwise.network.folding import fold_normalizations
 from pixelwise.network.instance_norm import EPSILON, InstanceNorm
-from pixelwise.network.model import Model
+from pixelwise.network.model import Model, Network
 from pixelwise.network.sizes import num_blocks
 from pixelwise.network.unet import UNet
-from pixelwise.network.wrapped import WrappedConfig, WrappedNetwork
+from pixelwise.network.wrapped import WrappedConfig
 
 
 class PlainNetwork(nn.Module):
@@ -40,7 +40,7 @@ class PlainNetwork(nn.Module):
                 "This is a model of volumes, and only models of pictures are exported. Use it in "
                 "Python: pixelwise.load(...).predict(arrays)."
             )
-        if isinstance(model.network, WrappedNetwork) or isinstance(config.network, WrappedConfig):
+        if isinstance(config.network, WrappedConfig):
             raise ModelFileError(
                 f"This model's network is {config.network.describe()}, and only U-Nets of "
                 "pixelwise are exported. Export the module itself, with torch.onnx.export."
@@ -85,7 +85,7 @@ def take_pixels(images: Tensor, height: int, width: int) -> Tensor:
     return images.index_select(2, rows).index_select(3, columns)
 
 
-def plain_members(network: UNet | Ensemble) -> list[UNet]:
+def plain_members(network: Network) -> list[UNet]:
     """The network, or each of an ensemble: copies on the CPU, of plain layers, for evaluation."""
     network = deepcopy(network).cpu().float().eval()
     fold_normalizations(network)

@@ -107,12 +107,10 @@ def wrap_module(
         PlanError: it takes no such images, or gives no such logits; the message has what it gave.
     """
     device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
-    shapes = [
-        (1, in_channels, *sides_of(multiple)[:1] * (spatial_dims - 1), sides_of(multiple)[1])
-        for multiple in MULTIPLES
-    ]
     problem = ""
-    for multiple, shape in zip(MULTIPLES, shapes, strict=True):
+    for multiple in MULTIPLES:
+        side, last = sides_of(multiple)
+        shape = (1, in_channels, *[side] * (spatial_dims - 1), last)
         image = LOUD * torch.randn(shape, generator=torch.Generator().manual_seed(0))
         try:
             with evaluating(module), torch.no_grad(), counting_values(module) as counts:
@@ -134,7 +132,7 @@ def wrap_module(
         return WrappedNetwork(module, config)
     raise PlanError(
         f"{code_of(module)} was tried on images of many sizes, and gives no logits of their size: "
-        f"for {shapes[-1]} it {problem}. Wrap a module that takes (batch, {in_channels} channels, "
+        f"for {shape} it {problem}. Wrap a module that takes (batch, {in_channels} channels, "
         "height, width) and gives (batch, classes, height, width)."
     )
 

@@ -83,17 +83,21 @@ def make_plan(
     best = calibrator.choose_format(_plan_of(draft, first, num_ranks))
     draft = draft.with_({n: Decision(v, "the fastest measured") for n, v in best._asdict().items()})
     small = first._replace(batch_size=max(num_ranks, min(MIN_BATCH, batch_size)))
-    _, small_timing = time_steps(small)
+    is_told = epochs is None and small != first  # else no second step says more
+    small_timing = time_steps(small)[1] if is_told else None
     plan, timing = time_steps(first)
-    speed = measured_speed(small_timing, timing, num_ranks)
     left = _seconds_left(budget, began)
-    nominal = OPEN_SECONDS if is_open else left
+    if epochs is not None:
+        extent = Extent(patches=fingerprint.num_train * epochs)
+    else:
+        speed = measured_speed(small_timing or timing, timing, num_ranks)
+        extent = Extent(OPEN_SECONDS if is_open else left, speed)
     sizes, chosen = choose_sizes(
         fingerprint,
         task,
         first,
         draft,
-        Extent(nominal, speed, math.inf if epochs is None else fingerprint.num_train * epochs),
+        extent,
         min_batch=max(MIN_BATCH, num_ranks),
     )
     is_other = sizes != first or chosen["augmentation"] != draft.decision("augmentation")

@@ -73,7 +73,7 @@ class _Looks(NamedTuple):
 def take_fingerprint(
     train: Sequence[Sample], val: Sequence[Sample], num_classes: int
 ) -> Fingerprint:
-    """Look at the training samples (at most 200 of them) and the number of validation samples."""
+    """Look at the training samples (at most MAX_SAMPLES) and the number of validation samples."""
     chosen = sorted({int(i) for i in np.linspace(0, len(train) - 1, min(len(train), MAX_SAMPLES))})
     with ThreadPoolExecutor() as pool:
         looks = list(pool.map(lambda i: _look_at(train[i], num_classes), chosen))

@@ -137,6 +137,8 @@ def _mean_row(scores: Scores) -> dict[str, Any] | None:
 
 def _confusion_rows(content: ReportContent, scores: Scores) -> list[dict[str, Any]]:
     """For each class that is there, where its pixels went: shares of them, by class."""
+    if not scores.confusion.size:
+        return []
     totals = scores.confusion.sum(axis=1, keepdims=True)
     shares = scores.confusion / np.maximum(totals, 1)
     has_none = bool(scores.confusion[:, -1:].any())
@@ -149,7 +151,7 @@ def _confusion_rows(content: ReportContent, scores: Scores) -> list[dict[str, An
             "own": row,
         }
         for row, name in enumerate(scores.classes)
-        if scores.confusion.size and totals[row, 0]
+        if totals[row, 0]
     ]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pixelwise.callbacks import HOOKS
 from pixelwise.data import to_array
 from pixelwise.errors import ArrayError, PixelwiseWarning, PlanError
-from pixelwise.io import decode_text
+from pixelwise.io import decode_text, read_bytes
 from pixelwise.planning import Plan
 from pixelwise.segmenter.pairs import Given
 from pixelwise.text import count_of, html_table
@@ -49,7 +49,7 @@ def read_history(path: Path) -> History:
     """The history that a run wrote, one value a validation; empty where there is no file."""
     if not path.is_file():
         return History()
-    rows = list(csv.DictReader(decode_text(path.read_bytes(), path).splitlines()))
+    rows = list(csv.DictReader(decode_text(read_bytes(path), path).splitlines()))
     names = {name: "loss" if name == "train_loss" else name for name in (rows[0] if rows else ())}
     return History(
         {shown: [float(row[name] or "nan") for row in rows] for name, shown in names.items()}

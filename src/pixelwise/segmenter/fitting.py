@@ -64,10 +64,10 @@ def make_optimizer(make: OptimizerFactory, network: nn.Module) -> torch.optim.Op
         ) from error
 
 
-def check_numbers(**numbers: object) -> None:
-    """Refuse what is no whole number from 1 on; None is left out."""
+def check_given_numbers(**numbers: object) -> None:
+    """Refuse what is no whole number from 1 on; what is None was not given."""
     for name, number in numbers.items():
-        if number is not None or name == "epochs":
+        if number is not None:
             check_number(name, number)
 
 

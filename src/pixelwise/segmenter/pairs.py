@@ -85,7 +85,7 @@ def take_data(
             "validation_steps)."
         )
     items = iter(x)
-    first = [item for item in islice(items, 1)]
+    first = list(islice(items, 1))
     if not first:
         raise ArrayError("x has no images.")
     return unpack(first[0], 0, in_channels)._replace(items=chain(first, items))

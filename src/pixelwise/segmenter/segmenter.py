@@ -28,7 +28,7 @@ from pixelwise.segmenter.epochs import EpochWatcher, History, format_values, rea
 from pixelwise.segmenter.fitting import (
     AskedPrecision,
     RunningOptimizer,
-    check_numbers,
+    check_given_numbers,
     check_optimizer,
     check_precision,
     choose_precision,
@@ -205,9 +205,8 @@ class Segmenter:
             TrainingError: the loss became NaN; the weights of the last good epoch are kept.
         """
         compiled = self._checked_compiled()
-        check_numbers(
-            epochs=epochs, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps
-        )
+        epochs = check_number("epochs", epochs)
+        check_given_numbers(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         batch_size = check_number("batch_size", batch_size, most=MAX_BATCH)
         loss = weigh_classes(compiled.loss, class_weight, self.model.config)
         in_channels = self.model.config.network.in_channels

@@ -16,7 +16,7 @@ class Stream:
 
     Args:
         items: what the iterator gives.
-        to_batch: makes samples, and the weight of each or None, of an item.
+        to_samples: makes samples, and their weights or None, of an item and its number.
         model: that is trained.
         plan: of the training.
     """

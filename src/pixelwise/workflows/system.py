@@ -11,6 +11,7 @@ import torch
 from pixelwise.data.cache import default_folder
 from pixelwise.device import has_bfloat16, pick_device
 from pixelwise.memory import free_memory
+from pixelwise.parallel import available_cores
 from pixelwise.planning import format_megabytes
 
 PACKAGES = (
@@ -28,23 +29,20 @@ def describe_system() -> dict[str, str]:
         "pixelwise": __version__,
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": platform.platform(),
-        "processor": f"{_processor()}, {count_cores()} cores",
+        "processor": f"{_processor()}, {available_cores()} cores",
         "memory": "unknown" if free is None else f"{format_megabytes(free / 1e6)} free",
         "device": _device(),
         "threads": f"{torch.get_num_threads()} (OMP_NUM_THREADS "
         f"{os.environ.get('OMP_NUM_THREADS', 'not set')})",
-        "cache": "PIXELWISE_CACHE is set"
-        if os.environ.get("PIXELWISE_CACHE")
-        else f"{'in use' if default_folder().exists() else 'empty'}",
+        "cache": _cache(),
     }
     return facts | _versions()
 
 
-def count_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _cache() -> str:
+    if os.environ.get("PIXELWISE_CACHE"):
+        return "PIXELWISE_CACHE is set"
+    return "in use" if default_folder().exists() else "empty"
 
 
 def _processor() -> str:
