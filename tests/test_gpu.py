@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -17,7 +18,11 @@ from pixelwise.inference import Predictor
 from pixelwise.network import IntensityScaling, Model, ModelConfig, UNet, UNetConfig
 from pixelwise.planning import parse_plan
 from pixelwise.task import Task
-from pixelwise.training import Watcher
+from pixelwise.training import Watcher, loss_for
+from pixelwise.training.batches import Batch
+from pixelwise.training.checkpoint import Best, State
+from pixelwise.training.objective import Objective
+from pixelwise.training.step import Stepper
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU")
 
@@ -192,3 +197,93 @@ def test_samples_of_one_device(data):
     sample = Sample("a", np.zeros((2, 32, 32), np.uint8), None, None)
     mask = Predictor(make_model(Task.BINARY), device="cuda").segment(sample.image)
     assert isinstance(mask, np.ndarray) and mask.dtype == np.uint8
+
+
+class Steps:
+    """Steps of a small training: on random batches, one in three smaller than the others."""
+
+    def __init__(self, optimizer):
+        plan = small_plan(optimizer=optimizer, deep_supervision=1, average_share=0.5)
+        torch.manual_seed(0)
+        network = UNet(UNetConfig(in_channels=2, out_channels=1, widths=(8, 16)))
+        objective = Objective(loss_for("cross_entropy_dice", Task.BINARY))
+        self.stepper = Stepper(network, plan, objective, torch.device("cuda"))
+        stepper = self.stepper
+        self.state = State(
+            stepper.network, stepper.heads, stepper.average, stepper.optimizer, Best()
+        )
+
+    def take(self, *numbers):
+        losses = []
+        for number in numbers:
+            random = torch.Generator().manual_seed(number)
+            images = torch.randn(3 if number % 3 == 2 else 4, 2, 32, 32, generator=random)
+            batch = Batch(images, (images[:, 0] > 0).byte())
+            losses.append(self.stepper.take(batch, number, 30, 0.01 / (1 + number)).loss.item())
+        return losses
+
+    def averages(self):
+        return torch.cat([each.flatten() for each in self.state.average.network.parameters()])
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_recorded_steps(monkeypatch, optimizer):
+    """The loss of each step and the averaged weights are those of steps call by call."""
+    recorded, usual = Steps(optimizer), Steps(optimizer)
+    found = recorded.take(*range(12))
+    assert recorded.stepper._recorded._graph is not None
+    monkeypatch.setattr("pixelwise.training.recorded.NUM_USUAL", 1000)
+    np.testing.assert_allclose(found, usual.take(*range(12)), rtol=1e-3)
+    assert usual.stepper._recorded._graph is None
+    difference = (recorded.averages() - usual.averages()).abs().max()
+    assert difference < 2e-3
+    assert found[-1] < found[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_recorded_steps_after_going_back(optimizer):
+    """What was recorded before does not move what was put in place of it."""
+    steps = Steps(optimizer)
+    steps.take(*range(7))
+    kept = steps.state.to_checkpoint(0.0).copy()
+    first = steps.take(*range(7, 14))
+    steps.state.restore(kept)
+    np.testing.assert_allclose(steps.take(*range(7, 14)), first, rtol=1e-3)
+
+
+def test_what_cannot_be_recorded():
+    """A loss that looks at a value is computed call by call."""
+    steps = Steps("adamw")
+    usual = steps.stepper._loss
+    steps.stepper._loss = lambda logits, target: (
+        usual(logits, target) + 0 * logits.detach().max().item()
+    )
+    losses = steps.take(*range(9))
+    assert not steps.stepper._recorded.is_possible
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_batches_are_prepared_while_a_step_is_recorded():
+    """Memory of new sizes is pinned all the while, which the whole process may else not do."""
+    is_over, errors = threading.Event(), []
+
+    def pin():
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            try:
+                torch.empty(4096 * number).pin_memory()
+            except RuntimeError as error:
+                errors.append(error)
+
+    thread = threading.Thread(target=pin)
+    thread.start()
+    try:
+        for _ in range(5):
+            steps = Steps("muon")
+            steps.take(*range(6))
+            assert steps.stepper._recorded._graph is not None
+    finally:
+        is_over.set()
+        thread.join()
+    assert not errors

@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from pixelwise.errors import PlanError
 
@@ -55,3 +56,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return a context of the asked precision; float32 where the device has no bfloat16."""
     enabled = precision == "bfloat16" and has_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values to a device; an NVIDIA GPU goes on with what it does meanwhile."""
+    return values.to(device, non_blocking=device.type == "cuda")

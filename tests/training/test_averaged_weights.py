@@ -21,31 +21,32 @@ def value_of(average):
 
 def test_a_share_of_0_follows_without_delay():
     average = AveragedWeights(network(0), share=0)
-    average.update(network(0.3), 1, 100)
+    average.update(network(0.3), average.weight_of(1, 100))
     assert value_of(average) == pytest.approx(0.3)
-    average.update(network(0.7), 2, 100)
+    average.update(network(0.7), average.weight_of(2, 100))
     assert value_of(average) == pytest.approx(0.7, abs=1e-7)
 
 
 def test_memory_is_a_share_of_all_steps():
     average = AveragedWeights(network(0), share=0.01)
-    average.update(network(1), 9_000, 10_000)  # memory of 100 steps, long warmed up
+    # memory of 100 steps, long warmed up
+    average.update(network(1), average.weight_of(9_000, 10_000))
     assert value_of(average) == pytest.approx(0.01)
-    average.update(network(1), 9_001, 10_000)
+    average.update(network(1), average.weight_of(9_001, 10_000))
     assert value_of(average) == pytest.approx(0.01 + 0.99 * 0.01)
 
 
 def test_poor_first_weights_are_soon_forgotten():
     average = AveragedWeights(network(5), share=0.5)
     for step in range(1, 31):
-        average.update(network(1), step, 1000)
+        average.update(network(1), average.weight_of(step, 1000))
     assert value_of(average) == pytest.approx(1, abs=0.001)
 
 
 def test_between_two_values_it_is_between_them():
     average = AveragedWeights(network(0), share=0.1)
     for step in range(1, 200):
-        average.update(network(step % 2), step, 1000)
+        average.update(network(step % 2), average.weight_of(step, 1000))
         assert 0 <= value_of(average) <= 1
     assert value_of(average) == pytest.approx(0.5, abs=0.1)
 
@@ -55,7 +56,8 @@ def test_running_statistics_are_averaged_and_counts_copied():
     current.encoder[0].norm1.running_mean.fill_(2)
     current.encoder[0].norm1.num_batches_tracked.fill_(7)
     average = AveragedWeights(network(0), share=0.5)
-    average.update(current, 90, 40)  # memory of 20 steps; after 90 steps a weight of 9 / 100
+    # memory of 20 steps; after 90 steps a weight of 9 / 100
+    average.update(current, average.weight_of(90, 40))
     assert average.network.encoder[0].norm1.running_mean.tolist() == pytest.approx([0.18] * 2)
     assert int(average.network.encoder[0].norm1.num_batches_tracked) == 7
 
@@ -63,7 +65,7 @@ def test_running_statistics_are_averaged_and_counts_copied():
 def test_the_network_in_training_is_left_alone():
     current = network(1)
     average = AveragedWeights(current, share=0.1)
-    average.update(network(0), 1, 10)
+    average.update(network(0), average.weight_of(1, 10))
     assert current.head.weight[0, 0].item() == 1
     assert current.training
     assert current.head.weight.requires_grad

@@ -1,5 +1,6 @@
 """The optimizers: Muon's updates against singular values and against torch's own Muon."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +10,9 @@ from pixelwise.training.optimizer import (
     UPDATE_SIZE,
     Muon,
     make_optimizer,
-    orthogonal_update,
+    orthogonal_updates,
     orthogonalize,
+    rates_as,
 )
 
 SIDES = st.integers(1, 40)
@@ -31,22 +33,33 @@ class TestOrthogonalize:
         left, values, right = torch.linalg.svd(matrix, full_matrices=False)
         values = values[0] * torch.linspace(1, 0.02, len(values), dtype=torch.float64)
         matrix = left @ values.diag() @ right * 10**power
-        turned = left.T @ orthogonalize(matrix.float()).double() @ right.T
+        turned = left.T @ orthogonalize([matrix.float()])[0].double() @ right.T
         found = turned.diagonal()
         assert found.min() > 0.6
         assert found.max() < 1.3
         assert (turned - found.diag()).abs().max() < 1e-3
 
     def test_of_nothing_comes_nothing(self):
-        assert torch.equal(orthogonalize(torch.zeros(3, 5)), torch.zeros(3, 5))
+        assert torch.equal(orthogonalize([torch.zeros(3, 5)])[0], torch.zeros(3, 5))
 
     def test_tall_is_wide_turned(self):
         matrix = torch.randn(20, 6)
-        assert torch.allclose(orthogonalize(matrix).T, orthogonalize(matrix.T), atol=1e-6)
+        tall, wide = orthogonalize([matrix, matrix.T])
+        assert torch.allclose(tall.T, wide, atol=1e-6)
+
+    @given(st.lists(st.tuples(SIDES, SIDES), max_size=6), st.integers(0, 100))
+    def test_several_are_each_as_it_would_be_alone(self, sizes, seed):
+        generator = torch.Generator().manual_seed(seed)
+        matrices = [torch.randn(size, generator=generator) for size in sizes]
+        together = orthogonalize(matrices)
+        assert [tuple(each.shape) for each in together] == sizes
+        for each, matrix in zip(together, matrices, strict=True):
+            assert torch.allclose(each, orthogonalize([matrix])[0], atol=1e-4)
 
     def test_values_of_the_update_are_about_one(self):
-        for shape in ((8, 16, 3, 3), (32, 8, 3, 3), (4, 6, 3, 3, 3), (64, 2, 2, 2)):
-            update, size = orthogonal_update(torch.randn(shape))
+        shapes = (8, 16, 3, 3), (32, 8, 3, 3), (4, 6, 3, 3, 3), (64, 2, 2, 2)
+        updates = orthogonal_updates([torch.randn(shape) for shape in shapes])
+        for (update, size), shape in zip(updates, shapes, strict=True):
             assert update.shape == shape
             assert 0.7 < (update * size).square().mean().sqrt() < 1.15
 
@@ -77,7 +90,8 @@ class TestMuon:
         average = torch.zeros_like(weight)
         for gradient in gradients:
             average = MOMENTUM * average + (1 - MOMENTUM) * gradient
-            update, size = orthogonal_update((1 - MOMENTUM) * gradient + MOMENTUM * average)
+            direction = (1 - MOMENTUM) * gradient + MOMENTUM * average
+            ((update, size),) = orthogonal_updates([direction])
             expected = weight.detach() - 0.01 * UPDATE_SIZE * size * update
             weight.grad = gradient.clone()
             optimizer.step()
@@ -125,3 +139,19 @@ class TestMuon:
         adamw = make_optimizer(network, make_small_plan(weight_decay=0.3))
         assert isinstance(adamw, torch.optim.AdamW)
         assert adamw.defaults["weight_decay"] == 0.3
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+def test_a_rate_that_is_a_tensor_gives_the_same_weights(make_model, make_small_plan, name):
+    """As a recording on a GPU needs it; after that the rates are numbers again."""
+    weights = []
+    for rate in (0.01, torch.tensor(0.01)):
+        network = with_gradients(make_model().network)
+        plan = make_small_plan(optimizer=name, learning_rate=0.01, weight_decay=0.3)
+        optimizer = make_optimizer(network, plan)
+        factors = [1.0] * len(optimizer.param_groups)
+        with rates_as(optimizer, rate, factors):
+            optimizer.step()
+        assert [group["lr"] for group in optimizer.param_groups] == [0.01] * len(factors)
+        weights.append(torch.cat([weight.flatten() for weight in network.parameters()]))
+    torch.testing.assert_close(*weights)

@@ -23,6 +23,7 @@ from pixelwise.training.patches import mirrored, take_grid
 from pixelwise.training.ranks import Ranks
 
 NO_SCALING = IntensityScaling()
+CPU = torch.device("cpu")
 
 
 def sample(image, mask=None):
@@ -532,13 +533,13 @@ class TestWholeImages:
 class TestQueue:
     def test_gives_batches_in_order(self):
         patches = source(numbered(10))
-        with BatchQueue(patches) as queue:
+        with BatchQueue(patches, CPU) as queue:
             for step in range(12):
                 assert equal(queue.take(), patches.batch(step))
 
     def test_starts_where_it_is_told(self):
         patches = source(numbered(10))
-        with BatchQueue(patches, first_step=7) as queue:
+        with BatchQueue(patches, CPU, first_step=7) as queue:
             assert equal(queue.take(), patches.batch(7))
             assert equal(queue.take(), patches.batch(8))
 
@@ -555,7 +556,7 @@ class TestQueue:
                 self.events[step].set()
                 return step
 
-        with BatchQueue(Uneven()) as queue:
+        with BatchQueue(Uneven(), CPU) as queue:
             assert [queue.take() for _ in range(20)] == list(range(20))
 
     def test_raises_an_error_where_its_batch_is_taken(self):
@@ -565,7 +566,7 @@ class TestQueue:
                     raise ValueError("sample 7 cannot be read")
                 return step
 
-        with BatchQueue(Broken()) as queue:
+        with BatchQueue(Broken(), CPU) as queue:
             assert [queue.take(), queue.take()] == [0, 1]
             with pytest.raises(ValueError, match="sample 7 cannot be read"):
                 queue.take()
@@ -578,7 +579,7 @@ class TestQueue:
         before = torch.get_num_threads()
         torch.set_num_threads(3)
         try:
-            with BatchQueue(Telling()) as queue:
+            with BatchQueue(Telling(), CPU) as queue:
                 assert [queue.take() for _ in range(6)] == [1] * 6
                 assert torch.get_num_threads() == 3
                 with ThreadPoolExecutor() as others:
@@ -589,13 +590,16 @@ class TestQueue:
 
     def test_leaves_no_thread_behind(self):
         before = threading.active_count()
-        with BatchQueue(source(numbered(4))) as queue:
+        with BatchQueue(source(numbered(4)), CPU) as queue:
             queue.take()
         assert threading.active_count() == before
 
     def test_a_sample_without_a_mask_is_named(self):
         nameless = Sample("field 3", np.zeros((1, 8, 8)), None, None)
-        with BatchQueue(source([nameless])) as queue, pytest.raises(ValueError, match="field 3"):
+        with (
+            BatchQueue(source([nameless]), CPU) as queue,
+            pytest.raises(ValueError, match="field 3"),
+        ):
             queue.take()
 
 

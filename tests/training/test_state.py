@@ -32,7 +32,7 @@ def make_state(make_model):
             heads[0](torch.ones(2, 8, 4, 4)).square().mean().backward()
             optimizer.step()
             state.step += 1
-            state.average.update(network, state.step, 10)
+            state.average.update(network, state.average.weight_of(state.step, 10))
         return state
 
     return make

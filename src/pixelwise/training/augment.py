@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelwise.device import send
 from pixelwise.planning import Augmentation
 from pixelwise.training.batches import Batch
 from pixelwise.training.ranks import Share
@@ -98,7 +99,7 @@ def augment(batch: Batch, augmentation: Augmentation, generator: torch.Generator
             moved.images.shape[2:], images.shape[2:], augmentation, draws_of_chosen, images.device
         )
         if len(index):  # else none is here, but the numbers of those elsewhere are drawn
-            index = index.to(images.device)
+            index = send(index, images.device)
             images[index] = _resample(moved.images, grid)
             targets[index] = _resample_targets(moved.targets, grid)
     images = _change_intensities(images, augmentation, draws)
@@ -126,7 +127,7 @@ def _sampling_grid(
     device: torch.device,
 ) -> Tensor:
     """Where each pixel of the patch comes from: (B, *patch, dims) in [-1, 1], columns first."""
-    matrix = _random_matrices(len(crop_size), augmentation, draws).to(device)
+    matrix = send(_random_matrices(len(crop_size), augmentation, draws), device)
     batch_size = len(matrix)
     axes = [
         torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
@@ -140,7 +141,7 @@ def _sampling_grid(
     turned = positions @ matrix.transpose(1, 2).view(
         batch_size, *[1] * (len(crop_size) - 1), len(crop_size), len(crop_size)
     )
-    half = torch.tensor(crop_size, dtype=torch.float32, device=device) / 2
+    half = send(torch.tensor(crop_size, dtype=torch.float32), device) / 2
     return (turned / half).flip(-1)
 
 
@@ -160,7 +161,7 @@ def _smooth_field(
     """Random displacements (B, *patch, dims) in pixels, smooth over about 32 pixels."""
     dims = len(patch_size)
     coarse = [max(2, side // ELASTIC_CELL + 1) for side in patch_size]
-    field = (draws.normal(dims, *coarse) * strength).to(device)
+    field = send(draws.normal(dims, *coarse) * strength, device)
     mode = "bicubic" if dims == 2 else "trilinear"
     fine = F.interpolate(field, size=tuple(patch_size), mode=mode, align_corners=True)
     return fine.movedim(1, -1)
@@ -181,7 +182,7 @@ def _change_intensities(images: Tensor, augmentation: Augmentation, draws: Batch
     for is_wanted, change in changes:
         index, draws_of_chosen = draws.choose(INTENSITY_SHARE)
         if is_wanted and draws_of_chosen.share.total:
-            index = index.to(images.device)
+            index = send(index, images.device)
             images[index] = change(images[index], augmentation, draws_of_chosen)
     return images
 
@@ -191,14 +192,14 @@ def _invert(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> T
     chosen = draws.uniform() < augmentation.invert
     low, high = images.flatten(1).aminmax(dim=1)
     total = _per_image(low + high, images)
-    return torch.where(_per_image(chosen.to(images.device), images), total - images, images)
+    return torch.where(_per_image(send(chosen, images.device), images), total - images, images)
 
 
 def _blur(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     sigma = draws.one() * augmentation.blur_px + 0.1
     radius = math.ceil(2.5 * sigma)
     taps = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    kernel = torch.softmax(-(taps**2) / (2 * sigma**2), 0).to(images.device)
+    kernel = send(torch.softmax(-(taps**2) / (2 * sigma**2), 0), images.device)
     for axis in range(2, images.ndim):
         images = _convolve_axis(images, kernel, axis)
     return images
@@ -218,30 +219,30 @@ def _convolve_axis(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
 def _add_noise(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     strength = draws.uniform() * augmentation.noise
     noise = draws.normal(*images.shape[1:])
-    return images + (noise * _per_image(strength, noise)).to(images.device)
+    return images + send(noise * _per_image(strength, noise), images.device)
 
 
 def _change_gamma(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     """Power law over the patch's own range."""
     low, high = (_per_image(v, images) for v in images.flatten(1).aminmax(dim=1))
     spread = (high - low).clamp_min(1e-6)
-    exponent = augmentation.gamma ** draws.symmetric().to(images.device)
+    exponent = augmentation.gamma ** send(draws.symmetric(), images.device)
     return ((images - low) / spread).pow(_per_image(exponent, images)) * spread + low
 
 
 def _change_contrast(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
-    factor = augmentation.contrast ** draws.symmetric().to(images.device)
+    factor = augmentation.contrast ** send(draws.symmetric(), images.device)
     mean = _per_image(images.flatten(1).mean(1), images)
     return (images - mean) * _per_image(factor, images) + mean
 
 
 def _change_brightness(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
     shift = draws.symmetric() * augmentation.brightness
-    return images + _per_image(shift.to(images.device), images)
+    return images + _per_image(send(shift, images.device), images)
 
 
 def _change_color(images: Tensor, augmentation: Augmentation, draws: BatchRandom) -> Tensor:
-    shift = (draws.symmetric(images.shape[1]) * augmentation.color).to(images.device)
+    shift = send(draws.symmetric(images.shape[1]) * augmentation.color, images.device)
     return images + shift.view(*shift.shape, *[1] * (images.ndim - 2))
 
 

@@ -8,7 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from pixelwise.device import send
+from pixelwise.parallel import available_cores
 from pixelwise.training.ranks import Share
+
+CPU_THREADS = 2
+MOST_THREADS = 6
 
 
 @dataclass(frozen=True)
@@ -35,15 +40,27 @@ class Batch:
         """Return the batch with its arrays on a device."""
         moved = self.moved
         if moved is not None:
-            moved = replace(moved, images=moved.images.to(device), targets=moved.targets.to(device))
-        weights = None if self.weights is None else self.weights.to(device)
+            moved = replace(
+                moved, images=send(moved.images, device), targets=send(moved.targets, device)
+            )
+        weights = None if self.weights is None else send(self.weights, device)
         return replace(
             self,
-            images=self.images.to(device),
-            targets=self.targets.to(device),
+            images=send(self.images, device),
+            targets=send(self.targets, device),
             moved=moved,
             weights=weights,
         )
+
+    def pinned(self) -> "Batch":
+        """Return the batch in memory that a GPU reads without the host."""
+        moved = self.moved
+        if moved is not None:
+            moved = replace(
+                moved, images=moved.images.pin_memory(), targets=moved.targets.pin_memory()
+            )
+        images, targets = self.images.pin_memory(), self.targets.pin_memory()
+        return replace(self, images=images, targets=targets, moved=moved)
 
 
 @dataclass(frozen=True)
@@ -90,10 +107,16 @@ class BatchQueue:
     """Prepares batches ahead by threads; gives them in order.
 
     Use as a context manager; an error of a thread is raised where its batch is taken.
+
+    Args:
+        source: of the batches.
+        device: that trains by them.
+        first_step: from 0.
     """
 
-    def __init__(self, source: BatchSource, first_step: int = 0, num_threads: int = 2) -> None:
-        self._source = source
+    def __init__(self, source: BatchSource, device: torch.device, first_step: int = 0) -> None:
+        self._source, self._is_pinned = source, device.type == "cuda"
+        num_threads = num_preparing(device)
         self._started = Barrier(num_threads + 1)
         self._pool = ThreadPoolExecutor(
             num_threads, thread_name_prefix="batches", initializer=self._compute_alone
@@ -122,10 +145,21 @@ class BatchQueue:
 
     def _submit(self) -> Future[Batch]:
         self._next_step += 1
-        return self._pool.submit(self._source.batch, self._next_step - 1)
+        return self._pool.submit(self._prepare, self._next_step - 1)
+
+    def _prepare(self, step: int) -> Batch:
+        batch = self._source.batch(step)
+        return batch.pinned() if self._is_pinned else batch
 
     def __enter__(self) -> "BatchQueue":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def num_preparing(device: torch.device) -> int:
+    """Threads that prepare batches: two where a CPU trains, else what keeps a GPU busy."""
+    if device.type == "cpu":
+        return CPU_THREADS
+    return max(CPU_THREADS, min(MOST_THREADS, available_cores() - 1))

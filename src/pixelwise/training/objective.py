@@ -88,6 +88,14 @@ def loss_for(
     return partial(cross_entropy_dice_loss, **options, class_weights=weights)
 
 
+def loss_on(loss: Loss, device: torch.device) -> Loss:
+    """The same loss with its class weights on a device, so that no step has to send them."""
+    if not isinstance(loss, partial) or loss.keywords.get("class_weights") is None:
+        return loss
+    weights = loss.keywords["class_weights"].to(device)
+    return partial(loss.func, *loss.args, **loss.keywords | {"class_weights": weights})
+
+
 def logits_of(probabilities: Tensor, task: Task) -> Tensor:
     """Return logits (B, K, *spatial) that give these probabilities."""
     safe = probabilities.clamp(1e-6, 1 - 1e-6)

@@ -10,7 +10,8 @@ updates after Liu et al., Muon is Scalable for LLM Training, 2025.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
@@ -74,64 +75,113 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update the weights by their gradients."""
         matrices, others = self.param_groups
-        for weight in matrices["params"]:
-            if weight.grad is None:
-                continue
+        weights = [weight for weight in matrices["params"] if weight.grad is not None]
+        directions = []
+        for weight in weights:
             state = self.state[weight]
             if not state:
                 state["momentum"] = torch.zeros_like(weight)
             momentum = state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-            update, size = orthogonal_update(weight.grad.lerp(momentum, MOMENTUM))
+            directions.append(weight.grad.lerp(momentum, MOMENTUM))
+        for weight, (update, size) in zip(weights, orthogonal_updates(directions), strict=True):
             weight.mul_(1 - matrices["lr"] * matrices["weight_decay"])
-            weight.add_(update, alpha=-matrices["lr"] * UPDATE_SIZE * size)
+            _subtract(weight, update, matrices["lr"], UPDATE_SIZE * size)
         self._adamw.param_groups, self._adamw.state = [others], self.state
         self._adamw.step()
 
 
-def orthogonal_update(gradient: Tensor) -> tuple[Tensor, float]:
-    """Make the gradient of a convolution orthogonal.
+def _subtract(weight: Tensor, update: Tensor, rate: float | Tensor, factor: float) -> None:
+    """Subtract an update, times the rate and a factor."""
+    if isinstance(rate, Tensor):
+        weight.addcmul_(update, rate, value=-factor)
+    else:
+        weight.add_(update, alpha=-rate * factor)
+
+
+@contextmanager
+def rates_as(
+    optimizer: torch.optim.Optimizer, rate: float | Tensor, factors: Iterable[float]
+) -> Iterator[None]:
+    """Give the groups of an optimizer a rate that is a tensor for the while, as a recording needs.
 
     Args:
-        gradient: (width, C, *kernel) float32.
+        optimizer: one of `make_optimizer`, whose groups have their rates as numbers.
+        rate: a number, which is that of the groups already; or a tensor ().
+        factors: of each group, on the rate.
+    """
+    if not isinstance(rate, Tensor):
+        yield
+        return
+    before = [group["lr"] for group in optimizer.param_groups]
+    for group, factor in zip(optimizer.param_groups, factors, strict=True):
+        group |= {"lr": rate * factor, "capturable": True}
+    try:
+        yield
+    finally:
+        for group, number in zip(optimizer.param_groups, before, strict=True):
+            group |= {"lr": number, "capturable": False}
+
+
+def orthogonal_updates(gradients: Sequence[Tensor]) -> list[tuple[Tensor, float]]:
+    """Make the gradients of convolutions orthogonal.
+
+    Args:
+        gradients: (width, C, *kernel) float32 each.
 
     Returns:
-        The orthogonal matrix in the shape of the gradient, and the factor that brings the root
-        mean square of its values near 1.
+        For each the orthogonal matrix in the shape of the gradient, and the factor that brings the
+        root mean square of its values near 1.
     """
-    last = gradient.movedim(1, -1)  # as channels-last weights lie in memory: no copy
-    matrix = last.reshape(len(gradient), -1)
-    update = orthogonalize(matrix).reshape(last.shape).movedim(-1, 1)
-    return update, math.sqrt(max(matrix.shape))
+    last = [each.movedim(1, -1) for each in gradients]  # as channels-last weights lie: no copy
+    matrices = [each.reshape(len(each), -1) for each in last]
+    return [
+        (update.reshape(each.shape).movedim(-1, 1), math.sqrt(max(update.shape)))
+        for update, each in zip(orthogonalize(matrices), last, strict=True)
+    ]
 
 
-def orthogonalize(matrix: Tensor) -> Tensor:
-    """Bring all singular values of a matrix near 1 (0.7 to 1.2) and keep its singular vectors.
+def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Bring all singular values of matrices near 1 (0.7 to 1.2) and keep their singular vectors.
 
     The polynomials of Newton and Schulz act on the singular values alone, so all of them are
-    worked out on the small square of the matrix, and the matrix itself is multiplied once.
+    worked out on the small square of a matrix, and the matrix itself is multiplied once. Squares of
+    one size are worked on together.
 
     Args:
-        matrix: (M, N) float32.
+        matrices: (M, N) float32 each.
     """
-    rows, columns = matrix.shape
-    wide = matrix if rows <= columns else matrix.T
-    wide = wide / (wide.norm() + TINY)
-    square = wide @ wide.T
-    factor = turn = _polynomial(square)
+    wide = [each if each.shape[0] <= each.shape[1] else each.T for each in matrices]
+    by_size: dict[int, list[int]] = {}
+    for index, each in enumerate(wide):
+        by_size.setdefault(len(each), []).append(index)
+    found = list(wide)
+    for indices in by_size.values():
+        scaled = [wide[index] / (wide[index].norm() + TINY) for index in indices]
+        factors = _factors(torch.stack([each @ each.T for each in scaled]))
+        for index, factor, each in zip(indices, factors, scaled, strict=True):
+            found[index] = factor @ each
+    return [
+        update if update.shape == each.shape else update.T
+        for update, each in zip(found, matrices, strict=True)
+    ]
+
+
+def _factors(squares: Tensor) -> Tensor:
+    """What brings matrices with these squares (B, M, M) near orthogonal ones, from the left."""
+    factors = turns = _polynomials(squares)
     for _ in range(ITERATIONS - 1):
-        square = turn @ square @ turn
-        turn = _polynomial(square)
-        factor = turn @ factor
-    wide = factor.matmul(wide)
-    return wide if rows <= columns else wide.T
+        squares = turns @ squares @ turns
+        turns = _polynomials(squares)
+        factors = turns @ factors
+    return factors
 
 
-def _polynomial(square: Tensor) -> Tensor:
+def _polynomials(squares: Tensor) -> Tensor:
     """The polynomial a + b S + c S^2, which brings the roots of the values of S nearer to 1."""
     first, third, fifth = QUINTIC
-    polynomial = torch.addmm(square, square, square, beta=third, alpha=fifth)
-    polynomial.diagonal().add_(first)
-    return polynomial
+    found = torch.baddbmm(squares, squares, squares, beta=third, alpha=fifth)
+    found.diagonal(dim1=1, dim2=2).add_(first)
+    return found
 
 
 class AveragedWeights:
@@ -147,17 +197,20 @@ class AveragedWeights:
         self.network = deepcopy(network).eval().requires_grad_(False)
         self._share = share
 
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int, num_steps: int) -> None:
-        """Take in the weights after step `step` (from 1) of `num_steps`."""
+    def weight_of(self, step: int, num_steps: int) -> float:
+        """The weight of the newest weights after step `step` (from 1) of `num_steps`."""
         memory = max(1.0, self._share * num_steps)
-        weight = max(1 / memory, 9 / (10 + step)) if self._share > 0 else 1.0
+        return max(1 / memory, 9 / (10 + step)) if self._share > 0 else 1.0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, weight: float | Tensor) -> None:
+        """Take in the newest weights, with a weight in (0, 1]."""
         averages, currents = self.network.state_dict(), network.state_dict()
         for name, average in averages.items():
             _move(average, currents[name], weight)
 
 
-def _move(average: Tensor, current: Tensor, weight: float) -> None:
+def _move(average: Tensor, current: Tensor, weight: float | Tensor) -> None:
     if average.is_floating_point():
         average.lerp_(current, weight)
     else:

@@ -1,7 +1,7 @@
 """One training step: crops in, weights changed; and what the last steps gave."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,9 +14,16 @@ from pixelwise.training.augment import augment
 from pixelwise.training.batches import Batch
 from pixelwise.training.checkpoint import Best, Row
 from pixelwise.training.collapse import count_answers
-from pixelwise.training.objective import DeepSupervision, Objective, deep_loss, weighed_by_image
-from pixelwise.training.optimizer import AveragedWeights, make_optimizer
+from pixelwise.training.objective import (
+    DeepSupervision,
+    Objective,
+    deep_loss,
+    loss_on,
+    weighed_by_image,
+)
+from pixelwise.training.optimizer import AveragedWeights, make_optimizer, rates_as
 from pixelwise.training.ranks import Ranks
+from pixelwise.training.recorded import Rate, RecordedUpdate
 
 LOSS = "train_loss"
 COLLECT_EVERY = 20  # steps, on a device that works while the host waits
@@ -68,10 +75,16 @@ class Stepper:
         self.average = AveragedWeights(self.network, plan.average_share)
         self._plan, self._device, self._metrics = plan, device, objective.metrics
         self._called = ranks.wrap(self._deep, device)
-        self._loss = ranks.over_batch(objective.loss)
+        self._loss = ranks.over_batch(loss_on(objective.loss, device))
         self._rate_factors = [  # an optimizer of several groups keeps their ratios
             group["lr"] / plan.learning_rate for group in self.optimizer.param_groups
         ]
+        is_known = isinstance(network, UNet) and own is None and ranks.world_size == 1
+        self._recorded = (
+            RecordedUpdate(self._update, self._changed, device)
+            if device.type == "cuda" and is_known
+            else None
+        )
 
     def take(
         self, crops: Batch, step: int, num_steps: int, rate: float, *, look: bool = False
@@ -85,10 +98,25 @@ class Stepper:
             rate: learning rate.
             look: whether to see which classes the network gives.
         """
-        network, optimizer, plan = self.network, self.optimizer, self._plan
         batch = self._prepare(crops, step)
-        for group, factor in zip(optimizer.param_groups, self._rate_factors, strict=True):
+        weight = self.average.weight_of(step + 1, num_steps)
+        for group, factor in zip(self.optimizer.param_groups, self._rate_factors, strict=True):
             group["lr"] = rate * factor
+        if self._recorded is not None and batch.weights is None:
+            loss, logits = self._recorded(batch, rate, weight)
+        else:
+            loss, logits = self._update(batch, rate, weight)
+        with torch.no_grad():
+            metrics = {
+                name: metric(logits.float(), batch.targets)
+                for name, metric in self._metrics.items()
+            }
+        answers = count_answers(logits, batch.targets) if look else None
+        return Measured(loss, metrics, batch.num_images, answers)
+
+    def _update(self, batch: Batch, rate: Rate, weight: Rate) -> tuple[Tensor, Tensor]:
+        """Change the weights and their average; give the loss and the logits at full size."""
+        network, optimizer, plan = self.network, self.optimizer, self._plan
         network.train()
         with autocast(self._device, plan.precision):
             logits = self._called(batch.images)
@@ -100,15 +128,15 @@ class Stepper:
         total.backward()  # type: ignore[no-untyped-call]
         if plan.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._deep.parameters(), plan.max_gradient_norm)
-        optimizer.step()
-        self.average.update(network, step + 1, num_steps)
-        with torch.no_grad():
-            metrics = {
-                name: metric(logits[0].detach().float(), batch.targets)
-                for name, metric in self._metrics.items()
-            }
-        answers = count_answers(logits[0], batch.targets) if look else None
-        return Measured(loss.detach(), metrics, batch.num_images, answers)
+        with rates_as(optimizer, rate, self._rate_factors):
+            optimizer.step()
+        self.average.update(network, weight)
+        return loss.detach(), logits[0].detach()
+
+    def _changed(self) -> Iterator[Tensor]:
+        """Tensors of the optimizer, which are replaced where training goes back."""
+        for state in self.optimizer.state.values():
+            yield from state.values()
 
     def _prepare(self, crops: Batch, step: int) -> Batch:
         """Move a batch of crops to the device and augment it there."""
