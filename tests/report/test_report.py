@@ -415,6 +415,24 @@ def test_a_photograph_becomes_a_jpeg():
     assert back.shape == (400, 300, 3)
 
 
+def test_pictures_are_not_compressed_as_far_as_they_can_be(monkeypatch):
+    """A photograph is tried as PNG once, at its quickest: at its best that took a second each."""
+    tried = []
+    save = Image.Image.save
+
+    def note(self, file, kind, **settings):
+        tried.append((kind, settings.get("compress_level")))
+        assert "optimize" not in settings
+        save(self, file, kind, **settings)
+
+    monkeypatch.setattr(Image.Image, "save", note)
+    to_data_uri(noise(400, 300))
+    assert tried == [("PNG", 1), ("JPEG", None)]
+    tried.clear()
+    to_data_uri(np.zeros((400, 300, 3), np.uint8))
+    assert tried == [("PNG", 1), ("PNG", None)]
+
+
 # --- what is wrong -----------------------------------------------------------------------------
 
 VERMILLION, BLUE, YELLOW = (213, 94, 0), (86, 180, 233), (240, 228, 66)
