@@ -1,15 +1,18 @@
 """From content to page: numbers are formatted here, their looks are in `template.html`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
+from pixelwise.metrics.grouping import Group, group_by_error, group_by_size
 from pixelwise.metrics.scores import ClassScores, Interval, Scores
 from pixelwise.report.charts import dice_histogram, history_charts
 from pixelwise.report.content import ReportContent, ReportExample
 from pixelwise.report.pictures import ERROR_COLORS, is_small, to_data_uri
+from pixelwise.text import shorten
 
 WIDE = 1.6  # times as wide as high: pictures of such images lie two in a row
 
@@ -54,6 +57,8 @@ def build_report(content: ReportContent) -> str:
         mean=_mean_row(scores) if scores else None,
         confusion=_confusion_rows(content, scores) if scores else [],
         histogram=dice_histogram(scores.image_dice) if scores else None,
+        by_error=_group_rows(scores, group_by_error(scores)) if scores and scores.names else [],
+        by_size=_group_rows(scores, group_by_size(scores)) if scores and scores.names else [],
         charts=history_charts(content.history),
         training=_training(content),
         examples=[_example(example) for example in content.examples],
@@ -152,6 +157,19 @@ def _confusion_rows(content: ReportContent, scores: Scores) -> list[dict[str, An
         }
         for row, name in enumerate(scores.classes)
         if totals[row, 0]
+    ]
+
+
+def _group_rows(scores: Scores, groups: Sequence[Group]) -> list[dict[str, str]]:
+    """What a group is, its number of images, their mean Dice, and the worst of them by name."""
+    return [
+        {
+            "name": group.name,
+            "number": f"{len(group.indices):,}",
+            "dice": "" if group.dice is None else _number(group.dice),
+            "images": shorten([scores.names[i] for i in group.indices], 3, ""),
+        }
+        for group in groups
     ]
 
 

@@ -25,7 +25,12 @@ from pixelwise.workflows.final_scores import name_evaluated
 from pixelwise.workflows.given_model import AnyModel, refuse_swapped, take_model
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.model_samples import files_of, read_for_model, refuse_seen, samples_of
-from pixelwise.workflows.pages import class_colors, describe_network, show_examples
+from pixelwise.workflows.pages import (
+    class_colors,
+    describe_network,
+    describe_versions,
+    show_examples,
+)
 from pixelwise.workflows.pair_predictions import pair_predictions
 from pixelwise.workflows.progress import CountImages, ShowProgress, showing
 from pixelwise.workflows.read_predictions import READ_AS, VALUES, PredictionCounts, read_prediction
@@ -101,7 +106,11 @@ def evaluate(
         content = ReportContent(
             title="Evaluation",
             warnings=scores.warnings,
-            facts=[*_facts(dataset, split), ("Predictions", " ".join(scores.notes))],
+            facts=[
+                *_facts(dataset, split),
+                ("Predictions", f"{predictions}. {' '.join(scores.notes)}"),
+                describe_versions(),
+            ],
             scores=scores,
         )
     else:
@@ -120,7 +129,9 @@ def evaluate(
             scores = evaluate_samples(predictor, samples, progress=count)
         check.warn()
         scores = replace(scores, of=name_evaluated(dataset, scores.num_images, split, loaded))
-        content = _model_content(predictor, dataset, samples, scores, split, show=out is not None)
+        content = _model_content(
+            predictor, dataset, samples, scores, split, given.name, show=out is not None
+        )
     if out is not None:
         _write(Path(out), scores, content)
     return scores
@@ -176,13 +187,19 @@ def _model_content(
     samples: Sequence[Sample],
     scores: Scores,
     split: str,
+    name: str,
     *,
     show: bool,
 ) -> ReportContent:
     return ReportContent(
         title="Evaluation",
         subtitle=f"Scores on the {split} split of {dataset.root.resolve().name}.",
-        facts=[*_facts(dataset, split), ("Network", describe_network(predictor.model))],
+        facts=[
+            *_facts(dataset, split),
+            ("Model", name),
+            ("Network", describe_network(predictor.model)),
+            describe_versions(),
+        ],
         warnings=scores.warnings,
         scores=scores,
         examples=show_examples(predictor, samples, scores) if show else [],

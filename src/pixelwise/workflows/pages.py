@@ -1,6 +1,7 @@
 """The pages that trainings and evaluations leave: gathers what `report` shows."""
 
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,11 @@ def write_run_report(
         ("Layout", dataset.layout),
         ("Network", describe_network(model)),
         ("Training", f"{outcome.num_steps:,} steps in {seconds:.0f} s; {outcome.stopped}"),
+        *([("Forecast before it", plan.describe_forecast())] if plan.calibration else []),
         ("Best weights", f"from step {outcome.best_step:,}"),
         *closing.describe(folder.path),
         ("Machine", describe_machine(plan)),
-        ("Versions", f"pixelwise {__version__}, torch {torch.__version__}"),
+        describe_versions(),
     ]
     content = ReportContent(
         title=f"Training {folder.path.resolve().name}",
@@ -116,7 +118,7 @@ def write_folds_report(
             for number, part in enumerate(parts, 1)
         ),
         ("Machine", describe_machine(plan)),
-        ("Versions", f"pixelwise {__version__}, torch {torch.__version__}"),
+        describe_versions(),
     ]  # fmt: skip
     content = ReportContent(
         title=f"Cross-validation {folder.path.resolve().name}",
@@ -196,6 +198,12 @@ def describe_network(model: Model) -> str:
     return (
         f"{several}{model.config.network.describe()}; {model.network.num_parameters:,} parameters"
     )
+
+
+def describe_versions() -> tuple[str, str]:
+    """By what a page was made, and when."""
+    now = time.strftime("%Y-%m-%d %H:%M")
+    return "Made", f"{now} by pixelwise {__version__} with torch {torch.__version__}"
 
 
 def describe_machine(plan: Plan) -> str:
