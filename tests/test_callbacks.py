@@ -312,6 +312,42 @@ class TestMetrics:
         assert float(found["recall"](logits, target)) == pytest.approx(2 / 4)
 
 
+def of_keras(name, **settings):
+    """An object as Keras's losses and metrics are: made without arguments, with a configuration."""
+
+    def start(self, **changed):
+        self.settings = settings | changed
+
+    methods = {"__init__": start, "get_config": lambda self: dict(self.settings)}
+    return type(name, (), {"__module__": "keras.src.losses.losses", **methods})
+
+
+class TestObjectsOfKeras:
+    def test_a_loss_and_a_metric_are_taken_by_their_names(self):
+        logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[1, 1]]])
+        loss = of_keras("BinaryCrossentropy", from_logits=False, label_smoothing=0.0, axis=-1)
+        made = compile_names(
+            "adam",
+            loss(from_logits=True),
+            [of_keras("BinaryAccuracy", threshold=0.5)()],
+            Task.BINARY,
+        )
+        expected = torch.nn.functional.softplus(-logits).mean()
+        assert made.loss(logits, target) == pytest.approx(float(expected))
+        assert list(made.metrics) == ["binary_accuracy"]
+        assert made.metrics["binary_accuracy"](logits, target) == 0.5
+
+    def test_a_setting_that_is_not_known_here_is_refused(self):
+        loss = of_keras("BinaryCrossentropy", label_smoothing=0.0)
+        with pytest.raises(PlanError, match=r"BinaryCrossentropy with label_smoothing=0.1 has no"):
+            compile_names("adam", loss(label_smoothing=0.1), (), Task.BINARY)
+
+    def test_what_computes_something_else_is_refused(self):
+        """Keras's BinaryIoU counts the background, too."""
+        with pytest.raises(PlanError, match="is no metric that can be used here"):
+            compile_names("adam", "bce", [of_keras("BinaryIoU")()], Task.BINARY)
+
+
 class TestClassWeight:
     @pytest.mark.parametrize("num_classes", [1, 2])
     def test_the_mean_is_weighted(self, num_classes):

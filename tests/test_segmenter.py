@@ -246,7 +246,7 @@ def test_a_line_an_epoch_is_printed_unless_quiet(capsys):
     assert "loss: " in first and "accuracy: " in first
     model.fit(X, Y, verbose=0)
     model.predict(X, verbose=0)
-    model.evaluate(X, Y, verbose=0)
+    model.evaluate(X, Y, verbose=0, return_dict=True)
     assert capsys.readouterr().out == ""
 
 
@@ -326,7 +326,7 @@ def test_fit_ends_with_the_last_weights_as_keras_does():
     x_val, y_val = squares(2, seed=9)
     history = model.fit(X, Y, epochs=3, validation_data=(x_val, 1 - y_val), verbose=0).history
     assert history["val_loss"][-1] > min(history["val_loss"])  # the last is not the best
-    assert model.evaluate(x_val, 1 - y_val, verbose=0)["loss"] == pytest.approx(
+    assert model.evaluate(x_val, 1 - y_val, verbose=0, return_dict=True)["loss"] == pytest.approx(
         history["val_loss"][-1], abs=1e-6
     )
 
@@ -366,7 +366,7 @@ def test_a_learnable_task_is_learnt():
     history = model.fit(X, Y, epochs=25, batch_size=3, verbose=0)
     assert history.history["loss"][-1] < 0.05
     x_test, y_test = squares(3, seed=5)
-    assert model.evaluate(x_test, y_test, verbose=0)["dice"] > 0.95
+    assert model.evaluate(x_test, y_test, verbose=0, return_dict=True)["dice"] > 0.95
 
 
 # --- tasks ------------------------------------------------------------------------------------
@@ -418,7 +418,7 @@ def test_a_first_class_that_is_no_background_counts_in_dice_losses():
     for names in (("background", "square"), ("sky", "square")):
         model = tiny(num_classes=2, class_names=names)
         model.compile("sgd", "dice_loss")
-        losses[names[0]] = model.evaluate(X[:1], Y[:1], verbose=0)["loss"]
+        losses[names[0]] = model.evaluate(X[:1], Y[:1], verbose=0, return_dict=True)["loss"]
     probabilities = tiny(num_classes=2).predict(X[:1])[0].astype(float)
     one_hot = np.eye(2)[Y[0, ..., 0]]
     overlap, total = (probabilities * one_hot).sum((0, 1)), (probabilities + one_hot).sum((0, 1))
@@ -435,7 +435,7 @@ def test_pixels_of_255_are_ignored(num_classes):
     changed = X.copy()
     model = tiny(num_classes=num_classes)
     model.compile("adam", metrics=["accuracy", "dice", "iou"])
-    half = model.evaluate(changed, masks, verbose=0)
+    half = model.evaluate(changed, masks, verbose=0, return_dict=True)
     probabilities = model.predict(X)
     mask = np.stack([model.segment(image) for image in X])[..., np.newaxis]
     assert half["accuracy"] == pytest.approx((mask == Y)[:, 4:].mean(), abs=1e-6)
@@ -484,7 +484,7 @@ def test_metrics_of_one_class_by_hand():
     masks = np.array([[1, 1, 1, 0], [0, 0, 255, 255]])
     model = fixed()
     model.compile(metrics=["accuracy", "dice", "iou"])
-    values = model.evaluate(logits[None, ..., None], masks[None], verbose=0)
+    values = model.evaluate(logits[None, ..., None], masks[None], verbose=0, return_dict=True)
     assert values["accuracy"] == pytest.approx(4 / 6)
     assert values["dice"] == pytest.approx(2 * 2 / (3 + 3))
     assert values["iou"] == pytest.approx(2 / 4)
@@ -497,7 +497,9 @@ def test_metrics_of_three_classes_by_hand():
     masks = np.array([[0, 0], [1, 1]])
     model = fixed(3)
     model.compile(metrics=["accuracy", "dice", "iou"])
-    values = model.evaluate(9.0 * np.eye(3)[predicted][None], masks[None], verbose=0)
+    values = model.evaluate(
+        9.0 * np.eye(3)[predicted][None], masks[None], verbose=0, return_dict=True
+    )
     assert values["accuracy"] == pytest.approx(3 / 4)
     assert values["dice"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert values["iou"] == pytest.approx((1 + 1 / 2 + 0) / 3)
@@ -508,7 +510,7 @@ def test_metrics_of_overlapping_classes_by_hand():
     masks = np.array([[[1, 1], [0, 0]]])
     model = fixed(2, multilabel=True)
     model.compile(metrics=["accuracy", "dice", "iou"])
-    values = model.evaluate((18.0 * predicted - 9)[None], masks[None], verbose=0)
+    values = model.evaluate((18.0 * predicted - 9)[None], masks[None], verbose=0, return_dict=True)
     assert values["accuracy"] == pytest.approx(3 / 4)
     assert values["dice"] == pytest.approx((1 + 2 / 3) / 2)
     assert values["iou"] == pytest.approx((1 + 1 / 2) / 2)
@@ -517,7 +519,9 @@ def test_metrics_of_overlapping_classes_by_hand():
 def test_metrics_of_nothing_to_find_and_nothing_found_are_1():
     model = fixed()
     model.compile(metrics=["dice", "iou"])
-    values = model.evaluate(np.full((1, 2, 2, 1), -9.0), np.zeros((1, 2, 2)), verbose=0)
+    values = model.evaluate(
+        np.full((1, 2, 2, 1), -9.0), np.zeros((1, 2, 2)), verbose=0, return_dict=True
+    )
     assert values["dice"] == values["iou"] == 1
 
 
@@ -534,11 +538,15 @@ def test_functions_as_loss_and_metric_get_logits_and_uint8_targets():
     assert seen == [((2, 1, 16, 16), (2, 16, 16), torch.uint8)]
 
 
-def test_evaluate_returns_a_dictionary_and_prints_it(capsys):
+def test_evaluate_returns_what_keras_does_and_prints_it(capsys):
     model = tiny()
     model.compile(metrics=["accuracy"])
-    values = model.evaluate(X, Y)
+    values = model.evaluate(X, Y, return_dict=True)
     assert list(values) == ["loss", "accuracy"]
+    loss, accuracy = model.evaluate(X, Y, verbose=0)
+    assert (loss, accuracy) == (values["loss"], values["accuracy"])
+    model.compile()
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(loss)
     assert capsys.readouterr().out.startswith(f"loss: {values['loss']:.4f} - accuracy: ")
 
 

@@ -39,8 +39,10 @@ def test_floats_from_0_to_1_are_multiplied_by_255_and_that_is_said(model):
     with pytest.warns(PixelwiseWarning, match="The image has float64 .* multiplied by 255"):
         np.testing.assert_array_equal(model.segment(PIXELS[0] / 255), model.segment(PIXELS[0]))
     with pytest.warns(PixelwiseWarning, match="multiplied by 255"):
-        scores = model.evaluate(PIXELS / 255, MASKS, verbose=False)
-    assert scores["loss"] == pytest.approx(model.evaluate(PIXELS, MASKS, verbose=False)["loss"])
+        scores = model.evaluate(PIXELS / 255, MASKS, verbose=False, return_dict=True)
+    assert scores["loss"] == pytest.approx(
+        model.evaluate(PIXELS, MASKS, verbose=False, return_dict=True)["loss"]
+    )
 
 
 @pytest.mark.parametrize("images", [PIXELS, PIXELS // 100, PIXELS * 0, PIXELS.astype(np.float32)])
@@ -99,7 +101,7 @@ def test_validation_images_in_another_unit_are_brought_to_that_of_training():
             PIXELS, MASKS, validation_data=(PIXELS / 255, MASKS), verbose=False
         ).history
     assert history["val_loss"][0] == pytest.approx(
-        model.evaluate(PIXELS, MASKS, verbose=False)["loss"], rel=1e-4
+        model.evaluate(PIXELS, MASKS, verbose=False, return_dict=True)["loss"], rel=1e-4
     )
 
 

@@ -148,7 +148,7 @@ class TestSegmenter:
         assert again.class_names == ("no", "yes")
         np.testing.assert_allclose(again.predict(x), model.predict(x), atol=1e-6)
         assert model.segment(x[0]).shape == (13, 18)
-        assert set(model.evaluate(x, y, verbose=False)) == {"loss"}
+        assert set(model.evaluate(x, y, verbose=False, return_dict=True)) == {"loss"}
 
     def test_large_images_are_cut_into_tiles(self, monkeypatch):
         from pixelwise.inference import predictor

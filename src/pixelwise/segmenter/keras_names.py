@@ -47,6 +47,15 @@ OTHER_LOSSES: Mapping[str, LossName] = {  # for every task
     "tversky_loss": "tversky",
 }
 LOSSES = {**BINARY_LOSSES, **SOFTMAX_LOSSES, **OTHER_LOSSES}
+KERAS_OBJECTS: Mapping[str, Sequence[str]] = {  # that compute the same as the name here
+    "loss": (
+        "BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy",
+    ),
+    "metric": (
+        "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy",
+    ),
+}  # fmt: skip
+OF_NO_MATTER = ("name", "dtype", "reduction", "from_logits")  # in their settings
 ONE_HOT_LOSSES = ("categorical_crossentropy", "categorical_focal_crossentropy")
 
 
@@ -72,9 +81,10 @@ def compile_names(
 
     Args:
         optimizer: "adam", "adamw", "sgd", "rmsprop"; a torch optimizer of the model's parameters;
-            or a function that makes one from parameters.
-        loss: a Keras name, "dice_loss", "focal_loss", "tversky_loss" or "bce_dice_loss"; or a
-            function (logits (B, K, *spatial), target) -> scalar tensor.
+            one of Keras; or a function that makes one from parameters.
+        loss: a Keras name, or Keras's object of a cross-entropy; "dice_loss", "focal_loss",
+            "tversky_loss" or "bce_dice_loss"; or a function (logits (B, K, *spatial), target) ->
+            scalar tensor.
         metrics: "accuracy", "dice", "iou" and Keras's longer names; or such functions.
         task: task of the model.
         background: whether class 0 of a softmax is background, which Dice losses leave out.
@@ -84,6 +94,8 @@ def compile_names(
     """
     if _is_of_keras(optimizer):
         optimizer = _like_keras(optimizer)
+    loss = _name_of_keras("loss", loss)
+    metrics = [_name_of_keras("metric", metric) for metric in metrics]
     for kind, value in (
         ("optimizer", optimizer),
         ("loss", loss),
@@ -116,6 +128,26 @@ def _like_keras(optimizer: Any) -> OptimizerFactory:  # noqa: ANN401
     known = {k: v for k, v in config.items() if k in inspect.signature(kind).parameters}
     made: OptimizerFactory = kind(**{k: v for k, v in known.items() if v is not None})
     return made
+
+
+def _name_of_keras(kind: str, value: Value) -> str | Value:
+    """The name of a loss or metric object of Keras that does the same here; others as they are."""
+    name = type(value).__name__
+    if not _is_of_keras(value) or name not in KERAS_OBJECTS[kind]:
+        return value
+    config: dict[str, Any] = value.get_config() if hasattr(value, "get_config") else {}
+    usual = type(value)().get_config() if config else {}  # type: ignore[attr-defined]
+    changed = [
+        f"{key}={config[key]!r}"
+        for key in config
+        if key not in OF_NO_MATTER and config[key] != usual.get(key)
+    ]
+    if changed:
+        raise PlanError(
+            f"The Keras {kind} {name} with {', '.join(changed)} has no like here. Leave that out, "
+            "or give a function of torch tensors (logits, target)."
+        )
+    return _plain(name)
 
 
 def _check_kind(kind: str, value: object) -> None:

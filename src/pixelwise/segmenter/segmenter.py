@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixelwise.data import Sample, to_array, to_channels, to_images, to_samples, to_targets
 from pixelwise.device import pick_device
+from pixelwise.elsewhere import OF_SEGMENTER, missing
 from pixelwise.errors import ArrayError, PlanError
 from pixelwise.inference import IntensityCheck, Predictor
 from pixelwise.io import make_folder, read_image
@@ -52,6 +53,7 @@ from pixelwise.segmenter.weights import get_arrays, load_into, set_arrays
 from pixelwise.training import Loss, Metric, Objective, RunFolder, Trainer, patch_source
 from pixelwise.training.validate import validate
 
+SETTABLE = ("model", "path", "stop_training")
 _MAKING = Lock()  # a predictor moves the network, which two threads must not do at once
 
 
@@ -80,6 +82,17 @@ class Segmenter:
         self._kept: Predictor | None = None  # of the predictions before
         self._history: History | None = None  # of the last fit
         self._plan: Plan | None = None
+
+    def __getattr__(self, name: str) -> object:
+        """Say what does here what a name of another library does there."""
+        raise AttributeError(missing("A model", name, OF_SEGMENTER), name=name, obj=self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set what there is; a name of another library would do nothing, in silence."""
+        if name.startswith("_") or name in SETTABLE:
+            object.__setattr__(self, name, value)
+        else:
+            raise AttributeError(missing("A model", name, OF_SEGMENTER), name=name, obj=self)
 
     def __repr__(self) -> str:
         """Task, classes and size."""
@@ -254,9 +267,16 @@ class Segmenter:
         return watcher.history
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, *, verbose: bool | int = True
-    ) -> dict[str, float]:
-        """Return the loss and the metrics of `compile` over arrays, by name; images count alike.
+        self, x: ArrayLike, y: ArrayLike, *, verbose: bool | int = True, return_dict: bool = False
+    ) -> list[float] | float | dict[str, float]:
+        """Return the loss and the metrics of `compile` over arrays; images count alike.
+
+        Args:
+            x: images (N, H, W, C).
+            y: masks, as for `fit`.
+            verbose: whether to print them.
+            return_dict: by name; else as a list in their order, the loss first, and the loss alone
+                where there are no metrics.
 
         Raises:
             ArrayError: the arrays are not what they should be.
@@ -266,7 +286,10 @@ class Segmenter:
         _, means = validate(predictor, self._samples(x, y), compiled.loss, compiled.metrics)
         if verbose:
             print(format_values(means))
-        return means
+        if return_dict:
+            return means
+        values = list(means.values())
+        return values if len(values) > 1 else values[0]
 
     @property
     def optimizer(self) -> RunningOptimizer:
