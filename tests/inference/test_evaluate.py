@@ -73,7 +73,7 @@ class TestBinary:
         assert rough.mean_dice == pytest.approx(8 / 9)
         (clean,) = count_samples(predictor_for(min_area=2), [one], lambda *band: seen.append(band))
         assert clean.counts.tolist() == [[8, 0, 0], [4, 0, 0]]
-        assert [window for _, window, _ in seen] == [(slice(0, 3), slice(0, 4))]
+        assert [window for _, window, *_ in seen] == [(slice(0, 3), slice(0, 4))]
 
 
 class TestOtherTasks:
@@ -128,10 +128,12 @@ class TestListeners:
         seen = []
         predictor = predictor_for()
         list(count_samples(predictor, [HALF, RIGHT], lambda *band: seen.append(band)))
-        assert [one.name for one, _, _ in seen] == ["half", "right"]
-        assert [values.shape for _, _, values in seen] == [(1, 1, 4), (1, 2, 1)]
+        assert [one.name for one, *_ in seen] == ["half", "right"]
+        assert [values.shape for _, _, values, _ in seen] == [(1, 1, 4), (1, 2, 1)]
+        assert [mask.shape for *_, mask in seen] == [(1, 4), (2, 1)]
         assert seen[0][1] == (slice(0, 1), slice(0, 4))
         assert (seen[0][2] > 0.5).tolist() == [[[True, True, False, False]]]
+        assert seen[0][3].tolist() == [[1, 1, 0, 0]]
 
     def test_scores_of_an_image_in_bands_are_those_of_its_mask(self):
         random = np.random.default_rng(0)

@@ -14,12 +14,14 @@ class FakeMachine:
         seconds: of a step: a number, or a function of the plan.
         validation: seconds of a validation.
         max_pixels: of a batch that memory has room for.
+        new_image: seconds that an image holds training up when it is new.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, seconds=0.1, validation=0.5, max_pixels=10**9):
+    def __init__(self, seconds=0.1, validation=0.5, max_pixels=10**9, new_image=0.0):
         self.seconds, self.validation, self.max_pixels = seconds, validation, max_pixels
+        self.new_image = new_image
         self.plans, self.measured = [], []
 
     def time_steps(self, plan, *, seconds):
@@ -39,6 +41,9 @@ class FakeMachine:
             num_threads=plan.num_threads,
             seconds_per_step=self.seconds(plan) if callable(self.seconds) else self.seconds,
         )
+
+    def time_new_image(self, plan):
+        return self.new_image
 
     def time_validation(self, plan):
         return self.validation

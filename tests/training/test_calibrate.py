@@ -7,7 +7,14 @@ import torch
 
 from pixelwise import threads
 from pixelwise.task import Task
-from pixelwise.training import calibrate, find_threads, loss_for, time_steps, time_validation
+from pixelwise.training import (
+    calibrate,
+    find_threads,
+    loss_for,
+    time_preparation,
+    time_steps,
+    time_validation,
+)
 
 CPU = torch.device("cpu")
 LOSS = loss_for("cross_entropy", Task.BINARY)
@@ -73,6 +80,54 @@ def test_at_a_working_scale(timed, make_squares):
     timing, model = timed(working_scale=0.5)
     assert timing.seconds_per_step > 0
     assert time_validation(model, make_squares(2), LOSS, CPU, 1) > 0
+
+
+def test_small_batches_at_the_end_of_an_epoch_do_not_count(
+    make_model, make_small_plan, make_squares, monkeypatch
+):
+    """Of four images batches hold three and one, of which each takes a second."""
+    now, real = [0.0], calibrate.Stepper.take
+
+    def take(self, batch, *rest):
+        now[0] += batch.num_images
+        return real(self, batch, *rest)
+
+    monkeypatch.setattr(calibrate.Stepper, "take", take)
+    monkeypatch.setattr(calibrate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    plan = make_small_plan(batch_size=3, num_threads=1)
+    samples = make_squares(4, (16, 16))
+    assert time_steps(make_model(), plan, samples, LOSS, CPU).seconds_per_step == 3
+
+
+class TestNewImages:
+    @pytest.fixture
+    def asked(self, make_squares):
+        """Samples that note which of them is asked for."""
+
+        class Noting(list):
+            def __getitem__(self, index):
+                found.append(index)
+                return super().__getitem__(index)
+
+        found = []
+        return Noting(make_squares(6, (40, 50))), found
+
+    def test_all_are_looked_at_before_steps_are_timed(
+        self, make_model, make_small_plan, monkeypatch, asked
+    ):
+        samples, found = asked
+        seen = []
+        monkeypatch.setattr(
+            calibrate.BatchQueue, "__enter__", lambda self: seen.append(set(found)) or self
+        )
+        time_steps(make_model(), make_small_plan(), samples, LOSS, CPU)
+        assert seen == [set(range(6))]
+
+    def test_the_time_is_that_of_one(self, make_model, make_small_plan, monkeypatch, asked):
+        samples, found = asked
+        clock = SimpleNamespace(perf_counter=lambda: 0.5 * len(set(found)))
+        monkeypatch.setattr(calibrate, "time", clock)
+        assert time_preparation(make_model(), make_small_plan(), samples) == 0.5
 
 
 @pytest.fixture

@@ -43,10 +43,9 @@ BINARY, THREE = config_for(), config_for(Task.MULTICLASS, 3)
 
 def count(config, probabilities, target, name="a", group=None):
     """The counts of an image that comes in two parts."""
-    counted = WayCounts(config)
+    counted, mask = WayCounts(config), config.task.to_mask(probabilities)
     for window in ((slice(0, 4), slice(None)), (slice(4, None), slice(None))):
-        counted.add(target, window, probabilities[:, window[0]])
-    mask = config.task.to_mask(probabilities)
+        counted.add(target, window, probabilities[:, window[0]], mask[window])
     usual = count_pixels(mask, target, config.num_classes)
     counted.end_image(Counted(name, usual, group), target)
     (image,) = counted.images
@@ -100,7 +99,8 @@ def test_where_classes_overlap_nothing_is_tried():
     assert ways_of(config) == [USUAL]
     counted = WayCounts(config)
     target = np.zeros((3, *SIZE), np.uint8)
-    counted.add(target, (slice(None), slice(None)), np.zeros((3, *SIZE), np.float32))
+    nothing = np.zeros((3, *SIZE), np.float32)
+    counted.add(target, (slice(None), slice(None)), nothing, nothing.astype(bool))
     usual = np.ones((3, 3), np.int64)
     counted.end_image(Counted("a", usual), target)
     np.testing.assert_array_equal(counted.images[0].counts, usual[None])

@@ -125,3 +125,38 @@ class TestThreads:
         training.time_steps(plan, seconds=1)
         training.time_validation(plan)
         assert used == [3]
+
+
+class TestNewImages:
+    @pytest.fixture
+    def held_up(self, monkeypatch):
+        """Return a function of how many images train: (seconds for a new one, names measured)."""
+
+        def find(number, device="cpu"):
+            taken = []
+
+            def time_preparation(model, plan, some):
+                taken.extend(int(sample.name) for sample in some)
+                return 0.08
+
+            monkeypatch.setattr(calibration, "time_preparation", time_preparation)
+            monkeypatch.setattr(calibration, "new_model", lambda *_: None)
+            monkeypatch.setattr(calibration, "num_preparing", lambda _: 8)
+            monkeypatch.setattr(calibration, "describe_processor", lambda _: "some")
+            dataset = SimpleNamespace(in_channels=1, encoding=SimpleNamespace(classes=(0, 1)))
+            samples = make_samples(*[4] * number)
+            trained = TrainingMachine(dataset, samples, [], torch.device(device))
+            return trained.time_new_image(PLAN), taken
+
+        return find
+
+    def test_a_cpu_waits_as_long_as_it_takes(self, held_up):
+        seconds, taken = held_up(160)
+        assert seconds == pytest.approx(0.08)
+        assert taken == [10, 30, 50, 70, 90, 110, 130, 150]
+
+    def test_a_gpu_waits_for_the_threads(self, held_up):
+        assert held_up(160, "cuda")[0] == pytest.approx(0.01)
+
+    def test_few_images_are_soon_known(self, held_up):
+        assert held_up(20) == (0, [])

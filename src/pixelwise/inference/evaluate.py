@@ -30,7 +30,7 @@ class Counted(NamedTuple):
     confusion: Counts | None = None
 
 
-OnBand = Callable[[Sample, tuple[slice, ...], NDArray[np.float32]], None]
+OnBand = Callable[[Sample, tuple[slice, ...], NDArray[np.float32], NDArray[Any]], None]
 
 
 def evaluate_samples(
@@ -62,8 +62,8 @@ def count_samples(
     Args:
         predictor: runs the model.
         samples: with masks.
-        on_band: called with each sample, a window of it and the probabilities (K, *window) there,
-            so that each of its pixels comes once.
+        on_band: called with each sample, a window of it, the probabilities (K, *window) and the
+            mask there, so that each of its pixels comes once.
     """
     config = predictor.model.config
     for sample in samples:
@@ -80,7 +80,7 @@ def count_samples(
                 target = sample.mask[place]
                 counts += count_pixels(mask, target, config.num_classes, confusion=confusion)
             if on_band is not None:
-                on_band(sample, window, probabilities)
+                on_band(sample, window, probabilities, mask)
         if uncleaned:
             mask = predictor.clean(join_bands(uncleaned, sample.image.shape[1:]))
             counts = count_pixels(mask, sample.mask, config.num_classes, confusion=confusion)

@@ -24,6 +24,7 @@ LINEAR = {2: "bilinear", 3: "trilinear"}
 MAX_DENOMINATOR = 10_000  # of a working scale as a fraction
 TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
+MAX_PLANES = 3  # classes, and ignored pixels, that are averaged one by one; more are counted
 MAX_COMPARED = 8  # pixels of a new one that are compared with one another; more take votes
 ABOVE_TIES = 512  # as many as there are class indices, and more
 Windows = list[tuple[Tensor, Tensor]]
@@ -131,11 +132,14 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
         steps = [old // new for old, new in zip(before, size, strict=True)]
         if math.prod(steps) <= MAX_COMPARED:
             return _elect_by_comparing(masks, steps)
+    is_ignored = True  # some pixel may be
     if num_classes is None:
         counts = masks.byte().flatten().bincount(minlength=IGNORE_INDEX + 1)
-        classes = counts[:IGNORE_INDEX].nonzero()[:, 0]
+        classes, is_ignored = counts[:IGNORE_INDEX].nonzero()[:, 0], bool(counts[IGNORE_INDEX])
     else:
         classes = torch.arange(num_classes, device=masks.device)
+    if len(classes) + is_ignored <= MAX_PLANES and masks.numel() <= MAX_VOTES:
+        return _elect_by_planes(masks, size, classes, is_ignored=is_ignored)
     windows = [_windows(old, new, masks.device) for old, new in zip(before, size, strict=True)]
     flat = masks.reshape(-1, *before)  # (..., *spatial) -> (N, *spatial)
     num_votes = len(flat) * math.prod(size[1:]) * (len(classes) + 1)  # of a row
@@ -175,6 +179,31 @@ def _elect_by_comparing(masks: Tensor, steps: Sequence[int]) -> Tensor:
     return best.to(masks.dtype)
 
 
+def _elect_by_planes(
+    masks: Tensor, size: Sequence[int], classes: Tensor, *, is_ignored: bool
+) -> Tensor:
+    """The same as `resize_masks` for a few classes; what others leave of a pixel is the last's."""
+    ranks = _ranks(_checkerboard(size, masks.device), len(classes)).unbind(-1)
+    values = [*classes, *([masks.new_full((), IGNORE_INDEX)] if is_ignored else [])]
+    shape = (*masks.shape[: -len(size)], *size)
+    left = torch.ones(shape, device=masks.device)
+    best, most = torch.zeros_like(left, dtype=masks.dtype), torch.full_like(left, -1.0)
+    for number, value in enumerate(values):
+        is_last = number == len(values) - 1
+        share = left if is_last else average_planes(masks == value, size)
+        left = left - share
+        votes = share + ranks[number] if number < len(ranks) else share
+        best = torch.where(votes > most, value.to(masks.dtype), best)
+        most = torch.maximum(votes, most)
+    return best
+
+
+def _ranks(is_odd: Tensor, num_classes: int) -> Tensor:
+    """(*size, K): less than any share, by which equal ones are decided; rising or falling."""
+    order = torch.arange(1, num_classes + 1, device=is_odd.device)
+    return torch.where(is_odd.unsqueeze(-1), order, order.flip(0)) * TIE
+
+
 def _checkerboard(size: Sequence[int], device: torch.device, first_row: int = 0) -> Tensor:
     """(*size) bool: where the sum of the indices is odd."""
     is_odd = torch.full((), bool(first_row % 2), device=device)
@@ -191,11 +220,10 @@ def _elect(masks: Tensor, windows: Sequence[Windows], classes: Tensor, rows: sli
     """
     windows = [[(places[rows], weights[rows]) for places, weights in windows[0]], *windows[1:]]
     is_odd = _checkerboard([len(parts[0][0]) for parts in windows], masks.device, rows.start)
-    order = torch.arange(1, len(classes) + 1, device=masks.device)
-    rank = torch.where(is_odd.unsqueeze(-1), order, order.flip(0)) * TIE  # (*size, K)
+    rank = _ranks(is_odd, len(classes))
     votes = F.pad(rank, (0, 1)).repeat(len(masks), *[1] * rank.ndim)  # (N, *size, K + 1)
     column = torch.full((IGNORE_INDEX + 1,), len(classes), device=masks.device)
-    column[classes] = order - 1
+    column[classes] = torch.arange(len(classes), device=masks.device)
     for window in product(*windows):  # the first pixel of each, the one beside it, and so on
         chosen, share = masks, torch.ones((), device=masks.device)
         for axis, (places, weights) in enumerate(window, start=1):

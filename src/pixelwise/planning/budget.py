@@ -9,7 +9,7 @@ SECONDS = {
     "m": 60, "min": 60, "minute": 60, "minutes": 60,
     "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
 }  # fmt: skip
-CLOSING_SECONDS = 4.0  # kept back for the last files and the report
+CLOSING_SECONDS = 3.0  # kept back for the last files and the report
 CLOSING_SHARE = 0.01  # of the budget, kept back beside them
 MIN_BUDGET = 10.0  # seconds: planning takes some 3, and closing; below, no step would be trained
 

@@ -30,6 +30,9 @@ class Machine(Protocol):
                 took in an earlier training will do.
         """
 
+    def time_new_image(self, plan: Plan) -> float:
+        """Seconds by which an image that training sees for the first time holds it up."""
+
     def time_validation(self, plan: Plan) -> float:
         """Seconds that one validation takes, over all validation images."""
 

@@ -20,6 +20,7 @@ from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Extent, Sizes, choos
 from pixelwise.planning.speed import measured_speed
 from pixelwise.planning.timing import Calibration, Timing
 from pixelwise.task import Task
+from pixelwise.text import count_of
 
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
@@ -105,16 +106,17 @@ def make_plan(
     if is_other:
         plan, timing = time_steps(sizes)
     draft = draft.with_(_what_memory_allows(plan, sizes, num_ranks))
-    per_validation = machine.time_validation(plan)
+    per_validation, per_image = machine.time_validation(plan), machine.time_new_image(plan)
     left, batch_size = _seconds_left(budget, began), draft.value("batch_size")
     draft = draft.with_(
-        _choose_lengths(fingerprint, timing, batch_size, per_validation, left, epochs)
+        _choose_lengths(fingerprint, timing, batch_size, per_validation, per_image, left, epochs)
     )
     calibration = Calibration(
         device=str(machine.device),
         num_threads=timing.num_threads or torch.get_num_threads(),
         seconds_per_step=timing.seconds_per_step,
         seconds_per_validation=round(per_validation, 3),
+        seconds_per_new_image=round(per_image, 4),
         num_steps=draft.value("num_steps"),
         megabytes=machine.peak_megabytes(),
         timings=tuple(calibrator.timings),
@@ -183,6 +185,7 @@ def _choose_lengths(
     timing: Timing,
     batch_size: int,
     per_validation: float,
+    per_image: float,
     left: float | None,
     epochs: int | None,
 ) -> Decisions:
@@ -193,6 +196,7 @@ def _choose_lengths(
         timing: timing of a step.
         batch_size: over all ranks.
         per_validation: seconds, over all validation images.
+        per_image: seconds, for each training image when it is seen first.
         left: seconds for steps and validations; None where epochs say how long, or validation.
         epochs: passes over the training samples, or None.
     """
@@ -209,17 +213,20 @@ def _choose_lengths(
         steps, why = per_epoch * (epochs or 1), f"{epochs} epochs of {per_epoch} steps"
     else:
         seconds = left - validations * per_validation
-        steps = max(MIN_STEPS, int(seconds / timing.seconds_per_step))
+        per_step = timing.seconds_per_step
+        first_pass = min(fingerprint.num_train, seconds / (per_step / batch_size + per_image))
+        steps = max(MIN_STEPS, int((seconds - first_pass * per_image) / per_step))
         why = (
-            f"a forecast: {timing.seconds_per_step:.3f} s each, "
-            f"{steps * timing.seconds_per_step:.0f} s in all, about "
+            f"a forecast: {per_step:.3f} s each, {steps * per_step:.0f} s in all, and "
+            f"{first_pass * per_image:.0f} s for looking at images first; about "
             f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
         )
     return {
         "num_val_images": Decision(num_val_images, reason),
         "num_steps": Decision(steps, why),
         "validate_every": Decision(
-            max(1, math.ceil(steps / validations)), f"about {validations} validations in all"
+            max(1, math.ceil(steps / validations)),
+            f"about {count_of(validations, 'validation')} in all",
         ),
     }
 
@@ -254,4 +261,4 @@ def _choose_validations(per_validation: float, left: float | None) -> int:
     if left is None:
         return VALIDATIONS
     affordable = VALIDATION_SHARE * left / max(per_validation, 1e-3)
-    return max(2, min(VALIDATIONS, int(affordable)))
+    return max(1, min(VALIDATIONS, int(affordable)))

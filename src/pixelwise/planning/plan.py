@@ -18,6 +18,7 @@ from pixelwise.planning.budget import format_seconds
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.numbers import NUM_SEEDS
 from pixelwise.planning.timing import Calibration
+from pixelwise.text import count_of
 
 HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back
@@ -138,7 +139,7 @@ class Plan(BaseModel):
         return (
             f"{least}{measured.num_steps:,} steps in {format_seconds(seconds)}, about "
             f"{measured.num_steps * self.batch_size / data.num_train:.2g} passes over the images, "
-            f"{validations} validations{memory or ''}"
+            f"{count_of(validations, 'validation')}{memory or ''}"
         )
 
     def to_yaml(self) -> str:

@@ -28,6 +28,7 @@ class Calibration(BaseModel):
     num_threads: int
     seconds_per_step: float  # of the chosen configuration
     seconds_per_validation: float  # a forecast, from some images: over all validation images
+    seconds_per_new_image: float = 0.0  # by which an image that is seen first holds up training
     num_steps: int = 0  # a forecast
     megabytes: float | None = None  # the most memory until then
     timings: tuple[Timing, ...]

@@ -2,7 +2,12 @@
 
 from pixelwise.memory import is_out_of_memory, peak_megabytes
 from pixelwise.training.batches import Batch, BatchSource
-from pixelwise.training.calibrate import find_threads, time_steps, time_validation
+from pixelwise.training.calibrate import (
+    find_threads,
+    time_preparation,
+    time_steps,
+    time_validation,
+)
 from pixelwise.training.checkpoint import Best, Checkpoint, Row, read_checkpoint, write_checkpoint
 from pixelwise.training.interrupt import INTERRUPTED, noticing_interrupts
 from pixelwise.training.logs import check_logs, logging_to
@@ -53,6 +58,7 @@ __all__ = [
     "peak_megabytes",
     "read_checkpoint",
     "sizes_of",
+    "time_preparation",
     "time_steps",
     "time_validation",
     "write_checkpoint",

@@ -15,7 +15,7 @@ from pixelwise.threads import Threads, free_threads, using_threads
 from pixelwise.training.batches import BatchQueue
 from pixelwise.training.objective import Loss, Objective
 from pixelwise.training.patches import patch_source
-from pixelwise.training.step import Stepper
+from pixelwise.training.step import COLLECT_EVERY, Stepper
 from pixelwise.training.validate import validate
 
 NUM_STEPS = 3  # timed, after those that are not
@@ -39,27 +39,45 @@ def time_steps(
         samples: with masks; a few are enough.
         loss: (logits, target) -> scalar.
         device: where.
-        num_steps: timed, at least; their median counts.
-        min_seconds: timed, at least; then the mean counts on a CPU. The first steps find their
-            batches ready; later ones share the processor with the threads that prepare the next.
+        num_steps: timed, at least; their median counts on a CPU.
+        min_seconds: timed, at least; then the mean counts. The first steps find their batches
+            ready; later ones share the processor with the threads that prepare the next.
 
     Raises:
         RuntimeError: of torch, where memory does not suffice (see `is_out_of_memory`).
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds: list[float] = []
-    num_warm = 1 if device.type == "cpu" else NUM_WARM
+    measured: list[tuple[float, int]] = []  # seconds of a step, images of its batch
+    waits = device.type == "cpu"  # a GPU works on while the next step is prepared
+    num_warm = 1 if waits else NUM_WARM
     with using_threads(plan.num_threads), keeping_freed_memory():
         stepper = Stepper(model.single_network, plan, Objective(loss), device)
-        with BatchQueue(patch_source(model, plan, samples)) as queue:
+        source = patch_source(model, plan, samples)
+        for index in range(len(samples)):  # the steps after a first pass over the images count
+            source.prepare(index)
+        with BatchQueue(source, device) as queue:
             ends = time.perf_counter() + min_seconds
-            while len(seconds) < num_warm + num_steps or time.perf_counter() < ends:
-                step, started = len(seconds), time.perf_counter()
-                stepper.take(queue.take(), step, plan.num_steps, plan.learning_rate).loss.item()
-                seconds.append(time.perf_counter() - started)
-    is_mean = min_seconds > 0 and device.type == "cpu"
-    average = statistics.fmean if is_mean else statistics.median
+            while len(measured) < num_warm + num_steps or time.perf_counter() < ends:
+                step, started = len(measured), time.perf_counter()
+                if not waits and step == num_warm:  # until then a GPU loads what it computes by
+                    ends = started + min_seconds
+                batch = queue.take()
+                taken = stepper.take(batch, step, plan.num_steps, plan.learning_rate)
+                if waits or step % COLLECT_EVERY == num_warm - 1:
+                    taken.loss.item()
+                measured.append((time.perf_counter() - started, batch.num_images))
+            started = time.perf_counter()
+            taken.loss.item()
+            last, size = measured.pop()
+            measured.append((last + time.perf_counter() - started, size))
+    seconds, sizes = zip(*measured[num_warm:], strict=True)
+    whole = max(sizes)  # the last batch of an epoch may be small
+    if waits:
+        average = statistics.fmean if min_seconds > 0 else statistics.median
+        per_step = average([each for each, size in measured[num_warm:] if size == whole])
+    else:  # one step in many waits for those before it
+        per_step = sum(seconds) * whole / sum(sizes)
     return Timing(
         batch_size=plan.batch_size,
         patch_size=plan.patch_size or samples[0].image.shape[1:],
@@ -67,8 +85,23 @@ def time_steps(
         precision=plan.precision,
         channels_last=plan.channels_last,
         num_threads=plan.num_threads,
-        seconds_per_step=round(average(seconds[num_warm:]), 5),
+        seconds_per_step=round(per_step, 5),
     )
+
+
+def time_preparation(model: Model, plan: Plan, samples: Sequence[Sample]) -> float:
+    """Measure the seconds that a core takes for what is done once for an image, when it is new.
+
+    Args:
+        model: that is trained.
+        plan: its plan.
+        samples: with masks, that were not looked at before.
+    """
+    source = patch_source(model, plan, samples)
+    started = time.perf_counter()
+    for index in range(len(samples)):
+        source.prepare(index)
+    return (time.perf_counter() - started) / len(samples)
 
 
 def find_threads(
@@ -89,7 +122,7 @@ def find_threads(
     if device.type != "cpu" or plan.num_threads is not None:
         return plan.num_threads
     threads = Threads(device, first=free_threads())
-    with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples)) as queue:
+    with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples), device) as queue:
         stepper = Stepper(model.single_network, plan, Objective(loss), device)
         step = 0
         while not threads.is_settled:

@@ -37,6 +37,7 @@ from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weight
 from pixelwise.training.validate import validate
 from pixelwise.training.watcher import Watcher
 
+LOSS_STEP = 2  # pixels: of a validation's loss, which no choice depends on
 ASKED = "it was asked to end"  # by who watches it
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
@@ -165,7 +166,7 @@ class Trainer:
     def _advance(self, wish: Interruption) -> str:
         """Train on until there is a reason to stop, and return it; raise LostLoss."""
         state, timetable = self.state, self.timetable
-        with BatchQueue(self.source, state.step) as queue:
+        with BatchQueue(self.source, self.device, state.step) as queue:
             while True:
                 stopped, decision = self._why_stop(wish)
                 if (stopped or decision.is_validation_due) and state.step != state.validated_step:
@@ -309,6 +310,7 @@ class Trainer:
                 objective.metrics,
                 self.ranks,
                 ways,
+                1 if self.keep_last else LOSS_STEP,
             )
 
     def _save(self) -> None:

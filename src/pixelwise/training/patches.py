@@ -130,6 +130,12 @@ class PatchSource:
             weights = torch.from_numpy(self.weights[chosen[share.start : share.stop]])
         return Batch(images, targets, share, moved, weights)
 
+    def prepare(self, index: int) -> None:
+        """Do what is done once for a sample: read it, make it smaller, find its classes."""
+        sample = self.samples[index]
+        self._coefficients.of(index)
+        self._centres.draw(index, _mask_of(sample), np.random.default_rng(0))
+
     def _choose_moved(self, step: int, number: int) -> NDArray[np.bool_]:
         """Which images of the batch of a step augmentation is to move."""
         if self.cropping.moved_size is None:

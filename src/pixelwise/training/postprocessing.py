@@ -91,6 +91,7 @@ class WayCounts:
         target: NDArray[np.integer],
         window: tuple[slice, ...],
         probabilities: NDArray[np.float32],
+        mask: NDArray[np.uint8],
     ) -> None:
         """Count a part of an image.
 
@@ -98,6 +99,7 @@ class WayCounts:
             target: (*spatial) class index or IGNORE_INDEX of the whole image.
             window: which part it is.
             probabilities: (K, *window) of the part.
+            mask: (*window) class index of the usual way.
         """
         if len(self.ways) == 1:
             return
@@ -106,7 +108,7 @@ class WayCounts:
         if target.size <= MAX_PIXELS:
             if self._mask is None:
                 self._mask = np.zeros(target.shape, np.uint8)
-            self._mask[window] = self._task.to_mask(probabilities, USUAL.threshold)
+            self._mask[window] = mask
 
     def end_image(self, usual: Counted, target: NDArray[np.integer]) -> None:
         """The image is complete: keep its counts.

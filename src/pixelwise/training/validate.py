@@ -111,6 +111,7 @@ def validate(
     metrics: Mapping[str, Metric] | None = None,
     ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ways: WayCounts | None = None,
+    loss_step: int = 1,
 ) -> tuple[Scores, dict[str, float]]:
     """Return the scores over samples, and the means of `loss` and of each metric over images.
 
@@ -118,23 +119,40 @@ def validate(
     than their blocks; other losses, and metrics, get the logits of a whole image at once.
 
     Each rank predicts some of the samples; all get what one process would have got. So do `ways`.
+
+    Args:
+        predictor: runs the model.
+        samples: with masks.
+        loss: (logits, target) -> scalar.
+        metrics: the same, by name.
+        ranks: processes that validate together.
+        ways: to count what could be made of the probabilities.
+        loss_step: every how many pixels along each axis one counts for loss and metrics. Scores
+            are of all pixels.
     """
     config = predictor.model.config
     measures = {"loss": loss, **(metrics or {})}
     sums: dict[str, ImageMeasure] = {}
     rows: list[dict[str, float]] = []
 
-    def add(sample: Sample, window: tuple[slice, ...], probabilities: NDArray[np.float32]) -> None:
+    def add(
+        sample: Sample,
+        window: tuple[slice, ...],
+        probabilities: NDArray[np.float32],
+        mask: NDArray[Any],
+    ) -> None:
         if not sums:
             sums.update({name: measure_image(measure) for name, measure in measures.items()})
-        logits = logits_of(torch.from_numpy(probabilities)[None], config.task)
+        seen: tuple[Any, ...] = (Ellipsis, *[slice(None, None, loss_step)] * len(window))
+        logits = logits_of(torch.from_numpy(probabilities)[None][seen], config.task)
         assert sample.mask is not None
         place: tuple[Any, ...] = (Ellipsis, *window)
-        target = torch.from_numpy(np.array(sample.mask[place], np.uint8))[None]  # maybe read-only
+        read = np.array(sample.mask[place][seen], np.uint8)  # a copy, since it may be read-only
+        target = torch.from_numpy(read)[None]
         for measure in sums.values():
             measure.add(window, logits, target)
         if ways is not None:
-            ways.add(sample.mask, window, probabilities)
+            ways.add(sample.mask, window, probabilities, mask)
 
     own = [samples[index] for index in range(ranks.rank, len(samples), ranks.world_size)]
     found = []

@@ -27,15 +27,19 @@ from pixelwise.training import (
     is_out_of_memory,
     peak_megabytes,
     sizes_of,
+    time_preparation,
     time_steps,
     time_validation,
 )
+from pixelwise.training.batches import num_preparing
 from pixelwise.workflows.from_plan import new_loss, new_model
 
 Value = TypeVar("Value")
 
 MAX_SAMPLES = 16  # that steps are measured on, evenly spread
 MAX_VALIDATED = 5  # that a validation is measured on
+MAX_NEW = 8  # that are looked at for the first time
+MIN_TRAIN = 50  # images, of which the first pass is worth a look
 
 
 class TrainingMachine:
@@ -95,6 +99,23 @@ class TrainingMachine:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             raise
+
+    def time_new_image(self, plan: Plan) -> float:
+        """Seconds by which an image that is new holds up training; 0 where there are few images.
+
+        On a CPU steps and what prepares their batches share the cores: a step whose threads wait
+        for one another gains nothing by those that are free. A GPU waits for the threads that
+        prepare its batches.
+        """
+        number = len(self._train)
+        if number < MIN_TRAIN:
+            return 0.0
+        between = number // (2 * MAX_NEW)  # from those that steps are measured on
+        samples = [self._train[i * number // MAX_NEW + between] for i in range(MAX_NEW)]
+        seconds = time_preparation(new_model(self._dataset, plan, {}), plan, samples)
+        if self.device.type == "cpu":
+            return seconds
+        return seconds / num_preparing(self.device)
 
     def time_validation(self, plan: Plan) -> float:
         """Seconds that one validation takes, over all validation images: from some of them."""
