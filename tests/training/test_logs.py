@@ -127,10 +127,23 @@ def test_a_name_counts_once(mlflow):
     assert check_logs(["mlflow", "mlflow"]) == ("mlflow",)
 
 
-def test_without_logs_the_watcher_is_left_alone(tmp_path):
-    outer = Watcher()
-    with logging_to((), tmp_path, outer) as watcher:
-        assert watcher is outer
+def test_python_logging_has_all_that_is_said(tmp_path, make_small_plan, caplog, capsys):
+    """Where a program asks for it; else nothing is printed by it."""
+    plan, rows = make_small_plan(num_steps=40), [{"step": 20, "seconds": 3.0, "val_dice": 0.81234}]
+    watch((), tmp_path, plan, rows=rows)
+    assert not caplog.records
+    assert capsys.readouterr() == ("", "")
+    with caplog.at_level("INFO", logger="pixelwise"):
+        watch((), tmp_path, plan, rows=rows)
+        with logging_to((), tmp_path, Watcher()) as watcher:
+            watcher.note("100 % of the images are alike.")
+            watcher.finished("Done in 3 s.")
+    assert [record.getMessage() for record in caplog.records] == [
+        "Planned: 40 steps",
+        "Step 20: seconds 3, val_dice 0.8123",
+        "100 % of the images are alike.",
+        "Done in 3 s.",
+    ]
 
 
 # --- what is written --------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""Where else a training is written down, if asked for: TensorBoard, MLflow, Weights & Biases.
+"""Where else a training is written down: Python's logging; TensorBoard, MLflow, W&B if asked for.
 
 history.csv has the same rows always. Nothing that fails here ends a training that has begun.
 """
 
 import importlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ TENSORBOARD_FOLDER = "tensorboard"  # in the run folder
 EVENT_FILES = "events.out.tfevents.*"
 PROJECT = "pixelwise"  # of Weights & Biases
 MAX_TEXT = 250  # characters of a decision; MLflow takes no longer ones everywhere
+
+LOGGER = logging.getLogger("pixelwise")
 
 Params = Mapping[str, str]
 
@@ -135,13 +138,14 @@ def check_logs(names: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def logging_to(names: Sequence[str], folder: Path, watcher: Watcher) -> Iterator[Watcher]:
-    """Give a watcher that writes into logs what another one is told.
+    """Give a watcher that writes into logs what another one is told; into Python's always.
 
     Args:
         names: names of logs, checked.
         folder: the run folder, whose name the run has in the logs.
         watcher: told everything before the logs are.
     """
+    watcher = Watchers(watcher, PythonLog())
     if not names:
         yield watcher
         return
@@ -152,6 +156,27 @@ def logging_to(names: Sequence[str], folder: Path, watcher: Watcher) -> Iterator
         failed = False
     finally:
         logs.close(failed=failed)
+
+
+class PythonLog(Watcher):
+    """Tells the logger "pixelwise" of Python's logging, at level INFO: silent unless asked for."""
+
+    def planned(self, plan: Plan) -> None:
+        """The forecast."""
+        LOGGER.info("Planned: %s", plan.describe_forecast() or f"{plan.num_steps:,} steps")
+
+    def note(self, text: str) -> None:
+        """What a person should know."""
+        LOGGER.info(text)
+
+    def validated(self, row: Mapping[str, float]) -> None:
+        """The numbers of a validation."""
+        values = [f"{name} {value:.4g}" for name, value in row.items() if name != "step"]
+        LOGGER.info("Step %d: %s", row["step"], ", ".join(values))
+
+    def finished(self, text: str) -> None:
+        """How it ended."""
+        LOGGER.info(text)
 
 
 class LogWatcher(Watcher):
