@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.plans import small_plan
 
 from pixelwise.metrics import count_pixels, summarize
 from pixelwise.network import UNet, UNetConfig, cross_entropy_dice_loss
+from pixelwise.planning.timing import Calibration, Timing
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 WIDTHS = (4, 8, 16)
@@ -241,3 +243,28 @@ class TestPanel:
         assert trained == [("b", "MONAI", 2.0, 0)]
         assert len(results.read_text().splitlines()) == 2
         assert "| b | 0.500" in capsys.readouterr().out
+
+
+def test_a_forecast_stands_beside_what_was_done(monkeypatch, tmp_path):
+    """Of 200 steps in 60 s 150 were done in 61.5 s."""
+    forecast = importlib.import_module("forecast")
+    now, run = [0.0], tmp_path / "run"
+
+    def pretend(command, **_):
+        assert command[3:] == [
+            "train", "data/cells", "--out", str(run), "--budget", "60s", "--seed", "3",
+        ]  # fmt: skip
+        now[0] += 61.5
+        timing = {"batch_size": 2, "widths": (4, 8), "precision": "float32", "channels_last": False}
+        calibration = Calibration(
+            device="cpu", num_threads=1, seconds_per_step=0.1, seconds_per_validation=1.0,
+            num_steps=200, timings=[Timing(**timing, seconds_per_step=0.1)],
+        )  # fmt: skip
+        run.mkdir()
+        (run / "plan.yaml").write_text(small_plan(calibration=calibration).to_yaml())
+        (run / "history.csv").write_text("step,val_dice\n100,0.5\n150,0.75\n")
+
+    monkeypatch.setattr(forecast.subprocess, "run", pretend)
+    monkeypatch.setattr(forecast.time, "monotonic", lambda: now[0])
+    row = forecast.train(Path("data/cells"), 1.0, 3, run)
+    assert row == "| cells | 1 min | 200 | 150 | -25% | 61.5 s | +2.5% | 0.750 |"

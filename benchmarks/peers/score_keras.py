@@ -31,8 +31,8 @@ class Crops(keras.utils.PyDataset):
         self._order = self._rng.permutation(len(samples))
 
     def __len__(self) -> int:
-        """Whole batches in an epoch."""
-        return len(self._samples) // BATCH_SIZE
+        """Whole batches in an epoch; a small one where there are no more images."""
+        return max(1, len(self._samples) // BATCH_SIZE)
 
     def __getitem__(self, index: int) -> tuple[NDArray, NDArray]:
         """(B, PATCH, PATCH, 3) and (B, PATCH, PATCH, 1), float32."""

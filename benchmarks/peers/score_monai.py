@@ -77,7 +77,9 @@ def main() -> None:
     network = UNet(2, 3, args.classes, WIDTHS, strides=(2, 2, 2, 2), num_res_units=2).to(device)
     paths = [dict(zip(KEYS, map(str, pair), strict=True)) for pair in files(args.data, "train")]
     dataset = CacheDataset(paths, transforms(args.classes), progress=False)
-    loader = ThreadDataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True, drop_last=True)
+    loader = ThreadDataLoader(
+        dataset, batch_size=BATCH_SIZE, shuffle=True, drop_last=len(dataset) >= BATCH_SIZE
+    )
 
     @torch.inference_mode()
     def predict(image: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -76,11 +76,12 @@ def main() -> None:
         "resnet34", encoder_weights=args.weights, in_channels=3, classes=args.classes
     )
     network = network.to(device)
+    crops = Crops(read_split(args.data, "train", args.classes))
     loader = DataLoader(
-        Crops(read_split(args.data, "train", args.classes)),
+        crops,
         BATCH_SIZE,
         shuffle=True,
-        drop_last=True,
+        drop_last=len(crops) >= BATCH_SIZE,
         num_workers=1,
         persistent_workers=True,
     )

@@ -102,11 +102,12 @@ def main() -> None:
     network = PlainUNet(3, WIDTHS, "batch", args.classes).to(device)
     if args.bfloat16:
         network = network.to(memory_format=torch.channels_last)
+    crops = Crops(read_split(args.data, "train", args.classes), may_turn=not args.never_turn)
     loader = DataLoader(
-        Crops(read_split(args.data, "train", args.classes), may_turn=not args.never_turn),
+        crops,
         BATCH_SIZE,
         shuffle=True,
-        drop_last=True,
+        drop_last=len(crops) >= BATCH_SIZE,
         num_workers=1,
         persistent_workers=True,
     )

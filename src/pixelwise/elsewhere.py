@@ -5,7 +5,6 @@ They are looked up only where a name is not there, so that the error says what t
 
 from collections.abc import Iterable, Mapping
 
-TRAIN = 'pw.train("folder", out="run", budget="10min") reads a folder of images and masks, plans'
 LOSS = (
     'Losses are named: model.compile(loss="dice"), "binary_crossentropy", "bce_dice_loss", '
     '"focal_loss", "tversky_loss"; or give a function of torch tensors (logits, target).'
@@ -14,9 +13,15 @@ METRIC = (
     'Metrics are named: model.compile(metrics=["dice", "iou", "precision", "recall"]); '
     "pw.evaluate(model, folder) gives them with intervals."
 )
-FOLDER = f"{TRAIN} by itself how to read, cut and augment them. `pixelwise check` looks at them."
+FOLDER = (
+    'pw.train("folder", out="run", budget="10min") reads a folder of images and masks and decides '
+    "how to cut and augment them; `pixelwise check` shows what it understood."
+)
 OWN = "model.model.network is the torch module: "
-RATE = "fit raises and lowers the learning rate by itself, and pw.train chooses it."
+RATE = (
+    "pw.train chooses the learning rate, raises and lowers it; fit keeps that of compile, which "
+    "callbacks can change."
+)
 REPORT = "pw.train and pw.evaluate(model, folder, out=...) write a report with the worst images."
 
 # smp: segmentation_models.pytorch

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import pixelwise as pw
+from pixelwise import PlanError
 from pixelwise.inference import predictor
 from pixelwise.network import load_model
 from pixelwise.planning import parse_plan
@@ -54,6 +55,17 @@ def run(data, tmp_path_factory):
 def test_the_run_folder_has_the_files_of_the_design(run):
     assert {path.name for path in run.folder.iterdir()} == {*FILES, "checkpoint"}
     assert all(path.stat().st_size > 0 for path in run.folder.rglob("*") if path.is_file())
+
+
+def test_a_plan_of_data_with_other_classes(data, tmp_path, run):
+    """What it saw of those is left aside; weights of their classes are refused."""
+    plan = parse_plan((run.folder / "plan.yaml").read_text())
+    seen = plan.fingerprint.model_copy(update={"class_shares": (0.5, 0.3, 0.2)})
+    other = plan.model_copy(update={"fingerprint": seen, "num_steps": 2, "validate_every": 2})
+    assert pw.train(data, tmp_path / "run", plan=other).num_steps == 2
+    weighed = other.model_copy(update={"class_weights": (1.0, 2.0, 3.0)})
+    with pytest.raises(PlanError, match=r"3 class weights, but the data have 2 classes: backgr"):
+        pw.train(data, tmp_path / "weighed", plan=weighed)
 
 
 def test_the_model_knows_how_training_saw_images(run):

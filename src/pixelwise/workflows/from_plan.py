@@ -11,6 +11,7 @@ from pixelwise.data import Dataset
 from pixelwise.errors import PlanError
 from pixelwise.network import Model, ModelConfig, UNet, start_from_shares
 from pixelwise.planning import Plan, closing_seconds, network_config
+from pixelwise.text import count_of
 from pixelwise.training import Clock, Loss, Timetable, loss_for
 
 MAX_SCORING_SHARE = 0.5  # of the budget, kept back for scoring all images in the end
@@ -48,10 +49,22 @@ def new_model(dataset: Dataset, plan: Plan, origin: Mapping[str, str]) -> Model:
     )
     torch.manual_seed(plan.seed)
     model = Model(config, UNet(network))
-    if plan.fingerprint is not None:
-        shares = np.array(plan.fingerprint.class_shares) * (plan.class_weights or 1)
-        start_from_shares(model.unet, shares.tolist(), task)
+    _check_class_weights(plan, config)
+    shares = plan.fingerprint.class_shares if plan.fingerprint is not None else ()
+    if len(shares) == config.num_classes:  # else the plan was made for other data
+        weighed = np.array(shares) * (plan.class_weights or 1)
+        start_from_shares(model.unet, weighed.tolist(), task)
     return model
+
+
+def _check_class_weights(plan: Plan, config: ModelConfig) -> None:
+    number, weights = config.num_classes, plan.class_weights
+    if weights is not None and len(weights) != number:
+        raise PlanError(
+            f"The plan has {count_of(len(weights), 'class weight')}, but the data have "
+            f"{count_of(number, 'class', 'classes')}: {', '.join(config.class_names)}. Give a "
+            "weight for each of them in `class_weights`, or leave it out."
+        )
 
 
 def new_loss(model: Model, plan: Plan) -> Loss:
