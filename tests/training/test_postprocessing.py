@@ -177,6 +177,15 @@ def test_luck_of_one_image_is_not_enough():
     assert choose_way(equal_ones(19) + false_alarms(1), BINARY) is None
 
 
+@pytest.mark.parametrize(("invented", "is_worth_it"), [(3990, False), (3900, True)])
+def test_a_certain_gain_that_hardly_counts_is_left(invented, is_worth_it):
+    """Dice 0.8004 in place of 0.8, and 0.804."""
+    counts = np.zeros((len(ways_of(BINARY)), 2, 3), np.int64)
+    counts[:, 1], counts[3, 1] = [8000, 4000, 0], [8000, invented, 0]
+    gain = choose_way([Counted(str(n), counts) for n in range(20)], BINARY)
+    assert (gain is not None) == is_worth_it
+
+
 def test_few_images_are_not_enough():
     half = MIN_IMAGES // 2
     assert choose_way(equal_ones(half) + false_alarms(half - 1), BINARY) is None

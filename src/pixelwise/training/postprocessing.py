@@ -24,6 +24,7 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 AREAS = (8, 32, 128, 512, 2048)  # pixels of the smallest region that stays
 NUM_RESAMPLES = 1000
 MIN_IMAGES = 10  # fewer say nothing
+MIN_GAIN = 0.001  # of the mean Dice: less is not worth another rule
 MAX_PIXELS = 4_000_000  # of larger images regions are not counted: their labels take much memory
 MAX_REGIONS = 20_000  # more are noise of a network that has learnt nothing yet
 
@@ -186,9 +187,9 @@ def choose_way(images: Sequence[Counted], config: ModelConfig) -> Gain | None:
     drawn = nanmean(resample_means(scores, units, NUM_RESAMPLES, seed=0), axis=2)  # (draws, ways)
     low, high = np.percentile(np.nan_to_num(drawn - drawn[:, :1]), [2.5, 97.5], axis=0)  # (ways,)
     chosen = int(np.argmax(low))
-    if low[chosen] <= 0:
-        return None
     mean = float(means[chosen] - means[0])
+    if low[chosen] <= 0 or mean < MIN_GAIN:
+        return None
     return Gain(ways[chosen], mean, float(low[chosen]), float(high[chosen]))
 
 
