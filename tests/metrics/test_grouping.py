@@ -34,6 +34,8 @@ def scores_of(*counts, class_names=("background", "cell")):
         ((60, 70, 10), "Half of what is marked or more is wrong"),
         ((10, 40, 40), "Marked in the wrong places"),
         ((60, 20, 20), "Found, but the outlines are off"),
+        ((55, 20, 45), "Found, but the outlines are off"),
+        ((55, 45, 20), "Found, but the outlines are off"),
     ],
 )
 def test_one_image(counts, name):

@@ -278,6 +278,14 @@ class TestTime:
         plan = plan_for(budget=600.0, machine=make_machine(0.01))
         assert 1 < plan.validate_every <= plan.num_steps / 2
 
+    @pytest.mark.parametrize(("seconds", "number"), [(4.0, 1), (1.9, 2), (0.01, 16)])
+    def test_validations_take_a_small_share_of_the_time(
+        self, plan_for, make_machine, seconds, number
+    ):
+        """8 % of some 56 s; one there is in any case."""
+        plan = plan_for(budget=60.0, num_val=100, machine=make_machine(0.05, seconds))
+        assert -(-plan.num_steps // plan.validate_every) == number
+
     def test_a_huge_validation_set_is_sampled(self, plan_for, make_machine):
         machine = make_machine(1.0, validation=2000.0)
         plan = plan_for(budget=60.0, num_val=10_000, machine=machine)

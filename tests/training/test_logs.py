@@ -130,6 +130,9 @@ def test_a_name_counts_once(mlflow):
 def test_python_logging_has_all_that_is_said(tmp_path, make_small_plan, caplog, capsys):
     """Where a program asks for it; else nothing is printed by it."""
     plan, rows = make_small_plan(num_steps=40), [{"step": 20, "seconds": 3.0, "val_dice": 0.81234}]
+    with logging_to((), tmp_path, Watcher()) as watcher:
+        watcher.note("The loss became nan.")
+        watcher.finished("Done in 2 s.")
     watch((), tmp_path, plan, rows=rows)
     assert not caplog.records
     assert capsys.readouterr() == ("", "")
