@@ -53,6 +53,8 @@ def test_what_a_model_does_not_have_cannot_be_set(model):
             setattr(model, name, False)
     model.stop_training = True
     assert model.stop_training
+    with pytest.raises(AttributeError, match="has no setter"):  # there is one
+        model.history = {}
 
 
 def test_a_model_can_be_copied(model):

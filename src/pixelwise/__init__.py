@@ -13,7 +13,6 @@ The public names are those of `__all__`. They are imported when first used, so t
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pixelwise.elsewhere import OF_PACKAGE, missing
 from pixelwise.errors import (
     ArrayError,
     DataError,
@@ -86,6 +85,8 @@ if not TYPE_CHECKING:  # type checkers read the imports above
         if name in ("callbacks", "optimizers"):
             return import_module(f"pixelwise.{name}")
         if name not in _HOMES:
+            from pixelwise.elsewhere import OF_PACKAGE, missing
+
             said = missing("pixelwise", name, OF_PACKAGE, __all__)
             raise AttributeError(said, name=name)
         value = getattr(import_module(_HOMES[name]), name)

@@ -89,7 +89,7 @@ class Segmenter:
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set what there is; a name of another library would do nothing, in silence."""
-        if name.startswith("_") or name in SETTABLE:
+        if name.startswith("_") or name in SETTABLE or hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
             raise AttributeError(missing("A model", name, OF_SEGMENTER), name=name, obj=self)

@@ -1,5 +1,6 @@
 """Batches, prepared ahead by threads, and how long training waits for them."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Barrier
@@ -38,29 +39,24 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch with its arrays on a device."""
-        moved = self.moved
-        if moved is not None:
-            moved = replace(
-                moved, images=send(moved.images, device), targets=send(moved.targets, device)
-            )
-        weights = None if self.weights is None else send(self.weights, device)
-        return replace(
-            self,
-            images=send(self.images, device),
-            targets=send(self.targets, device),
-            moved=moved,
-            weights=weights,
-        )
+        return self._with_each(lambda array: send(array, device))
 
     def pinned(self) -> "Batch":
         """Return the batch in memory that a GPU reads without the host."""
+        return self._with_each(lambda array: array.pin_memory())
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with a function applied to each of its arrays."""
         moved = self.moved
         if moved is not None:
-            moved = replace(
-                moved, images=moved.images.pin_memory(), targets=moved.targets.pin_memory()
-            )
-        images, targets = self.images.pin_memory(), self.targets.pin_memory()
-        return replace(self, images=images, targets=targets, moved=moved)
+            moved = replace(moved, images=change(moved.images), targets=change(moved.targets))
+        return replace(
+            self,
+            images=change(self.images),
+            targets=change(self.targets),
+            moved=moved,
+            weights=None if self.weights is None else change(self.weights),
+        )
 
 
 @dataclass(frozen=True)

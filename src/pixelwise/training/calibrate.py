@@ -57,27 +57,25 @@ def time_steps(
         for index in range(len(samples)):  # the steps after a first pass over the images count
             source.prepare(index)
         with BatchQueue(source, device) as queue:
-            ends = time.perf_counter() + min_seconds
-            while len(measured) < num_warm + num_steps or time.perf_counter() < ends:
+            began = time.perf_counter()
+            while len(measured) < num_warm + num_steps or time.perf_counter() < began + min_seconds:
                 step, started = len(measured), time.perf_counter()
                 if not waits and step == num_warm:  # until then a GPU loads what it computes by
-                    ends = started + min_seconds
+                    began = started
                 batch = queue.take()
                 taken = stepper.take(batch, step, plan.num_steps, plan.learning_rate)
                 if waits or step % COLLECT_EVERY == num_warm - 1:
                     taken.loss.item()
                 measured.append((time.perf_counter() - started, batch.num_images))
-            started = time.perf_counter()
             taken.loss.item()
-            last, size = measured.pop()
-            measured.append((last + time.perf_counter() - started, size))
-    seconds, sizes = zip(*measured[num_warm:], strict=True)
+            seconds = time.perf_counter() - began
+    sizes = [size for _, size in measured[num_warm:]]
     whole = max(sizes)  # the last batch of an epoch may be small
     if waits:
         average = statistics.fmean if min_seconds > 0 else statistics.median
         per_step = average([each for each, size in measured[num_warm:] if size == whole])
     else:  # one step in many waits for those before it
-        per_step = sum(seconds) * whole / sum(sizes)
+        per_step = seconds * whole / sum(sizes)
     return Timing(
         batch_size=plan.batch_size,
         patch_size=plan.patch_size or samples[0].image.shape[1:],

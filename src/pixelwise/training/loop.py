@@ -37,7 +37,7 @@ from pixelwise.training.step import LOSS, LostLoss, Stepper, StepResults, weight
 from pixelwise.training.validate import validate
 from pixelwise.training.watcher import Watcher
 
-LOSS_STEP = 2  # pixels: of a validation's loss, which no choice depends on
+LOSS_STEP = 2  # pixels: of a validation's loss, which decides only where Dice is not defined
 ASKED = "it was asked to end"  # by who watches it
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
