@@ -15,13 +15,17 @@ class FakeMachine:
         validation: seconds of a validation.
         max_pixels: of a batch that memory has room for.
         new_image: seconds that an image holds training up when it is new.
+        test: test images, in validations.
+        crowding: of the processor.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, seconds=0.1, validation=0.5, max_pixels=10**9, new_image=0.0):
+    def __init__(
+        self, seconds=0.1, validation=0.5, max_pixels=10**9, new_image=0.0, test=0, crowding=1
+    ):
         self.seconds, self.validation, self.max_pixels = seconds, validation, max_pixels
-        self.new_image = new_image
+        self.new_image, self.test, self.crowding = new_image, test, crowding
         self.plans, self.measured = [], []
 
     def time_steps(self, plan, *, seconds):
@@ -40,6 +44,7 @@ class FakeMachine:
             channels_last=plan.channels_last,
             num_threads=plan.num_threads,
             seconds_per_step=self.seconds(plan) if callable(self.seconds) else self.seconds,
+            crowding=self.crowding,
         )
 
     def time_new_image(self, plan):
@@ -47,6 +52,9 @@ class FakeMachine:
 
     def time_validation(self, plan):
         return self.validation
+
+    def time_test(self, per_validation):
+        return self.test * per_validation
 
     def peak_megabytes(self):
         return 512.0

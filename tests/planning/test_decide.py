@@ -8,6 +8,7 @@ from pixelwise.planning import (
     Encoder,
     Plan,
     choices,
+    closing_seconds,
     decide,
     make_plan,
     network_config,
@@ -307,6 +308,24 @@ class TestTime:
         ]
         assert 0.1 * (steps[0][0] - steps[0][1]) == pytest.approx(4.0, abs=0.2)
         assert steps[1][1] == pytest.approx(steps[1][0] / 2, rel=0.02)
+
+    def test_scoring_the_test_images_takes_time_too(self, plan_for, make_machine):
+        """Three times the 2 s of a validation; what takes more than a tenth is not done at all."""
+        plain, tested, long = (
+            plan_for(budget=100.0, machine=make_machine(0.1, 2.0, test=number)).num_steps
+            for number in (0, 3, 6)
+        )
+        assert 0.1 * (plain - tested) == pytest.approx(6.0, abs=0.3)
+        assert plain == pytest.approx(long, abs=3)
+
+    def test_on_a_crowded_processor_the_end_takes_longer(self, plan_for, make_machine):
+        free, crowded = (
+            plan_for(budget=100.0, machine=make_machine(0.1, 0.0, crowding=crowding))
+            for crowding in (1, 2.5)
+        )
+        more = 0.1 * (free.num_steps - crowded.num_steps)
+        assert more == pytest.approx(1.5 * closing_seconds(100.0), abs=0.3)
+        assert crowded.calibration.crowding == 2.5
 
     def test_epochs_alone_choose_the_network_by_what_it_gets_to_see(self, plan_for):
         assert plan_for(budget=None, epochs=1, num_train=20).widths == NARROWEST

@@ -20,6 +20,13 @@ CPU = torch.device("cpu")
 LOSS = loss_for("cross_entropy", Task.BINARY)
 
 
+def clock_at(now, crowding=1.0):
+    """A clock that shows the first of `now`, where other programs take some of the processor."""
+    return SimpleNamespace(
+        perf_counter=lambda: now[0], thread_time=lambda: now[0] / crowding - 1e-9 * now[0]
+    )
+
+
 @pytest.fixture
 def timed(make_model, make_small_plan, make_squares):
     """Return a function that times steps of a plan with changes, and the model it trained."""
@@ -67,13 +74,50 @@ def test_what_is_measured_for_longer_counts_slow_steps_too(
         return real(self, *arguments)
 
     monkeypatch.setattr(calibrate.Stepper, "take", take)
-    monkeypatch.setattr(calibrate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(calibrate, "time", clock_at(now))
     timing, _ = timed(min_seconds)
     assert (len(taken) > 1 + calibrate.NUM_STEPS) == is_long
     if is_long:
         assert timing.seconds_per_step > 0.4 / len(taken)
     else:
         assert timing.seconds_per_step < 0.4
+
+
+@pytest.mark.parametrize(("crowding", "said"), [(1, 1), (2.5, 2.5), (0.5, 1)])
+def test_a_timing_says_how_crowded_the_processor_is(timed, monkeypatch, crowding, said):
+    """Only while steps compute: what waits for a batch is not held up by other programs."""
+    now, take, give = [0.0], calibrate.Stepper.take, calibrate.BatchQueue.take
+
+    def step(self, *arguments):
+        now[0] += 1
+        return take(self, *arguments)
+
+    def wait(self):
+        now[0] += 5
+        return give(self)
+
+    monkeypatch.setattr(calibrate.Stepper, "take", step)
+    monkeypatch.setattr(calibrate.BatchQueue, "take", wait)
+    monkeypatch.setattr(calibrate, "time", clock_at(now, crowding))
+    assert timed()[0].crowding == said
+
+
+def test_new_images_are_prepared_by_one_thread_as_in_training(
+    make_model, make_small_plan, make_squares, monkeypatch
+):
+    """More of them wait for one another, where other programs use the cores."""
+    used, real = [], calibrate.patch_source
+
+    def patch_source(*given):
+        source = real(*given)
+        prepare = source.prepare
+        source.prepare = lambda index: (used.append(torch.get_num_threads()), prepare(index))
+        return source
+
+    monkeypatch.setattr(calibrate, "patch_source", patch_source)
+    with threads.using_threads(2):
+        time_preparation(make_model(), make_small_plan(), make_squares(3, (16, 16)))
+    assert used == [1, 1, 1]
 
 
 def test_at_a_working_scale(timed, make_squares):
@@ -93,7 +137,7 @@ def test_small_batches_at_the_end_of_an_epoch_do_not_count(
         return real(self, batch, *rest)
 
     monkeypatch.setattr(calibrate.Stepper, "take", take)
-    monkeypatch.setattr(calibrate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(calibrate, "time", clock_at(now))
     plan = make_small_plan(batch_size=3, num_threads=1)
     samples = make_squares(4, (16, 16))
     assert time_steps(make_model(), plan, samples, LOSS, CPU).seconds_per_step == 3

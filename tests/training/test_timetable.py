@@ -86,6 +86,21 @@ class TestBudget:
         ends = timetable.num_steps * 0.1  # steps that fit, and their seconds
         assert ends == pytest.approx(100 - kept_back, abs=0.2)
 
+    @pytest.mark.parametrize(("before", "now", "kept_back"), [(2, 2, 16), (1, 2, 22), (2, 1, 11)])
+    def test_what_is_scored_afterwards_was_timed_on_a_crowded_processor(
+        self, before, now, kept_back
+    ):
+        """5 s for files, times `now`; 6 s for scores, which were measured where it was `before`."""
+        time = Time()
+        timetable = Timetable(
+            Clock(now=time), num_steps=900, budget=100, validate_every=10**6,
+            closing_seconds=5, scoring_seconds=6, crowding=before, seconds_per_step=0.1,
+        )  # fmt: skip
+        for step in range(1, 201):
+            time.now += 0.1
+            timetable.stepped(step, 0.1, now)
+        assert timetable.num_steps * 0.1 == pytest.approx(100 - kept_back, abs=0.2)
+
     def test_when_steps_get_slower_near_the_end(self):
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)

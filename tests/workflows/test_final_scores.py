@@ -102,7 +102,7 @@ def test_of_other_data_nothing_is_known(run, write_squares, tmp_path):
 def test_the_time_of_the_test_split_is_that_of_validation_by_pixels(write_squares, plan, tmp_path):
     dataset = read_dataset(write_squares(tmp_path, {"train": 4, "val": 2, "test": 6}))
     timed = with_times(plan, 2.0, budget=100.0)
-    assert seconds_for_test(dataset, timed) == pytest.approx(1.15 * 2.0 * 3)
+    assert seconds_for_test(dataset, 2.0) == pytest.approx(1.15 * 2.0 * 3)
     assert reserve_for_test(dataset, timed) == pytest.approx(6.9)
     # what would take more than a tenth of the budget is not kept back, and not done
     assert reserve_for_test(dataset, with_times(plan, 2.0, budget=60.0)) == 0
@@ -111,9 +111,10 @@ def test_the_time_of_the_test_split_is_that_of_validation_by_pixels(write_square
 
 def test_without_a_test_split_or_a_timing_nothing_is_kept_back(write_squares, plan, tmp_path):
     dataset = read_dataset(write_squares(tmp_path / "a", {"train": 4, "val": 2}))
-    assert seconds_for_test(dataset, with_times(plan, 2.0, budget=100.0)) == 0
+    assert seconds_for_test(dataset, 2.0) == 0
+    assert reserve_for_test(dataset, with_times(plan, 2.0, budget=100.0)) == 0
     dataset = read_dataset(write_squares(tmp_path / "b"))
-    assert seconds_for_test(dataset, plan) == 0
+    assert reserve_for_test(dataset, plan) == 0
 
 
 def test_training_ends_earlier_by_what_is_kept_back(plan):

@@ -11,6 +11,7 @@ SECONDS = {
 }  # fmt: skip
 CLOSING_SECONDS = 3.0  # kept back for the last files and the report
 CLOSING_SHARE = 0.01  # of the budget, kept back beside them
+MAX_TEST_SHARE = 0.1  # of the budget, that scoring the test split may take
 MIN_BUDGET = 10.0  # seconds: planning takes some 3, and closing; below, no step would be trained
 
 
@@ -54,6 +55,16 @@ def _is_number(text: str) -> bool:
 def closing_seconds(budget: float | None) -> float:
     """Seconds that are kept back for what follows training."""
     return CLOSING_SECONDS + CLOSING_SHARE * (budget or 0.0)
+
+
+def test_reserve(seconds: float, budget: float | None) -> float:
+    """Seconds to keep back for scoring the test split: 0 where that would take too many.
+
+    Args:
+        seconds: that scoring it takes.
+        budget: of the training; None for as long as it takes.
+    """
+    return 0.0 if budget is not None and seconds > MAX_TEST_SHARE * budget else seconds
 
 
 def format_seconds(seconds: float) -> str:

@@ -36,6 +36,13 @@ class Machine(Protocol):
     def time_validation(self, plan: Plan) -> float:
         """Seconds that one validation takes, over all validation images."""
 
+    def time_test(self, per_validation: float) -> float:
+        """Seconds that scoring the test images after training takes, as far as a validation tells.
+
+        Args:
+            per_validation: seconds of a validation.
+        """
+
     def peak_megabytes(self) -> float | None:
         """The most memory so far, on the device or of this process; None where unknown."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pixelwise.network import ModelConfig, UNetConfig
-from pixelwise.planning.budget import closing_seconds
+from pixelwise.planning.budget import closing_seconds, test_reserve
 from pixelwise.planning.calibration import MEASURED_SECONDS, Calibrator, Machine
 from pixelwise.planning.choices import Encoder, choose_for_encoder, choose_from_data
 from pixelwise.planning.draft import Decision, Decisions, Draft
@@ -107,7 +107,9 @@ def make_plan(
         plan, timing = time_steps(sizes)
     draft = draft.with_(_what_memory_allows(plan, sizes, num_ranks))
     per_validation, per_image = machine.time_validation(plan), machine.time_new_image(plan)
-    left, batch_size = _seconds_left(budget, began), draft.value("batch_size")
+    for_test = machine.time_test(per_validation)
+    left = _seconds_left(budget, began, timing.crowding, for_test)
+    batch_size = draft.value("batch_size")
     draft = draft.with_(
         _choose_lengths(fingerprint, timing, batch_size, per_validation, per_image, left, epochs)
     )
@@ -117,6 +119,7 @@ def make_plan(
         seconds_per_step=timing.seconds_per_step,
         seconds_per_validation=round(per_validation, 3),
         seconds_per_new_image=round(per_image, 4),
+        crowding=timing.crowding,
         num_steps=draft.value("num_steps"),
         megabytes=machine.peak_megabytes(),
         timings=tuple(calibrator.timings),
@@ -236,11 +239,21 @@ def _seconds_measured(budget: float | None) -> float:
     return min(MAX_MEASURED, max(MEASURED_SECONDS, MEASURED_SHARE * (budget or 0)))
 
 
-def _seconds_left(budget: float | None, began: float) -> float | None:
-    """What planning has left of the budget for steps and validations."""
+def _seconds_left(
+    budget: float | None, began: float, crowding: float = 1.0, for_test: float = 0.0
+) -> float | None:
+    """What planning has left of the budget for steps and validations.
+
+    Args:
+        budget: seconds for planning and training, or None.
+        began: when planning began.
+        crowding: of the processor, where it is known.
+        for_test: seconds that scoring the test images takes afterwards, where they are known.
+    """
     if budget is None:
         return None
-    return max(1.0, budget - (time.monotonic() - began) - closing_seconds(budget))
+    closing = closing_seconds(budget) * crowding + test_reserve(for_test, budget)
+    return max(1.0, budget - (time.monotonic() - began) - closing)
 
 
 def _choose_val_images(

@@ -17,6 +17,7 @@ class Timing(BaseModel):
     channels_last: bool
     num_threads: int | None = None
     seconds_per_step: float
+    crowding: float = 1.0  # times as long as a processor computed; more where other programs do
 
 
 class Calibration(BaseModel):
@@ -29,6 +30,7 @@ class Calibration(BaseModel):
     seconds_per_step: float  # of the chosen configuration
     seconds_per_validation: float  # a forecast, from some images: over all validation images
     seconds_per_new_image: float = 0.0  # by which an image that is seen first holds up training
+    crowding: float = 1.0  # of the processor, by the chosen configuration (see Timing)
     num_steps: int = 0  # a forecast
     megabytes: float | None = None  # the most memory until then
     timings: tuple[Timing, ...]

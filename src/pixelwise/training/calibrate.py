@@ -49,6 +49,7 @@ def time_steps(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     measured: list[tuple[float, int]] = []  # seconds of a step, images of its batch
+    taking = computing = 0.0  # seconds that steps took with their batches there, and a processor
     waits = device.type == "cpu"  # a GPU works on while the next step is prepared
     num_warm = 1 if waits else NUM_WARM
     with using_threads(plan.num_threads), keeping_freed_memory():
@@ -63,10 +64,13 @@ def time_steps(
                 if not waits and step == num_warm:  # until then a GPU loads what it computes by
                     began = started
                 batch = queue.take()
+                ready, computed = time.perf_counter(), time.thread_time()
                 taken = stepper.take(batch, step, plan.num_steps, plan.learning_rate)
                 if waits or step % COLLECT_EVERY == num_warm - 1:
                     taken.loss.item()
                 measured.append((time.perf_counter() - started, batch.num_images))
+                taking += time.perf_counter() - ready
+                computing += time.thread_time() - computed
             taken.loss.item()
             seconds = time.perf_counter() - began
     sizes = [size for _, size in measured[num_warm:]]
@@ -84,6 +88,7 @@ def time_steps(
         channels_last=plan.channels_last,
         num_threads=plan.num_threads,
         seconds_per_step=round(per_step, 5),
+        crowding=round(max(1.0, taking / computing), 2) if waits else 1.0,
     )
 
 
@@ -96,9 +101,10 @@ def time_preparation(model: Model, plan: Plan, samples: Sequence[Sample]) -> flo
         samples: with masks, that were not looked at before.
     """
     source = patch_source(model, plan, samples)
-    started = time.perf_counter()
-    for index in range(len(samples)):
-        source.prepare(index)
+    with using_threads(1):  # as the threads that prepare batches compute
+        started = time.perf_counter()
+        for index in range(len(samples)):
+            source.prepare(index)
     return (time.perf_counter() - started) / len(samples)
 
 

@@ -170,6 +170,8 @@ class Timetable:
         budget: seconds for everything; None for as long as the planned steps take.
         validate_every: steps between validations, whose time is taken into account.
         closing_seconds: kept back for what follows training (files, report), on a free processor.
+        scoring_seconds: kept back for what is scored then, on a processor that is so crowded:
+        crowding: when that was measured (see `stepped`).
         seconds_per_step: first guess, measured again while training.
         seconds_per_validation: first guess, measured again while training.
     """
@@ -182,6 +184,8 @@ class Timetable:
         budget: float | None,
         validate_every: int,
         closing_seconds: float = 0.0,
+        scoring_seconds: float = 0.0,
+        crowding: float = 1.0,
         seconds_per_step: float = 0.0,
         seconds_per_validation: float = 0.0,
     ) -> None:
@@ -191,7 +195,8 @@ class Timetable:
         self._validate_every = validate_every
         self._planned_steps = num_steps
         self._last_validated = (0, 0.0)  # step, seconds elapsed
-        self._closing_seconds = closing_seconds
+        self._closing_seconds, self._scoring_seconds = closing_seconds, scoring_seconds
+        self._crowding_before = self._crowding = _bounded(crowding)
         self._seconds_per_step = seconds_per_step
         # a forecast must not take the time from training: it may be wrong
         most = FORECAST_SHARE * budget if budget is not None else seconds_per_validation
@@ -199,7 +204,6 @@ class Timetable:
         self._most_per_validation = most
         self._least_per_validation = self._seconds_per_validation  # of the last two
         self._num_measured = 0
-        self._crowding = 1.0
         self._slowdown = 1.0  # of steps, where other programs took the cores since a validation
         self._seconds_before = seconds_per_step  # of a step, at that validation
         self._saved_at, self._seconds_per_checkpoint = -math.inf, 0.0
@@ -214,7 +218,7 @@ class Timetable:
                 other programs use it. What follows training takes so many times as long, too.
         """
         self._num_measured += 1
-        self._crowding += SMOOTHING * (min(max(crowding, 1.0), MAX_SLOWDOWN) - self._crowding)
+        self._crowding += SMOOTHING * (_bounded(crowding) - self._crowding)
         weight = max(SMOOTHING, 1 / self._num_measured)
         self._seconds_per_step += weight * (seconds - self._seconds_per_step)
         if self._seconds_before > 0:  # a step that was held up once must not count for many
@@ -295,7 +299,8 @@ class Timetable:
         assert self.budget is not None
         validation = self._seconds_per_validation * max(1.0, self._slowdown)
         reserve = VALIDATION_MARGIN * min(validation, self._most_per_validation)
-        closing = self._closing_seconds * self._crowding
+        scoring = self._scoring_seconds * max(1.0, self._crowding / self._crowding_before)
+        closing = self._closing_seconds * self._crowding + scoring
         return self.budget - self.clock.elapsed - closing - reserve
 
     @property
@@ -305,3 +310,7 @@ class Timetable:
         if self.budget is not None:
             share = min(share, self._seconds_per_step * MAX_VALIDATION_SHARE)
         return max(1e-6, self._seconds_per_step + share)
+
+
+def _bounded(crowding: float) -> float:
+    return min(max(crowding, 1.0), MAX_SLOWDOWN)

@@ -32,6 +32,7 @@ from pixelwise.training import (
     time_validation,
 )
 from pixelwise.training.batches import num_preparing
+from pixelwise.workflows.final_scores import seconds_for_test
 from pixelwise.workflows.from_plan import new_loss, new_model
 
 Value = TypeVar("Value")
@@ -127,6 +128,10 @@ class TrainingMachine:
         number = plan.num_threads or self._num_threads
         seconds = time_validation(model, samples, loss, self.device, number)
         return seconds * _num_pixels(self._val) / _num_pixels(samples)
+
+    def time_test(self, per_validation: float) -> float:
+        """Seconds that scoring the test images after training takes: as validation, by pixels."""
+        return seconds_for_test(self._dataset, per_validation)
 
     def peak_megabytes(self) -> float | None:
         """The most memory so far, on the device or of this process; None where unknown."""

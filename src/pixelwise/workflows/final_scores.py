@@ -17,7 +17,7 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.evaluate import count_samples, summarize_samples
 from pixelwise.metrics import Scores
 from pixelwise.network import Model
-from pixelwise.planning import Plan, closing_seconds, format_seconds
+from pixelwise.planning import Plan, closing_seconds, format_seconds, test_reserve
 from pixelwise.training import INTERRUPTED, Clock, Outcome, noticing_interrupts, sizes_of
 
 CHOSEN = "by which the weights were chosen, so that the scores flatter"  # after "images"
@@ -26,7 +26,6 @@ LEAK, PARTLY_USED = "split-leak", "some of which training used too"
 SEEN = "that the model was trained on, so that the scores flatter"
 PARTLY_SEEN = "of all splits, also those that the model was trained on, so that the scores flatter"
 MARGIN = 1.15  # scoring may take longer than a validation did
-MAX_TEST_SHARE = 0.1  # of the budget, that scoring the test split may take
 
 
 def name_scored(number: int, kind: str, accepted: Sequence[str], remark: str = "") -> str:
@@ -80,26 +79,27 @@ def accepted_of(model: Model) -> tuple[str, ...]:
 # --- the test split -----------------------------------------------------------------------------
 
 
-def seconds_for_test(dataset: Dataset, plan: Plan) -> float:
+def seconds_for_test(dataset: Dataset, per_validation: float) -> float:
     """Forecast of the seconds that scoring the test split takes: as validation, by pixels.
 
-    0 where there is no test split, or validation was not timed.
+    Args:
+        dataset: without a test split it takes none.
+        per_validation: seconds of a validation; 0 where it was not timed.
     """
-    if "test" not in dataset.splits or "val" not in dataset.splits or plan.calibration is None:
+    if "test" not in dataset.splits or "val" not in dataset.splits:
         return 0.0
     pixels = {name: sum(map(np.prod, sizes_of(dataset.samples(name)))) for name in ("val", "test")}
-    per_validation = plan.calibration.seconds_per_validation
     return float(MARGIN * per_validation * pixels["test"] / pixels["val"])
 
 
 def reserve_for_test(dataset: Dataset, plan: Plan) -> float:
     """Seconds of the budget to keep back for the test split; 0 where it would take too many."""
-    seconds = seconds_for_test(dataset, plan)
-    return 0.0 if _is_too_long(seconds, plan.budget_seconds) else seconds
+    return test_reserve(_seconds_planned(dataset, plan), plan.budget_seconds)
 
 
-def _is_too_long(seconds: float, budget: float | None) -> bool:
-    return budget is not None and seconds > MAX_TEST_SHARE * budget
+def _seconds_planned(dataset: Dataset, plan: Plan) -> float:
+    measured = plan.calibration
+    return seconds_for_test(dataset, measured.seconds_per_validation if measured else 0.0)
 
 
 def score_test(
@@ -125,10 +125,10 @@ def score_test(
     """
     if "test" not in dataset.splits:
         return None, ""
-    seconds, budget = seconds_for_test(dataset, plan), plan.budget_seconds
+    seconds, budget = _seconds_planned(dataset, plan), plan.budget_seconds
     if outcome.stopped == INTERRUPTED:
         return None, "training was interrupted"
-    if _is_too_long(seconds, budget):
+    if test_reserve(seconds, budget) < seconds:
         return None, f"it would have taken about {format_seconds(seconds)} of the budget"
     end = float("inf") if budget is None else budget - closing_seconds(budget)
     samples = dataset.samples("test")

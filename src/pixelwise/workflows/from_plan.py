@@ -85,21 +85,22 @@ def new_timetable(
         plan: plan of the training.
         clock: that is running.
         scores_all: whether all validation images are to be scored afterwards, within the budget.
-        after: seconds of the budget for what else follows training.
+        after: seconds of the budget for what is scored after training.
     """
     measured, budget = plan.calibration, plan.budget_seconds
-    closing = closing_seconds(budget) + after
     per_validation = measured.seconds_per_validation if measured else 0.0
     if plan.num_val_images is not None and plan.fingerprint is not None:
         if scores_all and budget is not None:
-            closing += min(per_validation, MAX_SCORING_SHARE * budget)
+            after += min(per_validation, MAX_SCORING_SHARE * budget)
         per_validation *= plan.num_val_images / plan.fingerprint.num_val
     return Timetable(
         clock,
         num_steps=plan.num_steps,
         budget=budget,
         validate_every=plan.validate_every,
-        closing_seconds=closing,
+        closing_seconds=closing_seconds(budget),
+        scoring_seconds=after,
+        crowding=measured.crowding if measured else 1.0,
         seconds_per_step=measured.seconds_per_step if measured else 0,
         seconds_per_validation=per_validation,
     )
