@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import pixelwise as pw
-from pixelwise.elsewhere import OF_PACKAGE, OF_SEGMENTER, missing
+from pixelwise import metrics
+from pixelwise.elsewhere import OF_METRICS, OF_PACKAGE, OF_SEGMENTER, missing
 
 
 @pytest.fixture
@@ -29,6 +30,20 @@ def test_of_a_model(model, name):
     with pytest.raises(AttributeError) as caught:
         getattr(model, name)
     assert str(caught.value) == f"A model has no {name!r}. {OF_SEGMENTER[name]}"
+
+
+@pytest.mark.parametrize("name", OF_METRICS)
+def test_of_the_metrics(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(metrics, name)
+    assert str(caught.value) == f"pixelwise.metrics has no {name!r}. {OF_METRICS[name]}"
+
+
+def test_what_is_missing_inside_a_property_is_said(model, monkeypatch):
+    """Not that there is no such property."""
+    monkeypatch.setattr(type(model), "class_names", property(lambda self: self.model.clases))
+    with pytest.raises(AttributeError, match="has no attribute 'clases'"):
+        model.class_names  # noqa: B018
 
 
 def test_other_names_are_only_missing(model):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pixelwise
-from pixelwise.text import count_of, format_csv, plain_cell, visible
+from pixelwise.text import (
+    break_lines,
+    count_of,
+    format_csv,
+    html_table,
+    plain_cell,
+    print_visibly,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,50 @@ def test_the_command_line_prints_text_through_one_filter():
         for line in path.read_text(encoding="utf-8").splitlines():
             if re.search(r"\b(print|write|echo)\(", line) and "def " not in line:
                 assert any(word in line for word in allowed), f"{path.name}: {line.strip()}"
+
+
+# --- lines of a terminal -----------------------------------------------------------------------
+
+
+@given(st.text("ab -,\n", max_size=80), st.integers(0, 30), st.integers(0, 40))
+def test_broken_lines_hold_the_same_words(text, width, indent):
+    """In order, unbroken, in no more columns than there are, but for words that are longer."""
+    broken = break_lines(text, width, indent)
+    assert broken.split() == text.split()
+    if width == 0:
+        assert broken == text
+        return
+    for line in broken.split("\n"):
+        words = line.split()
+        assert len(line.rstrip()) <= width or len(words) == 1, line
+
+
+def test_what_follows_stands_under_the_first_word_of_its_column():
+    assert break_lines("data  48 images, 2 classes", 16, 6) == "data  48 images,\n      2 classes"
+    assert break_lines("    a b c d", 8) == "    a b\n    c d"
+    assert break_lines("name  a value", 8, 30) == "name  a\n    value"  # half of it at most
+
+
+@pytest.mark.parametrize(("columns", "is_terminal", "is_broken"), [
+    ("20", True, True), ("20", False, False), ("0", True, False), ("80", True, False),
+])  # fmt: skip
+def test_lines_are_broken_on_a_terminal_alone(monkeypatch, columns, is_terminal, is_broken):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setenv("COLUMNS", columns)
+    if columns == "0":  # and the terminal does not say how wide it is
+        monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    print_visibly("the model was not found\x1b[2J", stream)
+    said = stream.getvalue()
+    assert said.replace("\n", " ") == "the model was not found\\x1b[2J "
+    assert (said.count("\n") > 1) == is_broken
+
+
+def test_columns_of_words_stand_to_the_left():
+    table = html_table(("class", "dice", "files"), [("cell", "0.91 [0.8, 1.0]", "3 files")])
+    assert table.count(' style="text-align:left"') == 2  # the head and the cell of the first
+    assert '<td style="text-align:left">cell</td><td>0.91 [0.8, 1.0]</td>' in table
+    assert "<th>a</th><th>b</th>" in html_table(("a", "b"), [])
 
 
 # --- CSV --------------------------------------------------------------------------------------

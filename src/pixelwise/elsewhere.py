@@ -99,6 +99,14 @@ OF_SEGMENTER: Mapping[str, str] = {
     "metrics": METRIC,
     "loss": LOSS,
 }  # fmt: skip
+OF_METRICS: Mapping[str, str] = dict.fromkeys(
+    (
+        "get_stats", "iou_score", "f1_score", "fbeta_score", "accuracy", "balanced_accuracy",
+        "precision", "recall", "sensitivity", "specificity", "Dice", "DiceMulti", "JaccardCoeff",
+    ),
+    "count_pixels(mask, target, num_classes) counts one image, summarize(counts, ...) makes scores "
+    "with intervals of many; pw.evaluate(model, folder) does all of it.",
+)  # fmt: skip
 
 
 def missing(owner: str, name: str, advice: Mapping[str, str], known: Iterable[str] = ()) -> str:

@@ -3,9 +3,12 @@
 import csv
 import io
 import re
+import shutil
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import TextIO
 
 KEPT_CONTROLS = "\n\t"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, or look behind
@@ -28,12 +31,18 @@ def count_of(number: int, what: str, several: str = "") -> str:
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A small HTML table, as notebooks show it."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(visible(str(cell)))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    """A small HTML table, as notebooks show it: numbers to the right, words to the left."""
+    shown = [[visible(str(cell)) for cell in row] for row in rows]
+    styles = [
+        ' style="text-align:left"' if any(cell[:1].isalpha() for cell in column) else ""
+        for column in zip(*shown, strict=True)
+    ] or [""] * len(columns)
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        pairs = zip(styles, cells, strict=True)
+        return "".join(f"<{tag}{style}>{escape(cell)}</{tag}>" for style, cell in pairs)
+
+    head, body = line("th", columns), "".join(f"<tr>{line('td', row)}</tr>" for row in shown)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -52,6 +61,47 @@ def shorten(items: Sequence[object], limit: int = 3, what: str = "in all") -> st
     if len(items) <= limit:
         return shown
     return f"{shown}, ... ({len(items)} {what})" if what else f"{shown}, ..."
+
+
+def print_visibly(text: str, stream: TextIO, indent: int = 0) -> None:
+    """Print what a terminal does not obey, at once: the next line may be minutes away.
+
+    On a terminal lines are broken between words; files and other programs get them as they are.
+
+    Args:
+        text: of one line or more.
+        stream: where to.
+        indent: columns that a broken line is indented by from its second part on; 0: as its first.
+    """
+    text = visible(text)
+    if stream.isatty():
+        text = break_lines(text, shutil.get_terminal_size((0, 0)).columns, indent)
+    print(text, file=stream, flush=True)
+
+
+def break_lines(text: str, width: int, indent: int = 0) -> str:
+    """Break lines between words, where they are longer than `width`; 0: nowhere.
+
+    >>> print(break_lines("classes  background, cell", 20, 9))
+    classes  background,
+             cell
+    """
+    lines = []
+    for line in text.split("\n"):
+        own = len(line) - len(line.lstrip())
+        if 0 < width < len(line):
+            lines += textwrap.wrap(
+                line,
+                width,
+                subsequent_indent=" " * min(indent or own, width // 2),
+                break_long_words=False,
+                break_on_hyphens=False,
+                replace_whitespace=False,
+                expand_tabs=False,
+            )
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def visible(text: str) -> str:

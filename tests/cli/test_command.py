@@ -149,6 +149,13 @@ def test_a_table_is_drawn_on_a_terminal_and_markup_in_names_is_kept(monkeypatch,
     assert "━" in out or "─" in out or "-" in out
 
 
+def test_long_facts_are_broken_on_a_terminal_and_stay_in_their_column(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "24")
+    print_facts({"task": "binary", "data": "48 images, 2 classes"})
+    assert capsys.readouterr().out == "task  binary\ndata  48 images, 2\n      classes\n"
+
+
 def test_facts_are_aligned(capsys):
     print_facts({"task": "binary", "image channels": "1"})
     assert capsys.readouterr().out == "task            binary\nimage channels  1\n"

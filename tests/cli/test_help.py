@@ -83,6 +83,8 @@ def test_help_of_a_command_has_an_example_and_its_options(command):
     for option in [*OPTIONS[command], "--quiet", "--verbose", "-q", "-v"]:
         assert option in result.stdout
     assert ("--json" in result.stdout) == (command in WITH_JSON)
+    (others,) = [line for line in result.stdout.splitlines() if "<bool>" in line]
+    assert "--help" in others  # typer's own: flags of ours take no value
 
 
 def test_the_layouts_that_help_names_are_those_that_are_read():

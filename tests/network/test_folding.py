@@ -124,3 +124,15 @@ def test_a_runtime_leaves_the_network_of_the_caller_alone():
     assert not any(isinstance(m, ConvolutionReLU) for m in model.network.modules())
     for name, weight in before.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[name], weight, rtol=0, atol=0)
+
+
+def test_a_network_that_was_arranged_for_prediction_says_how_many_parameters_it_has():
+    """A report of scores said fewer than that of the training."""
+    from tests.inference.runtimes.test_torch import make_model
+
+    model = make_model()
+    number, own = model.network.num_parameters, model.network.parameters
+    assert number == sum(weight.numel() for weight in own())
+    TorchRuntime(model, CPU, in_place=True, fold=True)
+    assert sum(weight.numel() for weight in own()) < number
+    assert model.network.num_parameters == number

@@ -51,6 +51,15 @@ def test_the_page_says_what_was_understood_and_found():
         assert words in text
 
 
+def test_where_all_images_are_shown_it_is_no_sample():
+    text = text_of(build_sheet(content(flagged=[], num_images=1)))
+    assert "All images image, and its mask" in text
+    assert "chosen to show" not in text
+    assert "A sample 1 of 2 images, chosen" in text_of(
+        build_sheet(content(flagged=[], num_images=2))
+    )
+
+
 def test_flagged_images_come_first_with_their_codes():
     page = build_sheet(content())
     assert page.index("Flagged") < page.index("A sample of the rest")

@@ -1,5 +1,6 @@
 """What a console shows of a result: one short line."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -31,9 +32,14 @@ def test_of_scores():
 def test_of_a_check(data):
     text = repr(pw.check(data))
     assert text.startswith(f"Examination({data}: ")
-    assert "train" in text
+    assert "(4 train, 2 val, 2 test)" in text
     assert "0 errors" in text
     assert len(text) < 300
+
+
+def test_a_check_that_found_nothing_says_so_in_place_of_an_empty_table(data):
+    clean = replace(pw.check(data), findings=())
+    assert clean._repr_html_().endswith("<p>No problems found.</p>")
 
 
 def test_of_a_check_with_errors(tmp_path):

@@ -9,6 +9,7 @@ import typer
 
 import pixelwise
 from pixelwise.cli.check import check
+from pixelwise.cli.command import flag
 from pixelwise.cli.demo import demo
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.export import export
@@ -37,9 +38,7 @@ def _print_version(asked: bool) -> None:
 def pixelwise_command(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        flag("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Turn a folder of images and masks into a segmentation model, and use it.

@@ -79,7 +79,7 @@ def check(
         workflows.write_sheet(data, examination, html)
     if not write_json(json, summary):
         if not quiet:
-            _print_facts(_facts(summary, examination))
+            print_facts(_facts(summary, examination))
         findings = [workflows.shorten_paths(finding, data) for finding in examination.findings]
         _print_findings(findings, sys.maxsize if verbose else NUM_FILES_SHOWN)
         say(_closing_line(data, examination, repaired=fix is not None))
@@ -135,21 +135,6 @@ def _facts(summary: dict[str, Any], examination: "Examination") -> dict[str, str
         facts["masks"] = f"{summary['mask_encoding']}: {_class_table(summary)}"
         facts["task"] = str(summary["task"])
     return facts
-
-
-def _print_facts(facts: dict[str, str]) -> None:
-    """Print names and values; on a terminal long values are broken between words."""
-    if not sys.stdout.isatty():
-        print_facts(facts)
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        table.add_row(name, Text(visible(value)))
-    Console().print(table)
 
 
 def _class_table(summary: dict[str, Any]) -> str:

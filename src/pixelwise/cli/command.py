@@ -13,17 +13,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pixelwise.errors import PixelwiseError, PixelwiseWarning
-from pixelwise.text import visible
+from pixelwise.text import print_visibly, visible
 
 FAILED = 1  # exit status: the request could not be carried out
 DATA_ERRORS = 3  # exit status of `check`: it found errors in the data
 
 DEVICE_HELP = "Where to compute: auto, cpu, cuda or mps."
 Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only, no progress.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print more, and where errors arise.")
-]
+flag = functools.partial(typer.Option, metavar="")  # which takes no value, as help shows it
+Quiet = Annotated[bool, flag("--quiet", "-q", help="Print results only, no progress.")]
+Verbose = Annotated[bool, flag("--verbose", "-v", help="Print more, and where errors arise.")]
 Json = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
@@ -78,12 +77,12 @@ def _pixels_allowed(count: object) -> AbstractContextManager[None]:
 
 def say(text: str) -> None:
     """Print a line of a result, without what a terminal would obey in the names of files."""
-    print(visible(text))
+    print_visibly(text, sys.stdout)
 
 
 def tell(text: str) -> None:
     """Print a line beside the results, on stderr, in the same way."""
-    print(visible(text), file=sys.stderr)
+    print_visibly(text, sys.stderr)
 
 
 def fail(message: str, status: int = FAILED) -> NoReturn:
@@ -168,4 +167,4 @@ def print_facts(facts: Mapping[str, str]) -> None:
     """
     width = max(map(len, facts))
     for name, value in facts.items():
-        say(f"{name:<{width}}  {value}")
+        print_visibly(f"{name:<{width}}  {value}", sys.stdout, indent=width + 2)

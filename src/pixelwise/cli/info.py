@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelwise.cli.command import Json, Quiet, Verbose, clear_errors, print_facts, say, write_json
+from pixelwise.cli.command import (
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    flag,
+    print_facts,
+    say,
+    write_json,
+)
 from pixelwise.errors import PlanError
 from pixelwise.text import count_of
 
@@ -23,7 +32,7 @@ def info(
         ),
     ] = None,
     system: Annotated[
-        bool, typer.Option("--system", help="Versions and machine, for a report of a fault.")
+        bool, flag("--system", help="Versions and machine, for a report of a fault.")
     ] = False,
     json: Json = None,
     quiet: Quiet = False,

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.command import Device, Json, Quiet, Verbose, clear_errors, fail, say, write_json
+from pixelwise.cli.command import (
+    Device,
+    Json,
+    Quiet,
+    Verbose,
+    clear_errors,
+    fail,
+    flag,
+    say,
+    write_json,
+)
 from pixelwise.cli.data_options import MaxPixels
 
 SAVED = ("mask", "probability", "uncertainty", "overlay", "table", "polygons", "coco")
@@ -95,16 +105,16 @@ def predict(
         ),
     ] = None,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
+        bool, flag("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
     no_recursive: Annotated[
-        bool, typer.Option("--no-recursive", help="Leave out the folders inside those given.")
+        bool, flag("--no-recursive", help="Leave out the folders inside those given.")
     ] = False,
     take_all: Annotated[
-        bool, typer.Option("--all", help="Take what looks like a mask or an earlier result, too.")
+        bool, flag("--all", help="Take what looks like a mask or an earlier result, too.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Do again what an interrupted run finished.")
+        bool, flag("--overwrite", help="Do again what an interrupted run finished.")
     ] = False,
     shard: Annotated[
         str | None,
@@ -137,9 +147,7 @@ def predict(
     ] = Quality.NORMAL,
     skip_background: Annotated[
         bool,
-        typer.Option(
-            "--skip-background", help="On whole slides, tiles of bright glass are background."
-        ),
+        flag("--skip-background", help="On whole slides, tiles of bright glass are background."),
     ] = False,
     device: Device = "auto",
     max_pixels: MaxPixels = None,

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from pixelwise.data import KINDS, SEQUENCE, SEVERITIES, Dataset, Finding, MaskEncoding, Split
+from pixelwise.data import (
+    KINDS,
+    SEQUENCE,
+    SEVERITIES,
+    SPLITS,
+    Dataset,
+    Finding,
+    MaskEncoding,
+    Split,
+)
 from pixelwise.data.layouts import Layout
 from pixelwise.data.survey import SampleFacts
 from pixelwise.errors import DataError
@@ -45,7 +54,8 @@ class Examination:
         """Where the data are, and what was found."""
         severities = Counter(finding.severity for finding in self.findings)
         found = [count_of(severities[name], name) for name in ("error", "warning", "note")]
-        parts = [f"{number} {name}" for name, number in Counter(self.splits.values()).items()]
+        counts = Counter(self.splits.values())
+        parts = [f"{counts[name]} {name}" for name in SPLITS if counts[name]]
         images = count_of(len(self.surveyed), "image") + f" ({', '.join(parts)})" * bool(parts)
         return f"Examination({self.root}: {images}; {', '.join(found)})"
 
@@ -53,7 +63,8 @@ class Examination:
         """What was found, as notebooks show it."""
         rows = [(one.severity, one.code, count_of(one.count, "file"), one.message, one.fix)
                 for one in self.findings]  # fmt: skip
-        return f"<p>{escape(repr(self))}</p>" + html_table(FINDING_COLUMNS, rows)
+        found = html_table(FINDING_COLUMNS, rows) if rows else "<p>No problems found.</p>"
+        return f"<p>{escape(repr(self))}</p>{found}"
 
     @property
     def errors(self) -> list[Finding]:

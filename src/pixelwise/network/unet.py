@@ -170,6 +170,7 @@ class UNet(nn.Module):
         self.head = CONVOLUTION[config.spatial_dims](widths[0], config.out_channels, 1)
         initialize(self)
         self.backbone = backbone
+        self._num_parameters = count_parameters(self)  # before prediction arranges them otherwise
 
     def forward(self, image: Tensor) -> Tensor:
         """Give the logits of a batch of images.
@@ -245,7 +246,7 @@ class UNet(nn.Module):
     @property
     def num_parameters(self) -> int:
         """Number of trained values."""
-        return count_parameters(self)
+        return self._num_parameters
 
     def summary(self) -> str:
         """Draw the network as a table: each stage, its output, its parameters and its skip."""

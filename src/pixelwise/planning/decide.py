@@ -218,10 +218,11 @@ def _choose_lengths(
         seconds = left - validations * per_validation
         per_step = timing.seconds_per_step
         first_pass = min(fingerprint.num_train, seconds / (per_step / batch_size + per_image))
-        steps = max(MIN_STEPS, int((seconds - first_pass * per_image) / per_step))
+        looking = first_pass * per_image
+        steps = max(MIN_STEPS, int((seconds - looking) / per_step))
+        looks = f", and {looking:.0f} s for looking at images first" if looking >= 1 else ""
         why = (
-            f"a forecast: {per_step:.3f} s each, {steps * per_step:.0f} s in all, and "
-            f"{first_pass * per_image:.0f} s for looking at images first; about "
+            f"a forecast: {per_step:.3f} s each, {steps * per_step:.0f} s in all{looks}; about "
             f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
         )
     return {

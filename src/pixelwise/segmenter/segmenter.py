@@ -85,6 +85,8 @@ class Segmenter:
 
     def __getattr__(self, name: str) -> object:
         """Say what does here what a name of another library does there."""
+        if hasattr(type(self), name):  # a property, in which something else is missing: say what
+            return object.__getattribute__(self, name)
         raise AttributeError(missing("A model", name, OF_SEGMENTER), name=name, obj=self)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from pixelwise.planning import Plan, format_seconds
-from pixelwise.text import visible
+from pixelwise.text import print_visibly, visible
 from pixelwise.training.watcher import Watcher
 
 MAIN_DECISIONS = {"patch size", "batch size", "widths", "loss", "learning rate", "num steps"}
@@ -74,11 +74,11 @@ class LineWatcher(Watcher):
 
     def finished(self, text: str) -> None:
         """Print the closing line on stdout: it is the result."""
-        print(visible(text), flush=True)
+        print_visibly(text, sys.stdout)
 
     def print_line(self, text: str) -> None:
         """Print on stderr, at once: the next line may be minutes away."""
-        print(visible(text), file=sys.stderr, flush=True)
+        print_visibly(text, sys.stderr)
 
 
 class BarWatcher(LineWatcher):
@@ -137,7 +137,7 @@ class QuietWatcher(Watcher):
 
     def finished(self, text: str) -> None:
         """Print the closing line."""
-        print(visible(text), flush=True)
+        print_visibly(text, sys.stdout)
 
 
 @contextmanager
