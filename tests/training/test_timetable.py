@@ -101,6 +101,19 @@ class TestBudget:
             timetable.stepped(step, 0.1, now)
         assert timetable.num_steps * 0.1 == pytest.approx(100 - kept_back, abs=0.2)
 
+    @pytest.mark.parametrize(("seconds", "kept_back"), [(2, 6), (3, 9), (1, 3), (100, 10)])
+    def test_what_is_scored_afterwards_takes_as_a_validation_did(self, seconds, kept_back):
+        """6 s were expected where a validation was to take 2 s; at most a tenth of the budget."""
+        time = Time()
+        timetable = Timetable(
+            Clock(now=time), num_steps=900, budget=100, validate_every=10**6,
+            scoring_seconds=6, seconds_per_step=0.1, seconds_per_validation=2,
+        )  # fmt: skip
+        before = timetable._left
+        timetable.validated(0, seconds)
+        margin = 1.15 * (seconds - 2)  # the last validation takes as long, too
+        assert before - timetable._left == pytest.approx(kept_back - 6 + margin)
+
     def test_when_steps_get_slower_near_the_end(self):
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)

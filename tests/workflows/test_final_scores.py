@@ -160,6 +160,13 @@ def test_the_budget_is_not_passed(at_the_end, plan):
     assert (found, why_not) == (None, "the budget was used")
 
 
+def test_scoring_may_use_half_of_the_time_for_files(at_the_end, plan):
+    """A score is worth more than what is kept back in case that writing takes long."""
+    timed, closing = with_times(plan, 0.1, budget=60.0), closing_seconds(60.0)
+    assert at_the_end(timed, [60 - 0.6 * closing])[0] is not None
+    assert at_the_end(timed, [60 - 0.4 * closing])[0] is None
+
+
 def test_what_would_take_too_long_is_not_begun(at_the_end, plan):
     found, why_not, notes = at_the_end(with_times(plan, 40.0, budget=60.0), [0.0])
     assert found is None

@@ -248,6 +248,10 @@ class Timetable:
         One that another program held up is no reason to validate seldom from then on.
         """
         self._last_validated = step, self.clock.elapsed
+        if self.budget is not None and self._seconds_per_validation > 0:  # so does what is scored
+            scoring = self._scoring_seconds * seconds / self._seconds_per_validation
+            self._scoring_seconds = min(scoring, FORECAST_SHARE * self.budget)
+        self._crowding_before = self._crowding
         self._least_per_validation = min(self._seconds_per_validation, seconds)
         self._seconds_per_validation = seconds
         self._most_per_validation = math.inf  # it is measured, and no forecast any more

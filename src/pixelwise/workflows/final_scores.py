@@ -25,7 +25,8 @@ UNSEEN = "that training did not use"
 LEAK, PARTLY_USED = "split-leak", "some of which training used too"
 SEEN = "that the model was trained on, so that the scores flatter"
 PARTLY_SEEN = "of all splits, also those that the model was trained on, so that the scores flatter"
-MARGIN = 1.15  # scoring may take longer than a validation did
+MARGIN = 1.15  # scoring may take longer than a validation did,
+NEEDED_SHARE = 0.5  # and then use what of the time for files and report is not needed for these
 
 
 def name_scored(number: int, kind: str, accepted: Sequence[str], remark: str = "") -> str:
@@ -130,7 +131,7 @@ def score_test(
         return None, "training was interrupted"
     if test_reserve(seconds, budget) < seconds:
         return None, f"it would have taken about {format_seconds(seconds)} of the budget"
-    end = float("inf") if budget is None else budget - closing_seconds(budget)
+    end = float("inf") if budget is None else budget - NEEDED_SHARE * closing_seconds(budget)
     samples = dataset.samples("test")
     note(f"Scoring {len(samples)} test images {UNSEEN}")
     return _score_until(predictor, samples, dataset, lambda: clock.elapsed >= end)
