@@ -277,6 +277,16 @@ def test_a_notebook_has_bars_where_it_has_widgets(modules, widgets, drawn, monke
         assert isinstance(watcher, BarWatcher) == drawn
 
 
+def test_a_notebook_shows_lines_where_results_are_and_not_in_red(monkeypatch, capsys):
+    monkeypatch.setattr(progress_module, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    with training_watcher(quiet=False, verbose=False) as watcher:
+        watcher.note("a line")
+    with count_images("reading", quiet=False) as count:
+        count(1, 1)
+    assert capsys.readouterr() == ("a line\nreading: 1 of 1 image\n", "")
+
+
 def test_the_functions_for_folders_show_what_they_do(data, run_of_six_steps, tmp_path, capsys):
     pw.check(data)
     pw.predict(run_of_six_steps.folder, data / "test" / "images", tmp_path / "masks")

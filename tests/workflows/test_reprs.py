@@ -70,5 +70,9 @@ def test_notebooks_show_tables(run, data, tmp_path):
         assert parsed.find("b") is None
     cells = ElementTree.fromstring(history._repr_html_()).iter("td")
     assert next(cells).text == "1"  # epoch
+    of_run = ElementTree.fromstring(pw.load(run.folder).history._repr_html_())
+    heads, first = ([cell.text for cell in of_run.iter(tag)] for tag in ("th", "td"))
+    assert heads[:3] == ["validation", "step", "seconds"]
+    assert first[1].isdigit()  # a number of steps
     assert f"{run.test_scores.mean_dice:.3f}" in run._repr_html_()
     assert "report.html" in run._repr_html_()

@@ -41,8 +41,15 @@ class History:
     def _repr_html_(self) -> str:
         """The values of the epochs, as notebooks show them."""
         rows = zip(*self.history.values(), strict=True)
-        shown = [(n + 1, *(f"{value:.4f}" for value in row)) for n, row in enumerate(rows)]
-        return html_table(("epoch", *self.history), shown)
+        shown = [(n + 1, *map(_show, row)) for n, row in enumerate(rows)]
+        of = "validation" if "step" in self.history else "epoch"  # of a run, or of `fit`
+        return html_table((of, *self.history), shown)
+
+
+def _show(value: float) -> str:
+    """A step, a number of seconds, a loss, a learning rate."""
+    is_whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:.0f}" if is_whole else f"{value:.4g}"
 
 
 def read_history(path: Path) -> History:

@@ -2,7 +2,8 @@
 
 The functions for folders show it by default, on the command line and in Python alike.
 
-Progress goes to stderr, results to stdout, so that a pipe gets results only.
+Progress goes to stderr, results to stdout, so that a pipe gets results only; in a notebook, which
+shows stderr in red, both go to stdout.
 """
 
 import math
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -77,8 +79,8 @@ class LineWatcher(Watcher):
         print_visibly(text, sys.stdout)
 
     def print_line(self, text: str) -> None:
-        """Print on stderr, at once: the next line may be minutes away."""
-        print_visibly(text, sys.stderr)
+        """Print beside the results."""
+        print_visibly(text, _aside())
 
 
 class BarWatcher(LineWatcher):
@@ -252,13 +254,21 @@ class _LineCounter:
             self._tenths = tenths
             amount = f"{done:.0f}" if done == int(done) else f"{100 * done / total:.0f} %"
             images = "image" if total == 1 else "images"
-            print(f"{self._what}: {amount} of {total} {images}", file=sys.stderr, flush=True)
+            print_visibly(f"{self._what}: {amount} of {total} {images}", _aside())
+
+
+def _is_notebook() -> bool:
+    return "ipykernel" in sys.modules
+
+
+def _aside() -> TextIO:
+    """Where progress goes that is printed in lines."""
+    return sys.stdout if _is_notebook() else sys.stderr
 
 
 def _can_draw() -> bool:
     """Whether a bar can be drawn: on a terminal, or in a notebook that has widgets."""
-    in_notebook = "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
-    return sys.stderr.isatty() or in_notebook
+    return sys.stderr.isatty() or (_is_notebook() and find_spec("ipywidgets") is not None)
 
 
 def _bar(*extra: ProgressColumn) -> Progress:
