@@ -76,6 +76,7 @@ def test_broken_lines_hold_the_same_words(text, width, indent):
 
 def test_what_follows_stands_under_the_first_word_of_its_column():
     assert break_lines("data  48 images, 2 classes", 16, 6) == "data  48 images,\n      2 classes"
+    assert break_lines("a near-duplicate", 8) == "a\nnear-duplicate"  # a code stays whole
     assert break_lines("    a b c d", 8) == "    a b\n    c d"
     assert break_lines("name  a value", 8, 30) == "name  a\n    value"  # half of it at most
 
