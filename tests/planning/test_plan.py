@@ -93,6 +93,22 @@ class TestRoundTrip:
         )
         assert parse_plan(plan.to_yaml()) == plan
 
+    def test_what_an_earlier_version_measured_can_still_be_read(self, make_small_plan):
+        """Without how crowded the processor was, which is then taken to have been free."""
+        timing = Timing(
+            batch_size=4, widths=(4, 8), precision="float32", channels_last=True,
+            seconds_per_step=0.012,
+        )  # fmt: skip
+        measured = Calibration(
+            device="cpu", num_threads=2, seconds_per_step=0.012, seconds_per_validation=0.5,
+            crowding=2.5, timings=(timing,),
+        )  # fmt: skip
+        document = yaml.safe_load(make_small_plan(calibration=measured).to_yaml())
+        assert document["calibration"].pop("crowding") == 2.5
+        del document["calibration"]["timings"][0]["crowding"]
+        plan = parse_plan(yaml.safe_dump(document))
+        assert plan.calibration.crowding == plan.calibration.timings[0].crowding == 1
+
     def test_no_reason_stays_no_reason(self, make_small_plan):
         assert parse_plan(make_small_plan().to_yaml()).reasons == {}
 

@@ -4,6 +4,8 @@ No time passes: a clock of our own is moved by hand, as training would.
 """
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pixelwise.training import Clock, Timetable
 
@@ -357,6 +359,30 @@ class TestCheckpoints:
         assert not timetable.is_checkpoint_due
         time.now += 1
         assert timetable.is_checkpoint_due
+
+
+@settings(max_examples=100)
+@given(
+    st.floats(0.05, 1.0), st.floats(1, 6), st.floats(1, 6), st.floats(0, 10), st.floats(0.3, 3.0),
+)  # fmt: skip
+def test_the_end_has_its_time_whatever_the_processor_does(seconds, before, now, scoring, longer):
+    """Files and scores take as much longer as the processor is more crowded at the end."""
+    time = Time()
+    timetable = Timetable(
+        Clock(now=time), num_steps=1000, budget=200, validate_every=10**6, closing_seconds=4,
+        scoring_seconds=scoring, crowding=before, seconds_per_step=seconds,
+        seconds_per_validation=2,
+    )  # fmt: skip
+    step = 0
+    while not timetable.is_over and step < timetable.num_steps:
+        time.now += seconds
+        step += 1
+        timetable.stepped(step, seconds, now)
+    time.now += 2 * longer
+    timetable.validated(step, 2 * longer)
+    crowded = [min(each, 4.0) for each in (before, now)]
+    time.now += scoring * max(1.0, crowded[1] / crowded[0]) + 4 * crowded[1]
+    assert time.now - 100 <= 200 + 2 * max(0.0, longer - 1.15) + 2 * seconds
 
 
 def test_a_training_that_goes_on_validates_when_it_would_have():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from tests.reading import read_dataset
 
 from pixelwise.data import Sample
 from pixelwise.planning import Timing
@@ -160,3 +161,14 @@ class TestNewImages:
 
     def test_few_images_are_soon_known(self, held_up):
         assert held_up(20) == (0, [])
+
+
+def test_the_test_images_take_as_long_as_validation_by_pixels(write_squares, tmp_path):
+    """The forecast of a plan keeps back what the end of the training will."""
+    dataset = read_dataset(write_squares(tmp_path / "a", {"train": 4, "val": 2, "test": 6}))
+    trained = TrainingMachine(dataset, dataset.samples("train"), [], torch.device("cpu"))
+    assert trained.time_test(2.0) == pytest.approx(1.15 * 2.0 * 3)
+    assert trained.time_test(0.0) == 0
+    dataset = read_dataset(write_squares(tmp_path / "b", {"train": 4, "val": 2}))
+    trained = TrainingMachine(dataset, dataset.samples("train"), [], torch.device("cpu"))
+    assert trained.time_test(2.0) == 0
