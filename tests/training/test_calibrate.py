@@ -15,6 +15,7 @@ from pixelwise.training import (
     time_steps,
     time_validation,
 )
+from pixelwise.training.schedule import MAX_SLOWDOWN
 
 CPU = torch.device("cpu")
 LOSS = loss_for("cross_entropy", Task.BINARY)
@@ -100,6 +101,20 @@ def test_a_timing_says_how_crowded_the_processor_is(timed, monkeypatch, crowding
     monkeypatch.setattr(calibrate.BatchQueue, "take", wait)
     monkeypatch.setattr(calibrate, "time", clock_at(now, crowding))
     assert timed()[0].crowding == said
+
+
+def test_a_clock_of_the_processor_that_is_too_coarse_says_the_most(timed, monkeypatch):
+    """On some systems it stands still for whole steps."""
+    now, take = [0.0], calibrate.Stepper.take
+
+    def step(self, *arguments):
+        now[0] += 1
+        return take(self, *arguments)
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], thread_time=lambda: 0.0)
+    monkeypatch.setattr(calibrate.Stepper, "take", step)
+    monkeypatch.setattr(calibrate, "time", clock)
+    assert timed()[0].crowding == MAX_SLOWDOWN
 
 
 def test_new_images_are_prepared_by_one_thread_as_in_training(

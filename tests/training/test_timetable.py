@@ -116,6 +116,16 @@ class TestBudget:
         margin = 1.15 * (seconds - 2)  # the last validation takes as long, too
         assert before - timetable._left == pytest.approx(kept_back - 6 + margin)
 
+    def test_a_fold_keeps_what_scoring_all_its_images_takes(self):
+        """40 s of 100, more than a forecast may grow to; no change by a validation as expected."""
+        timetable = Timetable(
+            Clock(now=Time()), num_steps=900, budget=100, validate_every=10**6,
+            scoring_seconds=40, seconds_per_step=0.1, seconds_per_validation=2,
+        )  # fmt: skip
+        before = timetable._left
+        timetable.validated(0, 2)
+        assert timetable._left == pytest.approx(before)
+
     def test_when_steps_get_slower_near_the_end(self):
         elapsed, _, _ = train(lambda t: 2.0 if t > 280 else 0.2, 2, budget=300, forecast=(0.2, 2))
         assert is_met(elapsed, 300)

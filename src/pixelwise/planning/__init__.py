@@ -1,6 +1,6 @@
 """Planning: samples + machine + budget -> Plan."""
 
-from pixelwise.planning.budget import closing_seconds, format_seconds, parse_budget, test_reserve
+from pixelwise.planning.budget import closing_seconds, format_seconds, kept_for_test, parse_budget
 from pixelwise.planning.calibration import Machine
 from pixelwise.planning.choices import ENCODER_WIDTHS, Encoder
 from pixelwise.planning.decide import make_plan, network_config
@@ -31,11 +31,11 @@ __all__ = [
     "closing_seconds",
     "format_megabytes",
     "format_seconds",
+    "kept_for_test",
     "make_plan",
     "network_config",
     "parse_budget",
     "parse_plan",
     "read_plan",
     "take_fingerprint",
-    "test_reserve",
 ]

@@ -57,7 +57,7 @@ def closing_seconds(budget: float | None) -> float:
     return CLOSING_SECONDS + CLOSING_SHARE * (budget or 0.0)
 
 
-def test_reserve(seconds: float, budget: float | None) -> float:
+def kept_for_test(seconds: float, budget: float | None) -> float:
     """Seconds to keep back for scoring the test split: 0 where that would take too many.
 
     Args:

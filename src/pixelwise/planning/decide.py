@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pixelwise.network import ModelConfig, UNetConfig
-from pixelwise.planning.budget import closing_seconds, test_reserve
+from pixelwise.planning.budget import closing_seconds, kept_for_test
 from pixelwise.planning.calibration import MEASURED_SECONDS, Calibrator, Machine
 from pixelwise.planning.choices import Encoder, choose_for_encoder, choose_from_data
 from pixelwise.planning.draft import Decision, Decisions, Draft
@@ -253,7 +253,7 @@ def _seconds_left(
     """
     if budget is None:
         return None
-    closing = closing_seconds(budget) * crowding + test_reserve(for_test, budget)
+    closing = closing_seconds(budget) * crowding + kept_for_test(for_test, budget)
     return max(1.0, budget - (time.monotonic() - began) - closing)
 
 

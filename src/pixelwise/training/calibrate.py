@@ -15,6 +15,7 @@ from pixelwise.threads import Threads, free_threads, using_threads
 from pixelwise.training.batches import BatchQueue
 from pixelwise.training.objective import Loss, Objective
 from pixelwise.training.patches import patch_source
+from pixelwise.training.schedule import crowding_of
 from pixelwise.training.step import COLLECT_EVERY, Stepper
 from pixelwise.training.validate import validate
 
@@ -88,7 +89,7 @@ def time_steps(
         channels_last=plan.channels_last,
         num_threads=plan.num_threads,
         seconds_per_step=round(per_step, 5),
-        crowding=round(max(1.0, taking / computing), 2) if waits else 1.0,
+        crowding=round(crowding_of(taking, computing), 2) if waits else 1.0,
     )
 
 

@@ -28,6 +28,7 @@ from pixelwise.training.ranks import ALL_DONE, Decision, Ranks
 from pixelwise.training.schedule import (
     Plateau,
     Timetable,
+    crowding_of,
     find_overfitting,
     find_plateau,
     learning_rate_at,
@@ -225,7 +226,7 @@ class Trainer:
             self._look_for_collapse(measured.answers)
         if self.device.type != "cpu":
             return 1.0
-        return (time.monotonic() - began) / max(time.thread_time() - computed, 1e-6)
+        return crowding_of(time.monotonic() - began, time.thread_time() - computed)
 
     def _learning_rate(self) -> float:
         """Of the next step, as planned."""

@@ -170,8 +170,8 @@ class Timetable:
         budget: seconds for everything; None for as long as the planned steps take.
         validate_every: steps between validations, whose time is taken into account.
         closing_seconds: kept back for what follows training (files, report), on a free processor.
-        scoring_seconds: kept back for what is scored then, on a processor that is so crowded:
-        crowding: when that was measured (see `stepped`).
+        scoring_seconds: kept back for what is scored then, as measured before training.
+        crowding: of the processor at that measurement (see `stepped`).
         seconds_per_step: first guess, measured again while training.
         seconds_per_validation: first guess, measured again while training.
     """
@@ -248,9 +248,10 @@ class Timetable:
         One that another program held up is no reason to validate seldom from then on.
         """
         self._last_validated = step, self.clock.elapsed
-        if self.budget is not None and self._seconds_per_validation > 0:  # so does what is scored
+        if self.budget is not None and self._seconds_per_validation > 0:  # scoring takes as long
             scoring = self._scoring_seconds * seconds / self._seconds_per_validation
-            self._scoring_seconds = min(scoring, FORECAST_SHARE * self.budget)
+            most = max(self._scoring_seconds, FORECAST_SHARE * self.budget)  # a fold keeps more
+            self._scoring_seconds = min(scoring, most)
         self._crowding_before = self._crowding
         self._least_per_validation = min(self._seconds_per_validation, seconds)
         self._seconds_per_validation = seconds
@@ -314,6 +315,16 @@ class Timetable:
         if self.budget is not None:
             share = min(share, self._seconds_per_step * MAX_VALIDATION_SHARE)
         return max(1e-6, self._seconds_per_step + share)
+
+
+def crowding_of(seconds: float, computed: float) -> float:
+    """How many times as long work took as a processor computed it: from 1 to MAX_SLOWDOWN.
+
+    Args:
+        seconds: that passed.
+        computed: seconds of the processor; 0 where its clock is too coarse for them.
+    """
+    return _bounded(seconds / max(computed, 1e-6))
 
 
 def _bounded(crowding: float) -> float:

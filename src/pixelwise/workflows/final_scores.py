@@ -17,7 +17,7 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.evaluate import count_samples, summarize_samples
 from pixelwise.metrics import Scores
 from pixelwise.network import Model
-from pixelwise.planning import Plan, closing_seconds, format_seconds, test_reserve
+from pixelwise.planning import Plan, closing_seconds, format_seconds, kept_for_test
 from pixelwise.training import INTERRUPTED, Clock, Outcome, noticing_interrupts, sizes_of
 
 CHOSEN = "by which the weights were chosen, so that the scores flatter"  # after "images"
@@ -95,7 +95,7 @@ def seconds_for_test(dataset: Dataset, per_validation: float) -> float:
 
 def reserve_for_test(dataset: Dataset, plan: Plan) -> float:
     """Seconds of the budget to keep back for the test split; 0 where it would take too many."""
-    return test_reserve(_seconds_planned(dataset, plan), plan.budget_seconds)
+    return kept_for_test(_seconds_planned(dataset, plan), plan.budget_seconds)
 
 
 def _seconds_planned(dataset: Dataset, plan: Plan) -> float:
@@ -129,7 +129,7 @@ def score_test(
     seconds, budget = _seconds_planned(dataset, plan), plan.budget_seconds
     if outcome.stopped == INTERRUPTED:
         return None, "training was interrupted"
-    if test_reserve(seconds, budget) < seconds:
+    if kept_for_test(seconds, budget) < seconds:
         return None, f"it would have taken about {format_seconds(seconds)} of the budget"
     end = float("inf") if budget is None else budget - NEEDED_SHARE * closing_seconds(budget)
     samples = dataset.samples("test")
