@@ -24,6 +24,7 @@ def test_every_cell_runs(path, tmp_path, monkeypatch):
     outputs = [
         output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
     ]
+    assert not any(output.get("name") == "stderr" for output in outputs)  # shown in red
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert {"text/html", "image/png", "text/plain"} <= kinds
     texts = [output["data"]["text/plain"] for output in outputs if "data" in output]

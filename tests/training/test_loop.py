@@ -1,6 +1,7 @@
 """The training loop with tiny networks: it learns, stops, resumes and repeats itself."""
 
 import math
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -8,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.interrupting import press_ctrl_c
 
 from pixelwise import threads
 from pixelwise.data import Sample
@@ -74,7 +74,7 @@ def stop_at(last):
 
     def press(step):
         if step == last:
-            press_ctrl_c()
+            signal.raise_signal(signal.SIGINT)
 
     return press
 
@@ -531,7 +531,7 @@ class TestStopping:
     def test_ctrl_c_twice_ends_at_once_and_leaves_no_thread(self, make_trainer):
         def at_step(step):
             for _ in range(2):
-                press_ctrl_c()
+                signal.raise_signal(signal.SIGINT)
 
         before = threading.active_count()
         with pytest.raises(KeyboardInterrupt):

@@ -1,11 +1,11 @@
 """The end of a training: the test split is scored in time, and scores say what they are of."""
 
 import json
+import signal
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.interrupting import press_ctrl_c
 from tests.reading import read_dataset
 from typer.testing import CliRunner
 
@@ -179,7 +179,7 @@ def test_interrupting_the_scoring_ends_it_and_keeps_the_rest(run, data):
 
     def samples():
         for sample in dataset.samples("test"):
-            press_ctrl_c()
+            signal.raise_signal(signal.SIGINT)
             yield sample
 
     predictor = Predictor(load_model(run.folder))

@@ -2,11 +2,11 @@
 
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.interrupting import press_ctrl_c
 
 import pixelwise as pw
 from pixelwise.data import fold_dataset, read_folds, read_split
@@ -37,7 +37,7 @@ class Noting(Watcher):
 
     def step(self, step, num_steps, loss, seconds_left):
         if (self.num_trainings, step) == self._stop_at:
-            press_ctrl_c()
+            signal.raise_signal(signal.SIGINT)
 
     def finished(self, text):
         self.closing.append(text)

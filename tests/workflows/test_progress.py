@@ -2,6 +2,7 @@
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -263,23 +264,28 @@ def test_who_watches_is_told_and_nothing_is_shown():
         assert watcher is own
 
 
+def with_kernel(monkeypatch, *, runs):
+    """As if ipykernel was loaded: by a kernel, or by a program that runs notebooks."""
+    app = SimpleNamespace(initialized=lambda: runs)
+    monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", SimpleNamespace(IPKernelApp=app))
+
+
 @pytest.mark.parametrize(
-    ("modules", "widgets", "drawn"),
-    [((), True, False), (("ipykernel",), True, True), (("ipykernel",), False, False)],
+    ("runs", "widgets", "drawn"),
+    [(None, True, False), (False, True, False), (True, True, True), (True, False, False)],
 )
-def test_a_notebook_has_bars_where_it_has_widgets(modules, widgets, drawn, monkeypatch):
+def test_a_notebook_has_bars_where_it_has_widgets(runs, widgets, drawn, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     monkeypatch.setattr(progress_module, "find_spec", lambda name: object() if widgets else None)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    for name in modules:
-        monkeypatch.setitem(sys.modules, name, sys)
+    if runs is not None:
+        with_kernel(monkeypatch, runs=runs)
     with training_watcher(quiet=False, verbose=False) as watcher:
         assert isinstance(watcher, BarWatcher) == drawn
 
 
 def test_a_notebook_shows_lines_where_results_are_and_not_in_red(monkeypatch, capsys):
     monkeypatch.setattr(progress_module, "find_spec", lambda name: None)
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    with_kernel(monkeypatch, runs=True)
     with training_watcher(quiet=False, verbose=False) as watcher:
         watcher.note("a line")
     with count_images("reading", quiet=False) as count:

@@ -1,12 +1,12 @@
 """Train from an earlier model: its weights, its network, and what starts from new weights."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.interrupting import press_ctrl_c
 
 import pixelwise as pw
 from pixelwise.network import load_model, save_model
@@ -19,7 +19,7 @@ class Stopping(Watcher):
 
     def step(self, step, num_steps, loss, seconds_left):
         if step == 4:
-            press_ctrl_c()
+            signal.raise_signal(signal.SIGINT)
 
 
 def frozen(plan, **changes):

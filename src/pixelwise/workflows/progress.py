@@ -258,7 +258,9 @@ class _LineCounter:
 
 
 def _is_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    """Whether this is a notebook's kernel; a program that only runs notebooks is none."""
+    kernels = sys.modules.get("ipykernel.kernelapp")
+    return kernels is not None and bool(kernels.IPKernelApp.initialized())
 
 
 def _aside() -> TextIO:

@@ -1,5 +1,7 @@
 """OpenVINO: a graph of ONNX, or an .xml with its weights, on the CPU, in float32 or bfloat16."""
 
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -63,7 +65,7 @@ class OpenVinoRuntime:
 def read_graph(graph: bytes, weights: bytes | None = None) -> tuple[Any, Any]:
     """OpenVINO's core, and the graph as it was read."""
     openvino = import_extra("openvino", "openvino", "OpenVINO models", "run")
-    core = openvino.Core()
+    core = core_of(openvino)
     try:
         return core, core.read_model(graph, weights or b"")
     except Exception as error:  # RuntimeError, and whatever its readers raise
@@ -72,3 +74,14 @@ def read_graph(graph: bytes, weights: bytes | None = None) -> tuple[Any, Any]:
             f"OpenVINO {openvino.__version__} cannot read this graph: {lines[-1][:300]}. Export "
             "the model again, or update openvino."
         ) from error
+
+
+@cache
+def core_of(openvino: ModuleType) -> Any:  # noqa: ANN401  (openvino has no types)
+    """OpenVINO's core: one, and for the life of the process.
+
+    The first model that a core compiles changes the stack on which this thread handles signals, and
+    the end of the core frees that stack. With a second core, or an end in another thread, it is
+    freed while it is set, and the next Ctrl-C is a segmentation fault (OpenVINO 2026.4).
+    """
+    return openvino.Core()
