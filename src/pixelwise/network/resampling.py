@@ -11,6 +11,7 @@ so that nothing is moved.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import combinations, product
 from typing import Any
 
@@ -26,6 +27,8 @@ TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
 MAX_PLANES = 3  # classes, and ignored pixels, that are averaged one by one; more are counted
 MAX_COMPARED = 8  # pixels of a new one that are compared with one another; more take votes
+MAX_COUNTED = 16  # classes whose pixels are counted one by one, where new pixels hold whole ones
+MAX_COUNT = 255  # pixels of a new one, in uint8
 ABOVE_TIES = 512  # as many as there are class indices, and more
 Windows = list[tuple[Tensor, Tensor]]
 
@@ -130,8 +133,11 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
         return masks
     if all(old % new == 0 for old, new in zip(before, size, strict=True)):
         steps = [old // new for old, new in zip(before, size, strict=True)]
-        if math.prod(steps) <= MAX_COMPARED:
+        number, most = math.prod(steps), num_classes or math.inf
+        if number <= MAX_COMPARED and most > MAX_PLANES:
             return _elect_by_comparing(masks, steps)
+        if num_classes and num_classes <= MAX_COUNTED and number <= MAX_COUNT:
+            return _elect_by_counting(masks, steps, num_classes)
     is_ignored = True  # some pixel may be
     if num_classes is None:
         counts = masks.byte().flatten().bincount(minlength=IGNORE_INDEX + 1)
@@ -150,6 +156,29 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
     ]
     small = torch.cat(parts, 1)
     return small.reshape(*masks.shape[: -len(size)], *size)
+
+
+def _elect_by_counting(masks: Tensor, steps: Sequence[int], num_classes: int) -> Tensor:
+    """The same as `resize_masks` where each new pixel holds ``prod(steps)`` whole ones.
+
+    The time grows with the number of classes, and hardly with that of pixels in a new one.
+    """
+    best = most = is_odd = torch.empty(0)
+    for value in (*range(num_classes), IGNORE_INDEX):
+        count = (masks == value).view(torch.uint8)
+        for axis, step in enumerate(steps, start=-len(steps)):
+            parts = count.unflatten(axis, (-1, step)).unbind(axis)
+            count = reduce(torch.add, parts)
+        if value == 0:
+            best, most = torch.zeros_like(count, dtype=masks.dtype), count
+            is_odd = _checkerboard(count.shape[-len(steps) :], masks.device)
+            continue
+        is_more = count > most
+        if value != IGNORE_INDEX:
+            is_more |= (count == most) & is_odd
+        best = best.masked_fill(is_more, value)
+        most = torch.maximum(count, most)
+    return best
 
 
 def _elect_by_comparing(masks: Tensor, steps: Sequence[int]) -> Tensor:

@@ -183,7 +183,8 @@ def reduce_targets(targets: Tensor, level: int, logits: Tensor) -> Tensor:
         if side * step != targets.shape[axis]:
             place = torch.arange(side * step, device=targets.device)
             targets = targets.index_select(axis, place.clamp(max=targets.shape[axis] - 1))
-    return resize_masks(targets, size, num_classes=max(2, logits.shape[1]))
+    are_planes = targets.ndim == logits.ndim
+    return resize_masks(targets, size, num_classes=2 if are_planes else max(2, logits.shape[1]))
 
 
 def _head(network: UNet, level: int) -> nn.Module:
