@@ -9,7 +9,7 @@ import typer
 
 import pixelwise
 from pixelwise.cli.check import check
-from pixelwise.cli.command import flag
+from pixelwise.cli.command import Command, Commands
 from pixelwise.cli.demo import demo
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.export import export
@@ -19,13 +19,14 @@ from pixelwise.cli.serve import serve
 from pixelwise.cli.train import train
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for each in (demo, check, train, predict, evaluate, export, serve, info):
-    app.command(hidden=each is serve)(each)  # which is to come
+    app.command(cls=Command, hidden=each is serve)(each)  # which is to come
 
 
 def _print_version(asked: bool) -> None:
@@ -38,7 +39,9 @@ def _print_version(asked: bool) -> None:
 def pixelwise_command(
     version: Annotated[
         bool,
-        flag("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Turn a folder of images and masks into a segmentation model, and use it.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from pixelwise.errors import PixelwiseError, PixelwiseWarning
 from pixelwise.text import print_visibly, visible
@@ -20,9 +21,35 @@ DATA_ERRORS = 3  # exit status of `check`: it found errors in the data
 
 DEVICE_HELP = "Where to compute: auto, cpu, cuda or mps."
 Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
-flag = functools.partial(typer.Option, metavar="")  # which takes no value, as help shows it
-Quiet = Annotated[bool, flag("--quiet", "-q", help="Print results only, no progress.")]
-Verbose = Annotated[bool, flag("--verbose", "-v", help="Print more, and where errors arise.")]
+
+
+def _without_types_of_flags(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
+
+
+class Command(TyperCommand):
+    """A command whose help shows no type behind options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401
+        """The options and arguments."""
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+class Commands(TyperGroup):
+    """All commands, with a help of the same kind."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401
+        """The options and arguments."""
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only, no progress.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print more, and where errors arise.")
+]
 Json = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),

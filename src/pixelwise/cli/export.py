@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.command import Quiet, Verbose, clear_errors, flag, say
+from pixelwise.cli.command import Quiet, Verbose, clear_errors, say
 
 
 class Format(StrEnum):
@@ -45,7 +45,7 @@ def export(
         ),
     ] = None,
     int8: Annotated[
-        bool, flag("--int8", help="Whole numbers of 8 bits, as far as Dice allows.")
+        bool, typer.Option("--int8", help="Whole numbers of 8 bits, as far as Dice allows.")
     ] = False,
     calibrate: Annotated[
         Path | None,

@@ -10,7 +10,6 @@ from pixelwise.cli.command import (
     Quiet,
     Verbose,
     clear_errors,
-    flag,
     print_facts,
     say,
     write_json,
@@ -32,7 +31,7 @@ def info(
         ),
     ] = None,
     system: Annotated[
-        bool, flag("--system", help="Versions and machine, for a report of a fault.")
+        bool, typer.Option("--system", help="Versions and machine, for a report of a fault.")
     ] = False,
     json: Json = None,
     quiet: Quiet = False,

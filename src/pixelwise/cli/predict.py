@@ -13,7 +13,6 @@ from pixelwise.cli.command import (
     Verbose,
     clear_errors,
     fail,
-    flag,
     say,
     write_json,
 )
@@ -105,16 +104,16 @@ def predict(
         ),
     ] = None,
     tta: Annotated[
-        bool, flag("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
+        bool, typer.Option("--tta", help="Average over mirror images: better, 2 to 4 times slower.")
     ] = False,
     no_recursive: Annotated[
-        bool, flag("--no-recursive", help="Leave out the folders inside those given.")
+        bool, typer.Option("--no-recursive", help="Leave out the folders inside those given.")
     ] = False,
     take_all: Annotated[
-        bool, flag("--all", help="Take what looks like a mask or an earlier result, too.")
+        bool, typer.Option("--all", help="Take what looks like a mask or an earlier result, too.")
     ] = False,
     overwrite: Annotated[
-        bool, flag("--overwrite", help="Do again what an interrupted run finished.")
+        bool, typer.Option("--overwrite", help="Do again what an interrupted run finished.")
     ] = False,
     shard: Annotated[
         str | None,
@@ -147,7 +146,9 @@ def predict(
     ] = Quality.NORMAL,
     skip_background: Annotated[
         bool,
-        flag("--skip-background", help="On whole slides, tiles of bright glass are background."),
+        typer.Option(
+            "--skip-background", help="On whole slides, tiles of bright glass are background."
+        ),
     ] = False,
     device: Device = "auto",
     max_pixels: MaxPixels = None,

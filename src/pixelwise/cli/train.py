@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelwise.cli.command import Device, Quiet, Verbose, clear_errors, flag
+from pixelwise.cli.command import Device, Quiet, Verbose, clear_errors
 from pixelwise.cli.data_options import (
     Accept,
     Foreground,
@@ -57,8 +57,12 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Its weights. [default: timm's own]"),
     ] = None,
-    resume: Annotated[bool, flag("--resume", help="Go on with an interrupted run.")] = False,
-    overwrite: Annotated[bool, flag("--overwrite", help="Replace an existing run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing run.")
+    ] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Train this many models by cross-validation.")
     ] = None,
