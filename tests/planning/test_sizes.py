@@ -121,10 +121,30 @@ class TestScale:
         """So that images as they are promise as much."""
         large = {"median_size": (512, 512), "mean_pixels": 512**2, "scale_ceilings": self.CEILINGS}
         by_pixels, _ = sizes_for(Extent(20.0, BY_PIXELS), **large)
-        small = {"median_size": (96, 96), "mean_pixels": 96**2, "scale_ceilings": self.CEILINGS}
+        small = {"median_size": (256, 256), "mean_pixels": 256**2, "scale_ceilings": self.CEILINGS}
         by_steps, _ = sizes_for(Extent(20.0, BY_STEPS), **small)
         assert by_pixels.working_scale < 0.5
         assert by_steps.working_scale > by_pixels.working_scale
+
+    @pytest.mark.parametrize(
+        ("size", "scale", "patch"),
+        [
+            ((101, 101), 1.0, (96, 96)),
+            ((128, 128), 0.71, (96, 96)),
+            ((200, 200), 0.5, (96, 96)),
+            ((512, 300), 0.35, (176, 112)),
+            ((40, 512), 1.0, (32, 192)),
+            ((32, 32, 32), 0.18, (16, 16, 16)),
+        ],
+    )
+    def test_in_little_time_patches_keep_96_pixels_a_side(self, size, scale, patch, sizes_for):
+        """Those of volumes may be smaller."""
+        pixels = math.prod(size)
+        found, _ = sizes_for(
+            Extent(1e-6 * pixels, BY_PIXELS),
+            median_size=size, mean_pixels=pixels, scale_ceilings=self.CEILINGS,
+        )  # fmt: skip
+        assert (found.working_scale, found.patch_size) == (scale, patch)
 
     def test_that_of_an_earlier_model_is_kept(self, sizes_for):
         kept = {"working_scale": Decision(0.3, "its own")}

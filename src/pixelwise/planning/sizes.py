@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pixelwise.network import working_size
 from pixelwise.planning.choices import lighten
 from pixelwise.planning.draft import Decision, Decisions, Draft
-from pixelwise.planning.fingerprint import Fingerprint
+from pixelwise.planning.fingerprint import SCALES, Fingerprint
 from pixelwise.planning.speed import Speed
 from pixelwise.planning.working_scale import choose_scale, num_judged
 from pixelwise.task import Task
@@ -27,6 +27,8 @@ BATCH_SIZE = 8
 MIN_BATCH = 2
 MIN_STEPS = 300  # before batches are larger; of several classes by the root of their number fewer
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
+LEAST_PATCH = {2: 96, 3: 1}  # below which images are not made smaller: little is left to look at,
+# and no time is saved, since a step is mostly its fixed part; of volumes nothing was measured
 
 
 class Extent(NamedTuple):
@@ -94,7 +96,9 @@ def choose_sizes(
         return pixels / (fingerprint.num_train * fingerprint.mean_pixels * scale**dims)
 
     is_timed = extent.seconds is not None
-    scale = kept or choose_scale(fingerprint, task, passes if is_timed else None)
+    scale = kept or choose_scale(
+        fingerprint, task, passes if is_timed else None, _scales_for(fingerprint)
+    )
     patch = _choose_patch(fingerprint, scale.value, CHEAPEST)  # all of WIDTHS are as deep
     widths = draft.decision("widths") or _choose_widths(
         {each: extent.num_patches(most, patch.value, each) for each in WIDTHS}, num_classes
@@ -118,6 +122,16 @@ def choose_sizes(
 def batch_sizes(most: int, least: int) -> list[int]:
     """Sizes of batches to choose from, the largest first."""
     return [most, *(size for size in (8, 4, 2) if least <= size < most)]
+
+
+def _scales_for(fingerprint: Fingerprint) -> list[float]:
+    """Scales that leave patches of the least size, and full size, which small images have."""
+    least = LEAST_PATCH[len(fingerprint.median_size)]
+    return [
+        scale
+        for scale in SCALES
+        if scale == 1 or min(_choose_patch(fingerprint, scale, CHEAPEST).value) >= least
+    ]
 
 
 def _choose_widths(

@@ -8,7 +8,7 @@ behind the numbers are in docs/log.md.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pixelwise.planning.draft import Decision
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
@@ -22,7 +22,10 @@ DIFFICULTY = 0.95  # power of the number of classes by which more is missed
 
 
 def choose_scale(
-    fingerprint: Fingerprint, task: Task, passes: Callable[[float], float] | None
+    fingerprint: Fingerprint,
+    task: Task,
+    passes: Callable[[float], float] | None,
+    scales: Sequence[float] = SCALES,
 ) -> Decision[float]:
     """Choose the scale from which most is expected.
 
@@ -31,13 +34,14 @@ def choose_scale(
         task: task of the model.
         passes: how often the cheapest network sees each pixel in the time given, at a scale; None
             without a budget.
+        scales: to choose from, of SCALES, the largest first.
 
     Returns:
-        The scale, one of SCALES, and the reason.
+        The scale and the reason.
     """
     if passes is None or not fingerprint.scale_ceilings:
         return Decision(1.0, "as stored: there is no time limit")
-    seen = {scale: passes(scale) for scale in SCALES}
+    seen = {scale: passes(scale) for scale in scales}
     ceilings = dict(zip(SCALES, scale_ceilings(fingerprint, task), strict=True))
     missed = MISSED * num_judged(fingerprint, task) ** DIFFICULTY
 
@@ -45,8 +49,8 @@ def choose_scale(
         found = math.exp(-missed * seen[scale] ** -LEARNING)
         return math.pow(ceilings[scale], DETAIL) * found
 
-    enough = max(map(expected_dice, SCALES)) - GAIN
-    chosen = next(scale for scale in SCALES if expected_dice(scale) >= enough)  # the largest
+    enough = max(map(expected_dice, scales)) - GAIN
+    chosen = next(scale for scale in scales if expected_dice(scale) >= enough)  # the largest
     return Decision(
         chosen,
         f"the cheapest network sees each pixel about {seen[chosen]:.2g} times in this "
