@@ -154,6 +154,20 @@ class TestPostprocessing:
         found = evaluate_samples(Predictor(outcome.model, device=CPU), make_squares(3, seed=9))
         assert outcome.scores.mean_dice == pytest.approx(found.mean_dice)
 
+    def test_weights_are_chosen_by_the_score_that_they_will_have(self, make_trainer, monkeypatch):
+        """By far the most is made of the answers of the first validation."""
+        seen, gain = [], Gain(Way(min_area=32), 1.0, 0.9, 1.1)
+
+        def choose(counts, _):
+            seen.append(counts)
+            return gain if counts is seen[0] else None
+
+        monkeypatch.setattr(loop, "choose_way", choose)
+        outcome = make_trainer(num_steps=20, validate_every=5).run()
+        assert len(outcome.history) == 4
+        assert outcome.best_step == 5
+        assert outcome.model.config.min_area == 32
+
     def test_last_weights_are_not_chosen_and_neither_is_a_way(self, make_trainer, always):
         config = make_trainer(num_steps=10, keep_last=True).run().model.config
         assert (config.threshold, config.min_area) == Way()

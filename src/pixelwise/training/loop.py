@@ -280,7 +280,9 @@ class Trainer:
             ways = None if self.keep_last else WayCounts(self.model.config)
             scores, means = self._score(ways)
             counts = ways.images if ways else []
-            score = scores.mean_dice if not math.isnan(scores.mean_dice) else -means["loss"]
+            gain = choose_way(counts, self.model.config)  # which the kept model would use
+            score = scores.mean_dice + (gain.mean if gain else 0.0)
+            score = -means["loss"] if math.isnan(score) else score
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
         row["learning_rate"] = state.optimizer.param_groups[0]["lr"]
