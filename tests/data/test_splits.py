@@ -35,8 +35,9 @@ def test_val_and_test_are_neither_empty_nor_large(number, seed):
     counts = Counter(split_of([f"{i}" for i in range(number)], seed=seed).values())
     held_out = ["val", "test"] if number >= 10 else ["val"]
     assert ("test" in counts) == (number >= 10)
+    least = max(1, int(0.08 * number), min(3, number // 8))
     for split in held_out:
-        assert max(1, int(0.08 * number)) <= counts[split] <= max(1, 0.25 * number)
+        assert least <= counts[split] <= max(1, 0.25 * number)
 
 
 def test_one_image_trains_and_none_is_no_error():

@@ -29,7 +29,8 @@ INTERVALS: dict[Split, tuple[float, float]] = {  # of positions
     "val": (0.15, 0.30),
     "train": (0.30, 1.0),
 }
-LEAST_SHARE = 0.08  # of the samples, in val and in test; rounded down, but one at least
+LEAST_SHARE = 0.08  # of the samples, in val and in test; rounded down
+LEAST_NUMBER, ONE_IN = 3, 8  # samples there of small sets: fewer where that is more than an eighth
 LARGEST_SHARE = 0.25  # of the samples, in val and in test
 MIN_IMAGES_FOR_TEST = 10
 MAX_SWAPS = 100  # units that are tried on either side
@@ -68,7 +69,8 @@ def assign_splits(
     that neither folders nor an earlier split decided, groups move
 
     1. out of val or test where that holds more than 25 % of the samples;
-    2. into val or test where that holds less than 8 %, or nothing;
+    2. into val or test where that holds less than 8 %, or fewer than three of 24 samples and more,
+       two of 16, one of any number;
     3. so that a class found in three groups or more is in every split, where the above allows it;
        also in exchange for another group.
 
@@ -160,7 +162,7 @@ class _Balance:
     def __init__(self, units: Sequence[_Unit]) -> None:
         self.units = units
         self.total = sum(len(unit.names) for unit in units)
-        self.least = int(LEAST_SHARE * self.total)
+        self.least = max(1, int(LEAST_SHARE * self.total), min(LEAST_NUMBER, self.total // ONE_IN))
         self.num_samples: Counter[Split] = Counter()
         self.num_units: Counter[Split] = Counter()
         self.with_class: Counter[tuple[Split, int]] = Counter()  # units of a split that have it
@@ -204,7 +206,7 @@ class _Balance:
     def is_spare(self, unit: _Unit) -> bool:
         """Whether its split stays large enough, and keeps its common classes, without a unit."""
         left = self.num_samples[unit.split] - len(unit.names)
-        return left >= max(1, self.least) and self._is_kept(unit, unit.classes)
+        return left >= self.least and self._is_kept(unit, unit.classes)
 
     def may_swap(self, one: _Unit, other: _Unit) -> bool:
         """Whether two units may change places: both splits keep their common classes and size."""
@@ -254,7 +256,7 @@ def _shrink(balance: _Balance, split: Split) -> None:
 
 def _fill(balance: _Balance, split: Split) -> None:
     """Move units into a split that is too small, from train first, those nearest to it first."""
-    least = 1 if split == "train" else max(1, balance.least)
+    least = 1 if split == "train" else balance.least
     movable = [unit for unit in balance.units if balance.may_move(unit, split)]
     movable.sort(key=lambda unit: (unit.split != "train", unit.distance(split)))
     if movable and not balance.num_samples[split]:  # better a unit that is too large than nothing
