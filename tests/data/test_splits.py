@@ -40,6 +40,18 @@ def test_val_and_test_are_neither_empty_nor_large(number, seed):
         assert least <= counts[split] <= max(1, 0.25 * number)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_of_few_images_three_validate_also_where_they_come_in_groups(seed):
+    """Groups of two: the fourth image is there for the sake of the third."""
+    names = [f"{patient:02}_{eye}" for patient in range(12) for eye in "lr"]
+    groups = {name: name[:2] for name in names}
+    splits = split_of(names, seed=seed, groups=groups)
+    counts = Counter(splits.values())
+    assert 4 <= counts["val"] <= 6
+    assert 4 <= counts["test"] <= 6
+    assert all(splits[f"{patient:02}_l"] == splits[f"{patient:02}_r"] for patient in range(12))
+
+
 def test_one_image_trains_and_none_is_no_error():
     assert all(split_of(["a"], seed=seed) == {"a": "train"} for seed in range(20))
     assert split_of([]) == {}

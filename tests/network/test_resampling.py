@@ -174,6 +174,14 @@ def test_whole_steps_are_as_any_others(steps, num_classes):
         assert torch.equal(compared, resize_masks(masks, sides, num_classes))
 
 
+@pytest.mark.parametrize("step", [15, 16, 17])
+def test_many_pixels_of_a_new_one_are_not_counted_beyond_a_byte(step):
+    """All 225, 256 or 289 of one class, but for a corner that is all of the other."""
+    masks = torch.ones(1, 2 * step, 2 * step, dtype=torch.uint8)
+    masks[:, :step, :step] = 0
+    assert resize_masks(masks, (2, 2), num_classes=2).tolist() == [[[0, 1], [1, 1]]]
+
+
 def test_the_number_of_classes_need_not_be_looked_up():
     masks = torch.randint(0, 3, (2, 12, 18), dtype=torch.uint8)
     masks[0, :5] = 255

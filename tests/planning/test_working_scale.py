@@ -126,3 +126,10 @@ class TestChoice:
     def test_the_reason_says_how_often_a_pixel_is_seen(self):
         found = fingerprint_of(line)
         assert "about 7.5 times" in choose_scale(found, BINARY, passes_of(7.5))[1]
+
+    @pytest.mark.parametrize("scales", [(1.0,), (1.0, 0.71), (1.0, 0.71, 0.5)])
+    def test_of_the_scales_that_are_given_one_is_chosen(self, scales):
+        """The smallest of them where all of SCALES would give a smaller one."""
+        found = fingerprint_of(blob)
+        assert choose_scale(found, BINARY, passes_of(0.05))[0] < scales[-1]
+        assert choose_scale(found, BINARY, passes_of(0.05), scales)[0] == scales[-1]

@@ -87,6 +87,13 @@ class TestTargets:
         assert small.dtype == torch.bool
         assert torch.equal(small[shares != 0.5], shares[shares != 0.5] > 0.5)
 
+    def test_of_overlapping_classes_may_be_ignored_one_by_one(self):
+        planes = torch.zeros(1, 4, 2, 8, dtype=torch.uint8)
+        planes[0, 3] = torch.tensor([255, 255, 255, 1, 1, 1, 0, 0])
+        small = reduce_targets(planes, 1, torch.zeros(1, 4, 1, 4))
+        assert small[0, 3].tolist() == [[255, 1, 1, 0]]  # half is not most
+        assert not small[0, :3].any()
+
     @pytest.mark.parametrize("level", [1, 2])
     def test_are_what_masks_are_at_a_working_scale(self, level):
         targets = torch.randint(0, 4, (2, 16, 24), dtype=torch.uint8)
