@@ -26,7 +26,8 @@ MAX_DENOMINATOR = 10_000  # of a working scale as a fraction
 TIE = 2.0**-22  # of a pixel: rounding of shares is less
 MAX_VOTES = 2**23  # of pixels for classes, that are counted at once
 MAX_PLANES = 3  # classes, and ignored pixels, that are averaged one by one; more are counted
-MAX_COMPARED = 8  # pixels of a new one that are compared with one another; more take votes
+MAX_COMPARED = 8  # pixels of a new one that are compared with one another
+FEW_CLASSES = 3  # that are quicker counted than compared
 MAX_COUNTED = 16  # classes whose pixels are counted one by one, where new pixels hold whole ones
 MAX_COUNT = 255  # pixels of a new one, in uint8
 ABOVE_TIES = 512  # as many as there are class indices, and more
@@ -133,8 +134,8 @@ def resize_masks(masks: Tensor, size: Sequence[int], num_classes: int | None = N
         return masks
     if all(old % new == 0 for old, new in zip(before, size, strict=True)):
         steps = [old // new for old, new in zip(before, size, strict=True)]
-        number, most = math.prod(steps), num_classes or math.inf
-        if number <= MAX_COMPARED and most > MAX_PLANES:
+        number = math.prod(steps)
+        if number <= MAX_COMPARED and (num_classes or math.inf) > FEW_CLASSES:
             return _elect_by_comparing(masks, steps)
         if num_classes and num_classes <= MAX_COUNTED and number <= MAX_COUNT:
             return _elect_by_counting(masks, steps, num_classes)
@@ -163,22 +164,25 @@ def _elect_by_counting(masks: Tensor, steps: Sequence[int], num_classes: int) ->
 
     The time grows with the number of classes, and hardly with that of pixels in a new one.
     """
-    best = most = is_odd = torch.empty(0)
-    for value in (*range(num_classes), IGNORE_INDEX):
-        count = (masks == value).view(torch.uint8)
-        for axis, step in enumerate(steps, start=-len(steps)):
-            parts = count.unflatten(axis, (-1, step)).unbind(axis)
-            count = reduce(torch.add, parts)
-        if value == 0:
-            best, most = torch.zeros_like(count, dtype=masks.dtype), count
-            is_odd = _checkerboard(count.shape[-len(steps) :], masks.device)
-            continue
+    most = _count_pixels(masks == 0, steps)
+    best = torch.zeros_like(most, dtype=masks.dtype)
+    is_odd = _checkerboard(most.shape[-len(steps) :], masks.device)
+    for value in (*range(1, num_classes), IGNORE_INDEX):
+        count = _count_pixels(masks == value, steps)
         is_more = count > most
         if value != IGNORE_INDEX:
             is_more |= (count == most) & is_odd
         best = best.masked_fill(is_more, value)
         most = torch.maximum(count, most)
     return best
+
+
+def _count_pixels(planes: Tensor, steps: Sequence[int]) -> Tensor:
+    """How many pixels are set in each new one, 255 at most: (..., *spatial) bool to uint8."""
+    counts = planes.view(torch.uint8)
+    for axis, step in enumerate(steps, start=-len(steps)):
+        counts = reduce(torch.add, counts.unfold(axis, step, step).unbind(-1))
+    return counts
 
 
 def _elect_by_comparing(masks: Tensor, steps: Sequence[int]) -> Tensor:

@@ -27,8 +27,9 @@ BATCH_SIZE = 8
 MIN_BATCH = 2
 MIN_STEPS = 300  # before batches are larger; of several classes by the root of their number fewer
 MAX_PATCH = {2: 192, 3: 64}  # pixels per axis
-LEAST_PATCH = {2: 96, 3: 1}  # below which images are not made smaller: little is left to look at,
-# and no time is saved, since a step is mostly its fixed part; of volumes nothing was measured
+# below which images are not made smaller: little is left to look at, and little time is saved,
+# since a step is mostly its fixed part; of volumes nothing was measured
+LEAST_PATCH = {2: 96, 3: 1}
 
 
 class Extent(NamedTuple):
