@@ -58,12 +58,10 @@ def binary_cross_entropy_loss(
         tensor(0.6931)
     """
     target = as_planes(logits, target)
-    loss, keep = _binary_cross_entropies(logits, target), target != ignore_index
-    if class_weights is None:
-        return _kept_mean(loss, keep, reduce)
-    weights = class_weights.to(logits.device)[(target == 1).long()] * keep
-    loss, weight = reduce((loss * weights).sum(), weights.sum())
-    return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
+    loss, weights = _binary_cross_entropies(logits, target), target != ignore_index
+    if class_weights is not None:
+        weights = class_weights.to(logits.device)[(target == 1).long()] * weights
+    return _weighted_mean(loss, weights, reduce)
 
 
 def cross_entropy_loss(
@@ -92,11 +90,9 @@ def cross_entropy_loss(
         logits.float(), target.long(), weights, ignore_index=ignore_index, reduction="sum"
     )
     keep = target != ignore_index
-    if weights is None:
-        loss, number = reduce(loss, keep.sum())
-        return loss / number.clamp(min=1)
-    loss, weight = reduce(loss, (weights[target.long() * keep] * keep).sum())
-    return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
+    return _per_weight(
+        loss, keep if weights is None else weights[target.long() * keep] * keep, reduce
+    )
 
 
 def dice_loss(
@@ -140,7 +136,7 @@ def dice_loss(
     scores = _foreground(dice, background or multilabel)
     present = _foreground(present, background or multilabel)
     keep = torch.ones_like(present, dtype=torch.bool) if absent else present > 0
-    return _kept_mean(1 - scores, keep, keep_sums if batch else reduce)
+    return _weighted_mean(1 - scores, keep, keep_sums if batch else reduce)
 
 
 def tversky_loss(
@@ -184,7 +180,7 @@ def tversky_loss(
     tversky = (overlap + smooth) / (overlap + errors + smooth)
     scores = _foreground(tversky, background or multilabel)
     keep = torch.ones_like(scores, dtype=torch.bool)
-    return _kept_mean(1 - scores, keep, keep_sums if batch else reduce)
+    return _weighted_mean(1 - scores, keep, keep_sums if batch else reduce)
 
 
 def cross_entropy_dice_loss(
@@ -279,7 +275,7 @@ def focal_loss(
     loss = cross_entropy * (-torch.expm1(-cross_entropy)).clamp(min=TINY) ** gamma
     if alpha is not None:
         loss = loss * torch.where(target > 0, alpha, 1 - alpha)
-    return _kept_mean(loss, target != ignore_index, reduce)
+    return _weighted_mean(loss, target != ignore_index, reduce)
 
 
 def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
@@ -288,10 +284,15 @@ def _binary_cross_entropies(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), positive, reduction="none")
 
 
-def _kept_mean(loss: Tensor, keep: Tensor, reduce: Reduce) -> Tensor:
-    """Mean of the loss where ``keep`` is true; 0 where it never is."""
-    loss, number = reduce((loss * keep).sum(), keep.sum())
-    return loss / number.clamp(min=1)
+def _weighted_mean(loss: Tensor, weights: Tensor, reduce: Reduce) -> Tensor:
+    """Mean of the loss, each value by its weight; 0 where all weights are 0 (or false)."""
+    return _per_weight((loss * weights).sum(), weights, reduce)
+
+
+def _per_weight(total: Tensor, weights: Tensor, reduce: Reduce) -> Tensor:
+    """The total of a loss that is weighted already, by the sum of the weights."""
+    total, weight = reduce(total, weights.sum(dtype=torch.float32))
+    return total / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _probabilities_and_one_hot(
