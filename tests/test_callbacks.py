@@ -278,6 +278,23 @@ class TestOptimizers:
         assert made.param_groups[0][setting] == value
         assert repr(ours) == f"{name}(learning_rate={rate:g})"
 
+    @pytest.mark.parametrize("kind", ["Adam", "AdamW", "SGD", "RMSprop"])
+    def test_updates_are_those_of_torch_weight_by_weight(self, kind):
+        ours, theirs = (torch.nn.Linear(3, 2) for _ in range(2))
+        theirs.load_state_dict(ours.state_dict())
+        settings = getattr(optimizers, kind)(0.1).settings
+        made = getattr(optimizers, kind)(0.1)(ours.parameters())
+        plain = getattr(torch.optim, kind)(theirs.parameters(), lr=0.1, foreach=False, **settings)
+        assert bool(made.defaults.get("fused")) == (kind != "RMSprop")  # torch has none of it
+        for step in range(3):
+            for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+                weight.grad = torch.full_like(weight, step - 0.7)
+                other.grad = weight.grad.clone()
+            made.step()
+            plain.step()
+        for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(weight, other)
+
     def test_a_schedule_is_answered_with_the_callback(self):
         with pytest.raises(PlanError, match="LearningRateScheduler"):
             optimizers.Adam(learning_rate=lambda step: 1e-3)

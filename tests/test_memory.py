@@ -33,14 +33,19 @@ def use_and_free(megabytes, blocks=1, times=1):
 def measure():
     """Megabytes more: after a large block, after six small ones, after these 50 times; and then.
 
-    The large one comes first, since it would fill a hole that small ones leave.
+    The large one comes first, since it would fill a hole that small ones leave. Then the same of
+    large blocks that are to be kept: after one, after 20 times, and then.
     """
     before = resident()
     with keeping_freed_memory():
         large = use_and_free(200)
         small = use_and_free(25, blocks=6)
         again = use_and_free(25, blocks=6, times=50)
-    return large, small, again, resident() - before
+    afterwards = resident() - before
+    with keeping_freed_memory(large=True):
+        kept = use_and_free(200)
+        kept_again = kept + use_and_free(200, times=20)
+    return large, small, again, afterwards, kept, kept_again, resident() - before
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def measured():
 
 @is_linux
 def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards(measured):
-    _, small, again, afterwards = measured
+    _, small, again, afterwards, *_ = measured
     assert 140 < small < 250
     assert again < 250  # holes are filled again
     assert afterwards < 15
@@ -61,6 +66,14 @@ def test_what_is_freed_is_kept_meanwhile_and_given_back_afterwards(measured):
 @is_linux
 def test_large_blocks_are_given_back_at_once(measured):
     assert measured[0] < 15
+
+
+@is_linux
+def test_large_blocks_can_be_kept_too(measured):
+    *_, kept, kept_again, afterwards = measured
+    assert 190 < kept < 300
+    assert kept_again < 500  # a small block beside a hole can leave it too small once, not 20 times
+    assert afterwards < 15
 
 
 @is_linux

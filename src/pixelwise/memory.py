@@ -11,7 +11,7 @@ import torch
 
 from pixelwise.errors import PlanError
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4  # of glibc's malloc.h
 LARGEST = 32 * 2**20  # bytes of a block that is kept: the most that glibc lets one say
 EVERYTHING = 2**31 - 1
 KEEPING = {
@@ -19,10 +19,12 @@ KEEPING = {
     M_TRIM_THRESHOLD: EVERYTHING,
     M_TOP_PAD: 2 * LARGEST,
 }
+KEEPING_LARGE = KEEPING | {M_MMAP_MAX: 0}  # no block is asked of the system by itself
 USUAL = {  # where glibc arrives by itself in a program with large arrays
     M_MMAP_THRESHOLD: LARGEST,
     M_TRIM_THRESHOLD: 2 * LARGEST,
     M_TOP_PAD: 128 * 2**10,
+    M_MMAP_MAX: 2**16,
 }
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -30,19 +32,22 @@ UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 
 
 @contextmanager
-def keeping_freed_memory() -> Iterator[None]:
+def keeping_freed_memory(*, large: bool = False) -> Iterator[None]:
     """Let the process keep memory that is freed, to be used again; give it back in the end.
 
     Each step frees as much as it allocates. glibc returns much of it to the system, which then
     clears every page again: a training step takes 5 to 20 % longer, a prediction up to 25 %
-    (docs/log.md). Blocks above 32 MB are returned as ever, since holes of that size would add up.
-    Where the C library is another one, nothing is changed.
+    (docs/log.md). Where the C library is another one, nothing is changed.
+
+    Args:
+        large: blocks above 32 MB, too. Steps ask for the same ones again and again; images of all
+            sizes leave holes between them, which add up.
     """
     mallopt = _glibc("mallopt")
     if mallopt is None:
         yield
         return
-    for option, value in KEEPING.items():
+    for option, value in (KEEPING_LARGE if large else KEEPING).items():
         mallopt(option, value)
     try:
         yield

@@ -53,7 +53,7 @@ def time_steps(
     taking = computing = 0.0  # seconds that steps took with their batches there, and a processor
     waits = device.type == "cpu"  # a GPU works on while the next step is prepared
     num_warm = 1 if waits else NUM_WARM
-    with using_threads(plan.num_threads), keeping_freed_memory():
+    with using_threads(plan.num_threads), keeping_freed_memory(large=True):
         stepper = Stepper(model.single_network, plan, Objective(loss), device)
         source = patch_source(model, plan, samples)
         for index in range(len(samples)):  # the steps after a first pass over the images count
@@ -127,7 +127,10 @@ def find_threads(
     if device.type != "cpu" or plan.num_threads is not None:
         return plan.num_threads
     threads = Threads(device, first=free_threads())
-    with keeping_freed_memory(), BatchQueue(patch_source(model, plan, samples), device) as queue:
+    with (
+        keeping_freed_memory(large=True),
+        BatchQueue(patch_source(model, plan, samples), device) as queue,
+    ):
         stepper = Stepper(model.single_network, plan, Objective(loss), device)
         step = 0
         while not threads.is_settled:

@@ -131,7 +131,7 @@ class Trainer:
             TrainingError: the loss was lost too often; the model has the best weights so far.
         """
         self._good = self._good or self.checkpoint().copy()
-        with keeping_freed_memory(), noticing_interrupts() as wish:
+        with keeping_freed_memory(large=True), noticing_interrupts() as wish:
             while True:
                 try:
                     stopped = self._advance(wish)
