@@ -252,6 +252,8 @@ def _whole_numbers(masks: NDArray[Any], form: TargetForm) -> NDArray[np.uint8]:
 def _check_values(
     values: NDArray[np.uint8], highest: int, form: TargetForm, *, allow_ignore: bool
 ) -> None:
+    if values.max(initial=0) <= highest:  # known at once; which values there are takes long
+        return
     present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
     what = "0 and 1" if highest == 1 else f"class indices from 0 to {highest}"
     ignore = ", or 255 to ignore a pixel" if allow_ignore else ""
