@@ -16,8 +16,8 @@ from pixelwise.errors import PlanError
 class Optimizer:
     """A kind of torch optimizer and its settings; called with parameters it makes one.
 
-    All weights are updated by one call where torch has such a form of the optimizer, which takes
-    a third of the time that calls for each take (docs/log.md).
+    All weights are updated by one call where torch has such a form of the optimizer; calls for each
+    weight take two to four times as long (docs/log.md).
 
     Args:
         kind: name in `torch.optim`.

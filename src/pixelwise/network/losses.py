@@ -89,10 +89,10 @@ def cross_entropy_loss(
     loss = F.cross_entropy(
         logits.float(), target.long(), weights, ignore_index=ignore_index, reduction="sum"
     )
-    keep = target != ignore_index
-    return _per_weight(
-        loss, keep if weights is None else weights[target.long() * keep] * keep, reduce
-    )
+    counted = target != ignore_index
+    if weights is not None:
+        counted = weights[target.long() * counted] * counted
+    return _per_weight(loss, counted, reduce)
 
 
 def dice_loss(
