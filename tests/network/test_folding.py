@@ -8,7 +8,8 @@ import torch
 from pixelwise.device import has_bfloat16
 from pixelwise.inference import TorchRuntime
 from pixelwise.network import Ensemble, UNet, UNetConfig, fold_normalizations, freeze_convolutions
-from pixelwise.network.folding import ConvolutionReLU, has_fused_convolution
+from pixelwise.network.folding import ConvolutionReLU
+from pixelwise.network.fused import has_fused_convolution
 
 CPU = torch.device("cpu")
 
@@ -90,11 +91,19 @@ def test_sizes_that_must_be_extended_and_a_single_pixel():
             torch.testing.assert_close(frozen(batch), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_without_the_kernel_nothing_is_fused(monkeypatch):
+@pytest.fixture
+def missing(monkeypatch):
     def missing(*args):
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr("pixelwise.network.folding._convolve", missing)
+    monkeypatch.setattr("pixelwise.network.fused.convolve_relu", missing)
+    has_fused_convolution.cache_clear()
+    yield
+    has_fused_convolution.cache_clear()
+
+
+@pytest.mark.usefixtures("missing")
+def test_without_the_kernel_nothing_is_fused():
     assert freeze_convolutions(make_network(normalization="none"), torch.float32) == 0
 
 

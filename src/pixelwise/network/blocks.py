@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelwise.network.fused import TrainedJoint, is_fused, run_layers
 from pixelwise.network.instance_norm import InstanceNorm
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ SPREAD = {2: IN_PLANE, 3: torch.kron(IN_PLANE, ALONG_AXIS)}  # which of 3x3 weig
 CONVOLVE_TRANSPOSED = {4: F.conv_transpose2d, 5: F.conv_transpose3d}
 
 
-def conv_block(in_channels: int, width: int, config: "UNetConfig") -> nn.Sequential:
+def conv_block(in_channels: int, width: int, config: "UNetConfig") -> "ConvBlock":
     """Two 3x3 convolutions, each with its normalization and activation."""
-    return nn.Sequential(_layers(in_channels, width, config))
+    return ConvBlock(_layers(in_channels, width, config))
 
 
 def decoder_block(below: int, skip: int, width: int, config: "UNetConfig") -> "DecoderBlock":
@@ -54,6 +55,14 @@ def _layers(in_channels: int, width: int, config: "UNetConfig") -> OrderedDict[s
     return layers
 
 
+class ConvBlock(nn.Sequential):
+    """Two convolutions, each with its normalization and activation."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give the features (B, width, *spatial)."""
+        return run_layers(self, features)
+
+
 class DecoderBlock(nn.Sequential):
     """Two convolutions on what comes up from the level below and on the skip, joined.
 
@@ -74,15 +83,22 @@ class DecoderBlock(nn.Sequential):
 
     def forward(self, up: Tensor, skip: Tensor | None) -> Tensor:  # type: ignore[override]
         """Give the features (B, width, *spatial); `skip` is (B, S, *spatial) or None."""
-        features = self._join(up, skip)
-        for layer in list(self)[1:]:
-            features = layer(features)
-        return features
+        first, *layers = self
+        if skip is not None and self._is_joined_at_once(up) and is_fused(first, layers[0], skip):
+            weight = cast(Tensor, first.weight)
+            total = convolve_doubled(up, weight[:, : self.num_up], cast(Tensor, first.bias))
+            features = TrainedJoint.apply(total, skip, weight[:, self.num_up :])  # type: ignore[no-untyped-call]
+            return run_layers(layers[1:], features)
+        return run_layers(layers, self._join(up, skip))
+
+    def _is_joined_at_once(self, up: Tensor) -> bool:
+        """Whether no large image is made of what comes up."""
+        return self.is_nearest and up.device.type == "cpu"
 
     def _join(self, up: Tensor, skip: Tensor | None) -> Tensor:
         """The first convolution."""
         first: nn.Conv2d | nn.Conv3d = self.conv1  # type: ignore[assignment]
-        if not (self.is_nearest and up.device.type == "cpu"):
+        if not self._is_joined_at_once(up):
             if self.is_nearest:
                 up = F.interpolate(up, scale_factor=2, mode="nearest")
             return cast(Tensor, first(up if skip is None else torch.cat((up, skip), dim=1)))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelwise.network.blocks import DecoderBlock, spread_weights
+from pixelwise.network.fused import add_convolved, convolve_relu, has_fused_convolution
 
 NUMBERS = 1, 2  # of the convolutions of a block, see blocks.py
 
@@ -111,7 +112,7 @@ class ConvolutionReLU(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Give (B, width, H, W) in the format of the weights."""
         weight = cast(Tensor, self.weight)
-        return _convolve(features.to(weight.dtype), weight, self.bias, self._padding)  # type: ignore[arg-type]
+        return convolve_relu(features.to(weight.dtype), weight, self.bias, self._padding)  # type: ignore[arg-type]
 
 
 class FrozenDecoder(nn.Module):
@@ -144,7 +145,7 @@ class FrozenDecoder(nn.Module):
             features = F.conv2d(up, weight, bias, padding=1)
         if skip is not None:
             own = cast(Tensor, self.skip_weight)
-            features = _add_convolved(features, skip.to(own.dtype), own, self.has_activation)
+            features = add_convolved(features, skip.to(own.dtype), own, self.has_activation)
         elif self.has_activation:
             features.clamp_min_(0)
         return cast(Tensor, self.rest(features))
@@ -155,44 +156,3 @@ def _laid(weight: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     if weight is None or weight.ndim < 4:
         return None if weight is None else weight.detach().to(dtype)
     return weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
-
-
-def _convolve(features: Tensor, weight: Tensor, bias: Tensor | None, padding: list[int]) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._convolution_pointwise(
-        features, weight, bias, padding, [1, 1], [1, 1], 1, "relu", [], ""
-    )
-    return found
-
-
-def _add_convolved(total: Tensor, features: Tensor, weight: Tensor, has_activation: bool) -> Tensor:
-    """Add the 3x3 convolution of features onto a total, in place."""
-    found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
-        total, features, weight, None, [1, 1], [1, 1], [1, 1], 1,
-        "add", 1.0, "relu" if has_activation else None, [], "",
-    )  # fmt: skip
-    return found
-
-
-def has_fused_convolution() -> bool:
-    """Whether this torch has the kernels, and they give what convolution and ReLU give."""
-    if not (
-        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(torch.ops, "mkldnn")
-    ):
-        return False
-    generator = torch.Generator().manual_seed(0)
-    image, weight, total = (torch.randn(2, 2, 5, 5, generator=generator) for _ in range(3))
-    weight = weight[..., :3, :3].contiguous(memory_format=torch.channels_last)
-    image, total = (one.contiguous(memory_format=torch.channels_last) for one in (image, total))
-    try:
-        with torch.autocast("cpu", enabled=False):
-            plain = torch.conv2d(image, weight, padding=1)
-            expected = plain.relu(), (total + plain).relu(), total + plain
-            found = (
-                _convolve(image, weight, None, [1, 1]),
-                _add_convolved(total.clone(), image, weight, has_activation=True),
-                _add_convolved(total.clone(), image, weight, has_activation=False),
-            )
-    except (RuntimeError, AttributeError, TypeError):  # they are not of torch's public interface
-        return False
-    return all(torch.allclose(*pair, atol=1e-6) for pair in zip(found, expected, strict=True))
