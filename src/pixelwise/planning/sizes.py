@@ -18,7 +18,7 @@ from pixelwise.task import Task
 # more classes there are, the fewer patches
 WIDTHS = {
     (8, 16, 32, 64, 128): 0,
-    (16, 32, 64, 128, 256): 12_000,
+    (16, 32, 64, 128, 256): 7_000,
     (32, 64, 128, 256, 512): 48_000,
 }
 FEWER = 1.5  # power of the number of classes by which fewer patches are enough
