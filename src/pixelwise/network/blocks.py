@@ -83,29 +83,20 @@ class DecoderBlock(nn.Sequential):
 
     def forward(self, up: Tensor, skip: Tensor | None) -> Tensor:  # type: ignore[override]
         """Give the features (B, width, *spatial); `skip` is (B, S, *spatial) or None."""
-        first, *layers = self
-        if skip is not None and self._is_joined_at_once(up) and is_fused(first, layers[0], skip):
-            weight = cast(Tensor, first.weight)
-            total = convolve_doubled(up, weight[:, : self.num_up], cast(Tensor, first.bias))
-            features = TrainedJoint.apply(total, skip, weight[:, self.num_up :])  # type: ignore[no-untyped-call]
-            return run_layers(layers[1:], features)
-        return run_layers(layers, self._join(up, skip))
-
-    def _is_joined_at_once(self, up: Tensor) -> bool:
-        """Whether no large image is made of what comes up."""
-        return self.is_nearest and up.device.type == "cpu"
-
-    def _join(self, up: Tensor, skip: Tensor | None) -> Tensor:
-        """The first convolution."""
-        first: nn.Conv2d | nn.Conv3d = self.conv1  # type: ignore[assignment]
-        if not self._is_joined_at_once(up):
+        first: nn.Conv2d | nn.Conv3d
+        first, *layers = self  # type: ignore[assignment]
+        if not (self.is_nearest and up.device.type == "cpu"):
             if self.is_nearest:
                 up = F.interpolate(up, scale_factor=2, mode="nearest")
-            return cast(Tensor, first(up if skip is None else torch.cat((up, skip), dim=1)))
+            return run_layers(layers, first(up if skip is None else torch.cat((up, skip), dim=1)))
         features = convolve_doubled(up, first.weight[:, : self.num_up], first.bias)
         if skip is None:
-            return features
-        return features.add_(CONVOLVE[skip.ndim](skip, first.weight[:, self.num_up :], padding=1))
+            return run_layers(layers, features)
+        of_skip = first.weight[:, self.num_up :]
+        if is_fused(first, layers[0], skip):
+            features = TrainedJoint.apply(features, skip, of_skip)  # type: ignore[no-untyped-call]
+            return run_layers(layers[1:], features)
+        return run_layers(layers, features.add_(CONVOLVE[skip.ndim](skip, of_skip, padding=1)))
 
 
 def convolve_doubled(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
