@@ -15,6 +15,7 @@ from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.inference import Predictor, TorchRuntime
 from pixelwise.inference.evaluate import evaluate_samples
+from pixelwise.metrics import Interval
 from pixelwise.network import (
     IntensityScaling,
     Model,
@@ -155,17 +156,20 @@ class TestPostprocessing:
         assert outcome.scores.mean_dice == pytest.approx(found.mean_dice)
 
     def test_weights_are_chosen_by_the_score_that_they_will_have(self, make_trainer, monkeypatch):
-        """By far the most is made of the answers of the first validation."""
-        seen, gain = [], Gain(Way(min_area=32), 1.0, 0.9, 1.1)
+        """By far the most is made of the answers of the second validation."""
+        gain = Gain(Way(min_area=32), 1.0, 0.9, 1.1)
+        seen, perfect = [], SimpleNamespace(mean={"dice": Interval(2.0)})
 
         def choose(counts, _):
             seen.append(counts)
-            return gain if counts is seen[0] else None
+            return gain if any(counts is one for one in seen[1:2]) else None
 
         monkeypatch.setattr(loop, "choose_way", choose)
+        monkeypatch.setattr(loop, "summarize_samples", lambda counts, _: perfect)
         outcome = make_trainer(num_steps=20, validate_every=5).run()
         assert len(outcome.history) == 4
-        assert outcome.best_step == 5
+        assert outcome.best_step == 10
+        assert outcome.scores is perfect
         assert outcome.model.config.min_area == 32
 
     def test_last_weights_are_not_chosen_and_neither_is_a_way(self, make_trainer, always):
@@ -292,11 +296,13 @@ class TestBest:
 
     @pytest.fixture
     def scored(self, monkeypatch):
-        """Let validations score these numbers, one after the other."""
+        """Let validations score these numbers, one after the other, with a standard error."""
 
-        def let(*numbers):
+        def let(*numbers, error=0.0):
             class Fake:
                 def __init__(self, number):
+                    bounds = number - 1.96 * error, number + 1.96 * error
+                    self.mean = {"dice": None if math.isnan(number) else Interval(number, *bounds)}
                     self.mean_dice = number
 
                 def to_json(self):
@@ -314,7 +320,7 @@ class TestBest:
     def run(self, make_trainer, **options):
         seen = {}
         trainer = make_trainer(
-            num_steps=6, validate_every=2, **options,
+            validate_every=2, **{"num_steps": 6} | options,
             keep=lambda model, best, history, state: seen.update(
                 {history[-1]["step"]: {k: v.clone() for k, v in model.network.state_dict().items()}}
             ),
@@ -332,6 +338,25 @@ class TestBest:
     def test_the_first_of_equals(self, make_trainer, scored):
         scored(0.3, 0.8, 0.8)
         assert self.run(make_trainer)[1].best_step == 4
+
+    @pytest.mark.parametrize(
+        ("later", "error", "kept"),
+        [(0.81, 0.0, 8), (0.8, 0.0, 2), (0.8, 0.01, 8), (0.79, 0.013, 2), (0.79, 0.014, 8)],
+    )
+    def test_what_early_ones_are_ahead_by_is_partly_luck(
+        self, make_trainer, scored, later, error, kept
+    ):
+        """Three quarters of the training lie between: so much of a standard error is forgiven."""
+        scored(0.8, 0.1, 0.1, later, error=error)
+        trainer, outcome, seen = self.run(make_trainer, num_steps=8)
+        assert outcome.best_step == kept
+        assert outcome.scores.mean_dice == (later if kept == 8 else 0.8)
+        assert equal(weights_of(trainer), seen[kept])
+
+    def test_of_scores_that_fall_slowly_the_last_one_within_the_luck(self, make_trainer, scored):
+        """A quarter of the training lies between two, so that 0.006 is forgiven each time."""
+        scored(0.8, 0.795, 0.79, 0.785, error=0.025)
+        assert self.run(make_trainer, num_steps=8)[1].best_step == 8
 
     def test_the_last_where_that_is_asked(self, make_trainer, scored):
         scored(0.3, 0.8, 0.5)
@@ -654,7 +679,7 @@ class TestWarnings:
         monkeypatch.setattr(loop, "find_overfitting", lambda history: "Over-fitting!")
         log = Log()
         outcome = make_trainer(num_steps=6, validate_every=2, watcher=log).run()
-        said = ["Over-fitting! The best weights, from before the rise, are kept."]
+        said = ["Over-fitting! The best weights are kept."]
         assert log.notes == said
         assert outcome.warnings == said
 

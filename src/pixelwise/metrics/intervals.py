@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from pixelwise.metrics.counts import SCORE_NAMES
 
+NORMAL_95 = 1.96  # standard errors on each side of a mean, within which 95 % lie
+
 
 class Interval(NamedTuple):
     """A mean over images and its 95 % bootstrap interval.
@@ -26,6 +28,17 @@ class Interval(NamedTuple):
     def bounds(self) -> str:
         """The interval with three decimals, "0.890, 0.930"; empty where there is none."""
         return "" if self.low is None or self.high is None else f"{self.low:.3f}, {self.high:.3f}"
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, as of a normal distribution; 0 where there is no interval.
+
+        >>> round(Interval(0.9, 0.86, 0.94).standard_error, 3)
+        0.02
+        """
+        if self.low is None or self.high is None:
+            return 0.0
+        return (self.high - self.low) / (2 * NORMAL_95)
 
 
 @dataclass(frozen=True, slots=True)

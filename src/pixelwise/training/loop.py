@@ -11,7 +11,7 @@ from torch import Tensor
 from pixelwise.data import Sample
 from pixelwise.errors import TrainingError
 from pixelwise.inference import Predictor
-from pixelwise.inference.evaluate import summarize_samples
+from pixelwise.inference.evaluate import Counted, summarize_samples
 from pixelwise.memory import keeping_freed_memory
 from pixelwise.metrics import Scores
 from pixelwise.network import Model, UNet
@@ -23,7 +23,7 @@ from pixelwise.training.collapse import CollapseWatch
 from pixelwise.training.interrupt import ANSWER, Interruption, noticing_interrupts
 from pixelwise.training.objective import Objective
 from pixelwise.training.patches import patch_source
-from pixelwise.training.postprocessing import WayCounts, choose_way, counts_of
+from pixelwise.training.postprocessing import Way, WayCounts, choose_way, counts_of
 from pixelwise.training.ranks import ALL_DONE, Decision, Ranks
 from pixelwise.training.schedule import (
     Plateau,
@@ -42,7 +42,7 @@ LOSS_STEP = 2  # pixels: of a validation's loss, which decides only where Dice i
 ASKED = "it was asked to end"  # by who watches it
 MAX_RETREATS = 2  # to the last good state, where the loss was lost
 RETREAT_FACTOR = 0.3  # on the learning rate, at each
-BEST_KEPT = "The best weights, from before the rise, are kept."
+BEST_KEPT = "The best weights are kept."
 FLAT = "validation stopped improving"
 NOTHING_LEARNT = (
     "The budget was used before the first step, so this model has learnt nothing. Give a longer "
@@ -274,22 +274,23 @@ class Trainer:
         row |= weighted_means(state.recent)
         state.recent.clear()
         scores, counts = None, []
-        score = float(state.step)  # without validation samples the newest is the best
+        score, error = float(state.step), 0.0  # without validation samples the newest is the best
         if self.val:
             # last weights were not chosen, and neither is what is made of their probabilities
             ways = None if self.keep_last else WayCounts(self.model.config)
             scores, means = self._score(ways)
             counts = ways.images if ways else []
             gain = choose_way(counts, self.model.config)  # which the kept model would use
-            score = scores.mean_dice + (gain.mean if gain else 0.0)
-            score = -means["loss"] if math.isnan(score) else score
+            used = self._scores_in(gain.way, counts) if gain else scores
+            dice = used.mean["dice"]
+            score, error = (dice.mean, dice.standard_error) if dice else (-means["loss"], 0.0)
             row |= {f"val_{name}": value for name, value in means.items()}
             row.setdefault("val_dice", scores.mean_dice)
         row["learning_rate"] = state.optimizer.param_groups[0]["lr"]
         row["data_wait"] = self._recent_wait.share
         self._recent_wait = WaitTime()
         state.history.append(row)
-        if score > state.best.score or self.keep_last:
+        if self.keep_last or self._is_best(score, error):
             weights = copy_weights(state.average.network)
             state.best = Best(score, state.step, weights, scores, counts)
         self._look_for_overfitting()
@@ -300,6 +301,16 @@ class Trainer:
         self.timetable.checkpointed()
         self.timetable.validated(state.step, time.monotonic() - started)
         self.watcher.validated(row)
+
+    def _is_best(self, score: float, error: float) -> bool:
+        """Whether the newest weights are those to keep; `error` is the score's standard error.
+
+        Later weights are better as a rule, and what earlier ones are ahead by is partly luck of
+        few images: over a whole training one standard error of it is forgiven, over half of one
+        half.
+        """
+        best, num_steps = self.state.best, max(1, self.timetable.num_steps)
+        return score > best.score - error * (self.state.step - best.step) / num_steps
 
     def _score(self, ways: WayCounts | None) -> tuple[Scores, dict[str, float]]:
         """Validate; the threads that steps take now are those to begin with."""
@@ -373,10 +384,13 @@ class Trainer:
         self.state.network.eval()
         gain = choose_way(best.counts, self.model.config)
         if gain is not None:
-            counts = counts_of(gain.way, best.counts, self.model.config)
             self.model = self.model.with_config(**gain.way._asdict())
-            best.scores = summarize_samples(counts, self.model.config)
+            best.scores = self._scores_in(gain.way, best.counts)
             self.watcher.note(gain.describe())
+
+    def _scores_in(self, way: Way, counts: Sequence[Counted]) -> Scores:
+        config = self.model.config
+        return summarize_samples(counts_of(way, counts, config), config)
 
     def _seconds_left(self) -> float:
         return self.timetable.seconds_for(self.timetable.num_steps - self.state.step)
