@@ -127,7 +127,7 @@ def test_everything_given_is_on_the_page(page):
         "Half of the images are 256 pixels high.",
         "4 validation images",
         "1,300 steps in 1 min 35 s.",
-        "Best: 0.800 at step 200.",
+        "Highest: 0.800 at step 200.",
         "a.png",
         "Dice 0.125",
         "model.safetensors",

@@ -119,7 +119,7 @@ def _dice_chart(line: Line) -> Chart:
         _step_axis(axes)
 
     svg = _draw("dice-curve", "Validation Dice over the training steps", draw)
-    note = f"Best: {values[best]:.3f} at step {steps[best]:,.0f}."
+    note = f"Highest: {values[best]:.3f} at step {steps[best]:,.0f}."
     return Chart("Validation Dice", svg, [(line.name, STAND_INS[ACCENT])], note)
 
 

@@ -61,7 +61,7 @@ def write_run_report(
         ("Network", describe_network(model)),
         ("Training", f"{outcome.num_steps:,} steps in {seconds:.0f} s; {outcome.stopped}"),
         *([("Forecast before it", plan.describe_forecast())] if plan.calibration else []),
-        ("Best weights", f"from step {outcome.best_step:,}"),
+        ("Weights", f"of step {outcome.best_step:,}"),
         *closing.describe(folder.path),
         ("Machine", describe_machine(plan)),
         describe_versions(),
