@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import pixelwise
 from pixelwise.text import (
+    about,
     break_lines,
     count_of,
     format_csv,
@@ -153,3 +154,11 @@ def test_cells_are_read_back_as_they_were(rows):
 )
 def test_one_thing_has_no_plural(number, words, expected):
     assert count_of(number, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0.0123, "0.012"), (9.99, "10"), (99.6, "100"), (498.2, "498"), (1e6, "1,000,000")],
+)
+def test_numbers_of_two_digits_have_no_exponent(number, shown):
+    assert about(number) == shown

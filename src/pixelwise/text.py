@@ -30,6 +30,15 @@ def count_of(number: int, what: str, several: str = "") -> str:
     return f"{number:,} {what if number == 1 else several or what + 's'}"
 
 
+def about(number: float) -> str:
+    """Two digits of a small number, the whole ones of a larger one; never an exponent of ten.
+
+    >>> about(0.123), about(4.56), about(498.2), about(12_345.6)
+    ('0.12', '4.6', '498', '12,346')
+    """
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
+
+
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A small HTML table, as notebooks show it: numbers to the right, words to the left."""
     shown = [[visible(str(cell)) for cell in row] for row in rows]
