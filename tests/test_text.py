@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 import pixelwise
 from pixelwise.text import (
-    about,
     break_lines,
     count_of,
     format_csv,
     html_table,
     plain_cell,
     print_visibly,
+    show_number,
     visible,
 )
 
@@ -161,4 +161,11 @@ def test_one_thing_has_no_plural(number, words, expected):
     [(0.0123, "0.012"), (9.99, "10"), (99.6, "100"), (498.2, "498"), (1e6, "1,000,000")],
 )
 def test_numbers_of_two_digits_have_no_exponent(number, shown):
-    assert about(number) == shown
+    assert show_number(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(99.94, "99.9"), (999.6, "1,000"), (-5000, "-5,000")]
+)
+def test_nor_have_those_of_three(number, shown):
+    assert show_number(number, 3) == shown

@@ -30,13 +30,14 @@ def count_of(number: int, what: str, several: str = "") -> str:
     return f"{number:,} {what if number == 1 else several or what + 's'}"
 
 
-def about(number: float) -> str:
-    """Two digits of a small number, the whole ones of a larger one; never an exponent of ten.
+def show_number(number: float, digits: int = 2) -> str:
+    """A few digits of a small number, the whole ones of a larger one; no exponent above 1.
 
-    >>> about(0.123), about(4.56), about(498.2), about(12_345.6)
+    >>> show_number(0.123), show_number(4.56), show_number(498.2), show_number(12_345.6)
     ('0.12', '4.6', '498', '12,346')
     """
-    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
+    is_small = abs(number) < 10 ** (digits - 1)
+    return f"{number:.{digits}g}" if is_small else f"{number:,.0f}"
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pixelwise.data import Finding, make_finding, make_general_finding
 from pixelwise.data.survey import ImageFacts, SampleFacts, readable_images
 from pixelwise.io import same_spacing, show_spacing
-from pixelwise.text import show_size
+from pixelwise.text import show_number, show_size
 
 MAX_SATURATED = 0.5  # share of pixels; what most images have is not a fault
 USUAL_SATURATED = 0.1
@@ -178,8 +178,8 @@ def _find_wild_images(images: Named) -> list[Finding]:
     return make_finding(
         "intensity-range",
         found,
-        f"{{files}} have intensities up to {_round(factor)} times larger or smaller than the other "
-        "images.",
+        f"{{files}} have intensities up to {show_number(factor, 3)} times larger or smaller than "
+        "the other images.",
         "Export all images with one scale of intensities, or remove those that are something else.",
     )
 
@@ -200,8 +200,8 @@ def check_split_ranges(surveyed: Sequence[SampleFacts], splits: Mapping[str, str
             continue
         message = (
             f"the images of the {split} split are {'darker' if middle[0] < low[0] else 'brighter'} "
-            f"than nearly all others (median intensity {_round(middle[0])} against "
-            f"{_round(float(np.median(there[:, 0])))})."
+            f"than nearly all others (median intensity {show_number(middle[0], 3)} against "
+            f"{show_number(float(np.median(there[:, 0])), 3)})."
         )
         fix = "Check that all splits were recorded and exported alike; scores may not compare."
         findings.append(make_general_finding("intensity-range", message, fix))
@@ -225,7 +225,3 @@ def _top(image: ImageFacts) -> float:
 def _levels(images: Sequence[ImageFacts]) -> NDArray[np.float32]:
     """(N, 2) median and bright end of each image, over all channels."""
     return np.array([(image.levels[:, 1].mean(), image.levels[:, 2].max()) for image in images])
-
-
-def _round(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pixelwise.metrics.bootstrap import NORMAL
 from pixelwise.metrics.counts import SCORE_NAMES
-
-NORMAL_95 = 1.96  # standard errors on each side of a mean, within which 95 % lie
 
 
 class Interval(NamedTuple):
@@ -31,14 +30,16 @@ class Interval(NamedTuple):
 
     @property
     def standard_error(self) -> float:
-        """Of the mean, as of a normal distribution; 0 where there is no interval.
+        """Of a normal distribution with as wide an interval; 0 where there is none.
+
+        Intervals of few images are stretched (see `bootstrap`), and so is this.
 
         >>> round(Interval(0.9, 0.86, 0.94).standard_error, 3)
         0.02
         """
         if self.low is None or self.high is None:
             return 0.0
-        return (self.high - self.low) / (2 * NORMAL_95)
+        return (self.high - self.low) / (2 * NORMAL)
 
 
 @dataclass(frozen=True, slots=True)

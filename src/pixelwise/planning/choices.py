@@ -14,7 +14,7 @@ from pixelwise.planning.draft import Decision, Decisions
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.plan import Augmentation
 from pixelwise.task import Task
-from pixelwise.text import about
+from pixelwise.text import show_number
 
 FOREGROUND_SHARE = 0.33  # of patches, for one foreground class
 CLASSES_SHARE = 0.5  # of patches, for several classes
@@ -168,8 +168,8 @@ def lighten(decision: Decision[Augmentation], passes: float) -> Decision[Augment
         return decision
     return Decision(
         augmentation.model_copy(update=LIGHT),
-        f"{reason}; about {about(passes)} passes over the images are too few to learn them by "
-        "heart, so little is changed",
+        f"{reason}; about {show_number(passes)} passes over the images are too few to learn them "
+        "by heart, so little is changed",
     )
 
 

@@ -18,7 +18,7 @@ from pixelwise.planning.budget import format_seconds
 from pixelwise.planning.fingerprint import Fingerprint
 from pixelwise.planning.numbers import NUM_SEEDS
 from pixelwise.planning.timing import Calibration
-from pixelwise.text import about, count_of
+from pixelwise.text import count_of, show_number
 
 HEADER = """\
 # How this model was trained: each decision with its reason. Edit a value and give the file back
@@ -139,7 +139,7 @@ class Plan(BaseModel):
         passes = measured.num_steps * self.batch_size / data.num_train
         return (
             f"{least}{measured.num_steps:,} steps in {format_seconds(seconds)}, about "
-            f"{about(passes)} passes over the images, "
+            f"{show_number(passes)} passes over the images, "
             f"{count_of(validations, 'validation')}{memory or ''}"
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pixelwise.planning.draft import Decision
 from pixelwise.planning.fingerprint import SCALES, Fingerprint
 from pixelwise.task import Task
-from pixelwise.text import about
+from pixelwise.text import show_number
 
 MISSED = 0.11  # of one class, by the cheapest network after one pass over the pixels
 LEARNING = 0.25  # power of the number of passes by which less is missed
@@ -54,7 +54,7 @@ def choose_scale(
     chosen = next(scale for scale in scales if expected_dice(scale) >= enough)  # the largest
     return Decision(
         chosen,
-        f"the cheapest network sees each pixel about {about(seen[chosen])} times in this "
+        f"the cheapest network sees each pixel about {show_number(seen[chosen])} times in this "
         f"time; a perfect one could reach Dice {ceilings[chosen]:.3f} at this scale",
     )
 

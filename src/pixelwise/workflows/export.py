@@ -21,7 +21,7 @@ from pixelwise.inference import IntensityCheck
 from pixelwise.inference.runtimes.exported import ExportedModel
 from pixelwise.io import read_image
 from pixelwise.network import ModelConfig
-from pixelwise.text import about
+from pixelwise.text import show_number
 from pixelwise.workflows.given_model import AnyModel, take_model
 from pixelwise.workflows.intensities import CheckedSamples
 from pixelwise.workflows.model_samples import read_for_model, samples_of
@@ -53,7 +53,7 @@ class Export:
 
     def describe(self) -> str:
         """The files with their sizes, and the figures."""
-        sizes = (f"{path} ({about(path.stat().st_size / 1e6)} MB)" for path in self.files)
+        sizes = (f"{path} ({show_number(path.stat().st_size / 1e6)} MB)" for path in self.files)
         return f"{' and '.join(sizes)}; {self.agreement.describe()}."
 
 

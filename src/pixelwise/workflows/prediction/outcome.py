@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwise.io import write_text
-from pixelwise.text import about, format_csv
+from pixelwise.text import format_csv, show_number
 
 ERRORS_FILE = "errors.csv"
 ERRORS_COLUMNS = ("file", "message")
@@ -52,8 +52,8 @@ class Predictions:
         texts = [f"{number} file{'' if number == 1 else 's'} written to {self.folder}"]
         if self.num_pixels:
             mega, seconds = self.num_pixels / 1e6, max(self.seconds, 1e-3)
-            speed = f" ({about(mega / seconds)} a second)" if mega >= 1 else ""
-            texts.append(f"{about(mega)} megapixels in {seconds:.1f} s{speed}")
+            speed = f" ({show_number(mega / seconds)} a second)" if mega >= 1 else ""
+            texts.append(f"{show_number(mega)} megapixels in {seconds:.1f} s{speed}")
         if self.num_kept:
             kept = "1 image was" if self.num_kept == 1 else f"{self.num_kept} images were"
             texts.append(f"{kept} done before, and kept (--overwrite does them again)")
