@@ -171,8 +171,9 @@ def test_where_nothing_can_be_written(tmp_path, monkeypatch):
         make_folder(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot be written"):
         make_folder(tmp_path / "file" / "inside")
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_text("/proc/a.txt", "")
+    for write in (lambda path: write_text(path, ""), make_folder):  # a folder that takes none
+        with pytest.raises(OutputError, match=r"cannot be written .* Choose another folder"):
+            write("/proc/absent")
 
 
 def test_make_folder_makes_parents_and_keeps_what_is_there(tmp_path):

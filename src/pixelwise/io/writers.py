@@ -341,7 +341,7 @@ def remove_file(path: Path) -> None:
 def write_error(path: Path, error: OSError) -> OutputError:
     """Why a file cannot be written, and what to do."""
     advice = "Choose another folder, or change its permissions."
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
         advice = f"Make the folder {path.parent} first."
     elif error.errno == errno.ENOSPC:
         advice = "Free some space; what was written before is intact."
