@@ -174,6 +174,8 @@ def test_where_nothing_can_be_written(tmp_path, monkeypatch):
     for write in (lambda path: write_text(path, ""), make_folder):  # a folder that takes none
         with pytest.raises(OutputError, match=r"cannot be written .* Choose another folder"):
             write("/proc/absent")
+    with pytest.raises(OutputError, match=r"/proc/absent cannot .* Choose another folder"):
+        make_folder("/proc/absent/inside")
 
 
 def test_make_folder_makes_parents_and_keeps_what_is_there(tmp_path):

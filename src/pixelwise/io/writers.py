@@ -39,7 +39,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             f"{path} is a file, where a folder is to be made. Choose another name."
         ) from error
     except OSError as error:
-        raise write_error(Path(path), error) from error
+        failed = Path(error.filename or path)  # or the parent that could not be made
+        raise write_error(failed, error) from error
     return Path(path)
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from pixelwise.network import ModelConfig, UNetConfig
@@ -20,7 +19,7 @@ from pixelwise.planning.sizes import BATCH_SIZE, MIN_BATCH, Extent, Sizes, choos
 from pixelwise.planning.speed import measured_speed
 from pixelwise.planning.timing import Calibration, Timing
 from pixelwise.task import Task
-from pixelwise.text import count_of
+from pixelwise.text import count_of, show_number
 
 MIN_STEPS = 30
 VALIDATIONS = 16  # in a training, or fewer where they would take more than a share of the budget
@@ -223,7 +222,7 @@ def _choose_lengths(
         looks = f", and {looking:.0f} s for looking at images first" if looking >= 1 else ""
         why = (
             f"a forecast: {per_step:.3f} s each, {steps * per_step:.0f} s in all{looks}; about "
-            f"{np.round(steps / per_epoch, 1):g} passes over the images; the clock decides"
+            f"{show_number(steps / per_epoch)} passes over the images; the clock decides"
         )
     return {
         "num_val_images": Decision(num_val_images, reason),
